@@ -1,0 +1,49 @@
+/* slice.h: a borrowed run of bytes. It owns nothing and need not end in NUL; whoever made it says
+ * how long the bytes live (command arguments: until the command's handler returns). */
+#pragma once
+
+#include "base/base.h"
+
+struct slice {
+    const char *ptr;
+    size_t len;
+};
+
+#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
+
+INLINE struct slice slice_make(const void *ptr, size_t len)
+{
+    return (struct slice){(const char *)ptr, len};
+}
+
+INLINE struct slice slice_cstr(const char *text)
+{
+    return (struct slice){text, strlen(text)};
+}
+
+INLINE bool slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
+}
+
+/* Order of memcmp, the shorter first when one is a prefix: < 0, 0, > 0. */
+INLINE int slice_compare(struct slice a, struct slice b)
+{
+    int order = memcmp(a.ptr, b.ptr, MIN(a.len, b.len));
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* ASCII case folded; `word` is NUL-terminated. Use it for options and subcommand names. */
+INLINE bool slice_is(struct slice s, const char *word)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char a = (unsigned char)s.ptr[i], b = (unsigned char)word[i];
+        if (a >= 'A' && a <= 'Z')
+            a |= 0x20;
+        if (b >= 'A' && b <= 'Z')
+            b |= 0x20;
+        if (a != b || b == 0)
+            return false;
+    }
+    return word[s.len] == 0;
+}
