@@ -23,8 +23,10 @@
 #define KEPT   (*(int64_t *)NULL)
 #define KEPT_U (*(uint64_t *)NULL)
 
+/* _Generic drops _Atomic from the type of its operand, which __typeof__ does not. */
+#define IS_UNSIGNED(field) _Generic((field), unsigned : 1, unsigned long : 1, default : 0)
 #define NUMBER(field) \
-    .storage = (void *)&(field), .width = sizeof(field), .is_unsigned = ((__typeof__(field))-1 > 0)
+    .storage = (void *)&(field), .width = sizeof(field), .is_unsigned = IS_UNSIGNED(field)
 #define ROW(row_type, row_name, row_alias, row_default, row_flags, row_help)                     \
     .type = (row_type), .name = (row_name), .alias = (row_alias), .default_text = (row_default), \
     .flags = (row_flags), .help = (row_help)
@@ -92,7 +94,7 @@ enum err config_init_defaults(void)
 {
     char errbuf[CONFIG_ERROR_MAX];
     config_files_forget();
-    config_save_end_loading();
+    config_save_forget();
     for (int i = 0; i < CONFIG_ROWS; i++) {
         const struct config_row *row = &config_rows[i];
         /* The working directory has no default of its own: it is where the process was started. */

@@ -320,6 +320,7 @@ static enum err run(struct loader *loader, bool opened, struct buf *message)
             break;
         line = 0; /* what fails between lines, opening a file, has no line of its own */
     }
+    config_save_end_loading();
     enum err err = failed ? fatal(message, file, line, loader->line, loader->reason) : OK;
     while (loader->depth > 0)
         source_close(&loader->stack[--loader->depth]);
@@ -341,7 +342,8 @@ enum err config_load_text(const char *name, struct slice text, struct buf *messa
 {
     struct loader *loader = loader_create();
     struct source *source = push_source(loader, name);
-    buf_append(&source->text, text.ptr, text.len);
+    if (text.len)
+        buf_append(&source->text, text.ptr, text.len);
     return run(loader, true, message);
 }
 
@@ -369,7 +371,6 @@ static bool log_file_opens(char *reason)
 enum err config_check_loaded(struct buf *message)
 {
     char reason[CONFIG_ERROR_MAX];
-    config_save_end_loading();
     config_normalize();
     if (!log_file_opens(reason))
         return fatal(message, "", 0, SLICE(""), reason);

@@ -54,7 +54,8 @@ static struct rewrite_line *add_line(struct config_rewriter *rw, const char *pre
     struct rewrite_line *line = &rw->lines[rw->count++];
     line->row = row;
     buf_init(&line->text, MEM_OTHER);
-    buf_puts(&line->text, prefix);
+    if (*prefix)
+        buf_puts(&line->text, prefix);
     if (text.len)
         buf_append(&line->text, text.ptr, text.len);
     return line;
@@ -164,7 +165,8 @@ static void write_lines(struct config_rewriter *rw, struct buf *out)
             buf_clear(&line->text);
         bool empty = buf_len(&line->text) == 0;
         if (!empty || !was_empty) {
-            buf_append(out, buf_ptr(&line->text), buf_len(&line->text));
+            if (!empty)
+                buf_append(out, buf_ptr(&line->text), buf_len(&line->text));
             buf_putc(out, '\n');
         }
         was_empty = empty;

@@ -126,9 +126,12 @@ void config_value_rewrite(const struct config_row *row, struct config_rewriter *
 enum config_change config_fail(char *errbuf, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Heap copy (MEM_OTHER) of a text up to its first NUL byte; mem_strfree() releases it. */
 char *config_copy(struct slice text);
+/* The number of words, where "" as the only one counts as none. */
+int config_words_given(const struct slice *args, int count);
 /* While files are loaded the first `save` line replaces the default and later ones add to it. */
 void config_save_begin_loading(void);
 void config_save_end_loading(void);
+void config_save_forget(void); /* back to "no file loaded yet" */
 /* Values that Redis corrects instead of refusing them (hz). */
 void config_normalize(void);
 /* Drops the lines and the file path that were loaded. */

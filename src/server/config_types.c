@@ -302,7 +302,7 @@ void config_value_get(const struct config_row *row, struct buf *out)
         get_enum(row, load_number(row), out);
         break;
     case CONFIG_STRING:
-        buf_puts(out, *(char **)config_storage(row));
+        buf_printf(out, "%s", *(char **)config_storage(row));
         break;
     default:
         get_number(row, load_number(row), out);
@@ -326,7 +326,8 @@ bool config_value_is_default(const struct config_row *row)
     struct buf text;
     buf_init(&text, MEM_OTHER);
     config_value_get(row, &text);
-    bool same = slice_equal(buf_slice(&text), slice_cstr(row->default_text));
+    buf_putc(&text, 0);
+    bool same = strcmp(buf_ptr(&text), row->default_text) == 0;
     buf_deinit(&text);
     return same;
 }
