@@ -37,7 +37,7 @@ static struct table_bucket *chain_tail(struct table_bucket *b, struct table_buck
     return b;
 }
 
-static void chain_insert(struct table_bucket *b, uint8_t fingerprint, void *entry)
+static struct table_pos chain_insert(struct table_bucket *b, uint8_t fingerprint, void *entry)
 {
     struct table_bucket *parent;
     b = chain_tail(b, &parent);
@@ -54,6 +54,7 @@ static void chain_insert(struct table_bucket *b, uint8_t fingerprint, void *entr
     }
     bucket_put(b, count, fingerprint, entry);
     b->meta++;
+    return (struct table_pos){b, count};
 }
 
 static void chain_free(struct table_bucket *head)
@@ -114,13 +115,13 @@ static void grow_if_full(struct table *t)
         resize(t, (uint8_t)(t->log2[0] + 1));
 }
 
-void table_insert(struct table *t, uint64_t hash, void *entry, table_hash_fn hash_of)
+struct table_pos table_insert(struct table *t, uint64_t hash, void *entry, table_hash_fn hash_of)
 {
     table_step(t, hash_of);
     grow_if_full(t);
     int array = table_rehashing(t);
-    chain_insert(table_bucket_of(t, array, hash), table_fingerprint(hash), entry);
     t->used++;
+    return chain_insert(table_bucket_of(t, array, hash), table_fingerprint(hash), entry);
 }
 
 static void shrink_if_sparse(struct table *t)

@@ -164,8 +164,8 @@ INLINE void table_prefetch_bucket(const struct table *t, uint64_t hash)
 /* Second stage: the first entry with the hash's fingerprint (reads the bucket: hold the lock). */
 void *table_peek(const struct table *t, uint64_t hash);
 
-/* Adds an entry whose key is not in the table. Never fails (aborts when out of memory). */
-void table_insert(struct table *t, uint64_t hash, void *entry, table_hash_fn hash_of);
+/* Adds an entry whose key is not in the table, and tells where. Never fails (aborts when out of memory). */
+struct table_pos table_insert(struct table *t, uint64_t hash, void *entry, table_hash_fn hash_of);
 /* Takes the entry at pos out. The table may shrink (then it starts to rehash). `hash` is the entry's. */
 void table_remove(struct table *t, uint64_t hash, struct table_pos pos, table_hash_fn hash_of);
 /* Moves one bucket when rehashing: O(bucket). False when there is nothing left to do. */

@@ -15,19 +15,19 @@ void output_init(struct output *o)
     buf_init(&o->bytes, MEM_CLIENT);
 }
 
-void output_truncate(struct output *o, size_t len)
+void output_rewind(struct output *o, struct output_mark mark)
 {
-    while (o->ref_count && o->refs[o->ref_count - 1].at >= len) {
+    while (o->ref_count > mark.refs) {
         struct blob *b = o->refs[--o->ref_count].blob;
         o->ref_bytes -= b->len;
         blob_unref(b);
     }
-    o->bytes.end = o->bytes.begin + len;
+    o->bytes.end = o->bytes.begin + mark.len;
 }
 
 void output_clear(struct output *o)
 {
-    output_truncate(o, 0);
+    output_rewind(o, (struct output_mark){0, 0});
     buf_clear(&o->bytes);
 }
 
@@ -395,21 +395,21 @@ void reply_int_array(struct reply *r, const int64_t *values, size_t count)
         reply_int(r, values[i]);
 }
 
-size_t reply_defer(struct reply *r)
+struct output_mark reply_defer(struct reply *r)
 {
-    return buf_len(&r->out->bytes);
+    return output_mark(r->out);
 }
 
-void reply_defer_end(struct reply *r, size_t mark, enum reply_aggregate kind, size_t count)
+void reply_defer_end(struct reply *r, struct output_mark mark, enum reply_aggregate kind, size_t count)
 {
     struct output *o = r->out;
     char header[AGGREGATE_HEADER_MAX];
-    size_t len = format_header(r, header, kind, count), body = buf_len(&o->bytes) - mark;
+    size_t len = format_header(r, header, kind, count), body = buf_len(&o->bytes) - mark.len;
     buf_reserve(&o->bytes, len);
-    char *at = buf_ptr(&o->bytes) + mark;
+    char *at = buf_ptr(&o->bytes) + mark.len;
     memmove(at + len, at, body);
     memcpy(at, header, len);
     buf_advance(&o->bytes, len);
-    for (uint32_t i = o->ref_count; i > 0 && o->refs[i - 1].at >= mark; i--)
+    for (uint32_t i = o->ref_count; i > mark.refs; i--)
         o->refs[i - 1].at += len;
 }

@@ -31,7 +31,19 @@ struct output {
 void output_init(struct output *o);
 void output_deinit(struct output *o);
 void output_clear(struct output *o); /* drops content and references, keeps the memory */
-void output_truncate(struct output *o, size_t len); /* drops what was written after the first len bytes */
+
+/* Remembers the end of the output, so that what follows can be taken back. */
+struct output_mark {
+    size_t len;
+    uint32_t refs;
+};
+
+INLINE struct output_mark output_mark(const struct output *o)
+{
+    return (struct output_mark){buf_len(&o->bytes), o->ref_count};
+}
+
+void output_rewind(struct output *o, struct output_mark mark);
 void output_ref_blob(struct output *o, struct blob *b);
 
 INLINE size_t output_len(const struct output *o)
@@ -94,5 +106,5 @@ void reply_int_array(struct reply *r, const int64_t *values, size_t count);
 enum reply_aggregate { REPLY_ARRAY, REPLY_MAP, REPLY_SET, REPLY_PUSH };
 
 /* For lengths known only afterwards: open, write the values, close with the count. May nest. */
-size_t reply_defer(struct reply *r);
-void reply_defer_end(struct reply *r, size_t mark, enum reply_aggregate kind, size_t count);
+struct output_mark reply_defer(struct reply *r);
+void reply_defer_end(struct reply *r, struct output_mark mark, enum reply_aggregate kind, size_t count);
