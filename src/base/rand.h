@@ -1,5 +1,5 @@
-/* rand.h: a small seeded generator (xoshiro256**, Blackman and Vigna 2018). Not for secrets: those come from
- * rand_secure(). A struct rng belongs to one thread. */
+/* rand.h: a small seeded generator (xoshiro256**, Blackman and Vigna 2018). Not for secrets: those
+ * come from rand_secure(). A struct rng belongs to one thread. */
 #pragma once
 
 #include "base/base.h"
