@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "store/keyspace.h"
 
 #include <setjmp.h>
