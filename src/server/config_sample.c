@@ -90,14 +90,24 @@ void config_sample(struct buf *out)
     }
 }
 
+/* An empty value asks for nothing (save ""), so it is no promise that is not kept. */
+static bool asks_for_something(const struct config_row *row)
+{
+    struct buf value;
+    buf_init(&value, MEM_OTHER);
+    config_value_get(row, &value);
+    bool empty = buf_len(&value) == 0;
+    buf_deinit(&value);
+    return !empty && !config_value_is_default(row);
+}
+
 void config_list_inactive(struct buf *out)
 {
     for (int i = 0; i < CONFIG_ROWS; i++) {
         const struct config_row *row = &config_rows[i];
-        if (!row->name || row->type == CONFIG_LINES || !(row->flags & CONFIG_INACTIVE) ||
-            config_value_is_default(row))
-            continue;
-        buf_printf(out, "%s%s", buf_len(out) ? ", " : "", row->name);
+        if (row->name && row->type != CONFIG_LINES && (row->flags & CONFIG_INACTIVE) &&
+            asks_for_something(row))
+            buf_printf(out, "%s%s", buf_len(out) ? ", " : "", row->name);
     }
     config_list_inactive_lines(out);
 }
