@@ -6,8 +6,12 @@ INLINE int byte_at(struct slice s, size_t i)
     return i < s.len ? (signed char)s.ptr[i] : 0;
 }
 
+/* tolower() as glibc has it for Redis's signed bytes: those above 127 come back positive, but 0xff
+ * is taken for EOF and stays -1. */
 INLINE int fold(int c)
 {
+    if (c < -1)
+        return c + 256;
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
