@@ -297,6 +297,9 @@ static void large_elements_have_blocks_of_their_own(void **state)
     assert_int_equal(d.blocks, 3);
     assert_true(deque_validate(&d));
     assert_true(deque_seek(&d, 1, &it));
+    deque_set(&d, &it, slice_make(text, sizeof(text) * 3 / 4));
+    assert_true(deque_validate(&d));
+    assert_true(deque_bytes(&d) < 60000);
     deque_set(&d, &it, SLICE("small again"));
     assert_true(deque_bytes(&d) < 400);
     assert_true(deque_validate(&d));

@@ -266,6 +266,36 @@ static void finds_across_forms(void **state)
     assert_int_equal(packed_find(bytes, 6, SLICE("012"), 0), 0);
 }
 
+/* Cut at any place and closed again: only cuts between entries may pass. Exact allocations let a
+ * sanitizer see a read beyond the end. */
+static void cuts_are_refused(void **state)
+{
+    (void)state;
+    static char text[5000];
+    memset(text, 'x', sizeof(text));
+    unsigned char *p = packed_create();
+    for (size_t len = 100; len <= sizeof(text); len *= 7)
+        p = packed_append(packed_append_int(p, INT32_MAX), slice_make(text, len));
+    for (uint32_t len = 0, border = packed_first(p), count = 0; len < packed_bytes(p); len++) {
+        unsigned char *cut = memcpy(malloc(len + 1), p, len);
+        cut[len] = PACKED_END;
+        bool whole = len == border;
+        if (len >= PACKED_HEADER) {
+            le_store32(cut, len + 1);
+            le_store16(cut + 4, whole ? (uint16_t)count : PACKED_COUNT_UNKNOWN);
+        }
+        assert_int_equal(packed_validate(cut, len + 1), whole);
+        if (whole) {
+            le_store16(cut + 4, (uint16_t)(count + 1));
+            assert_false(packed_validate(cut, len + 1));
+            border += packed_entry_size(p + border);
+            count++;
+        }
+        free(cut);
+    }
+    packed_free(p);
+}
+
 /* Whatever validate accepts must be walkable; whatever it reads must lie within the given bytes. */
 static void damage_is_refused_or_harmless(void **state)
 {
@@ -337,6 +367,7 @@ int main(void)
         cmocka_unit_test(counts_beyond_the_header),
         cmocka_unit_test(limits_and_picks),
         cmocka_unit_test(finds_across_forms),
+        cmocka_unit_test(cuts_are_refused),
         cmocka_unit_test(damage_is_refused_or_harmless),
         cmocka_unit_test(bench),
     };
