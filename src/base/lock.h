@@ -1,0 +1,39 @@
+/* lock.h: an adaptive mutex of four bytes: a short spin, then the kernel (futex). A pure spinlock would
+ * stop the other core for a time slice whenever a holder is preempted; a pthread mutex is ten times the size.
+ * State: 0 free, 1 held, 2 held and somebody sleeps (U. Drepper, "Futexes are tricky", mutex 3).
+ * With -Dsched_fuzz=true each acquisition may yield first, which makes races likelier in tests. */
+#pragma once
+
+#include "base/base.h"
+
+#include <stdatomic.h>
+
+struct lock {
+    _Atomic uint32_t state;
+};
+
+void lock_acquire_slow(struct lock *l);
+void lock_wake(struct lock *l);
+
+INLINE bool lock_try(struct lock *l)
+{
+    uint32_t free_state = 0;
+    return atomic_compare_exchange_strong_explicit(&l->state, &free_state, 1, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+INLINE void lock_acquire(struct lock *l)
+{
+#ifdef SCHED_FUZZ
+    void lock_yield_sometimes(void);
+    lock_yield_sometimes();
+#endif
+    if (unlikely(!lock_try(l)))
+        lock_acquire_slow(l);
+}
+
+INLINE void lock_release(struct lock *l)
+{
+    if (unlikely(atomic_exchange_explicit(&l->state, 0, memory_order_release) == 2))
+        lock_wake(l);
+}

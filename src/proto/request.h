@@ -1,0 +1,59 @@
+/* request.h: what every codec turns bytes into: an argument vector.
+ *
+ * A parser is a pure function of (state, bytes): it never reads beyond `len`, never blocks, and gives the same requests
+ * whatever the chunking. Arguments point into the input (or into parser-owned memory for inline commands), valid
+ * until the input moves or the parser is called again. Scanned bytes are not scanned again:
+ * the state of an unfinished request survives in parser->pending, allocated only then. */
+#pragma once
+
+#include "base/buf.h"
+#include "proto/limits.h"
+
+struct request {
+    struct slice *argv;
+    uint32_t argc;
+    size_t bytes; /* length on the wire */
+};
+
+/* Room for the argument vectors of one batch; one per reactor. */
+struct request_arena {
+    struct slice slots[LIMIT_BATCH_ARGS];
+    uint32_t used;
+};
+
+enum codec { CODEC_RESP, CODEC_FRAME };
+
+enum parse_result {
+    PARSE_DONE,  /* *out is a request of out->bytes bytes; argc may be 0 (nothing to execute) */
+    PARSE_MORE,  /* the bytes end inside a request */
+    PARSE_FULL,  /* the arena has no room: execute what was parsed, clear it, call again */
+    PARSE_ERROR, /* the stream is unusable: answer parser->error and close */
+};
+
+/* An unfinished request. Offsets, since the input may move before more of it arrives. */
+struct parse_pending {
+    size_t at;          /* bytes of the request already scanned */
+    int64_t args_left;  /* announced and not yet complete */
+    int64_t bulk_len;   /* of the argument being read, -1 before its length line */
+    struct slice *args; /* ptr holds offsets while unfinished */
+    uint32_t argc, cap;
+    struct buf text; /* unescaped inline arguments */
+};
+
+struct parser {
+    enum codec codec;
+    bool authenticated;  /* else the LIMIT_PREAUTH_* hold */
+    uint64_t max_bulk;   /* proto-max-bulk-len */
+    struct parse_pending *pending;
+    char error[64]; /* after PARSE_ERROR: "Protocol error: …" */
+};
+
+void parser_init(struct parser *p, enum codec codec, uint64_t max_bulk);
+void parser_deinit(struct parser *p);
+/* Parses the request at data[0]. `data` must start where the last complete request ended. */
+enum parse_result parser_next(struct parser *p, const char *data, size_t len,
+                              struct request_arena *arena, struct request *out);
+/* How many bytes in all the unfinished request is known to need, 0 when unknown: a hint for the buffer's growth. */
+size_t parser_wants(const struct parser *p);
+/* Memory held for an unfinished request. */
+size_t parser_bytes(const struct parser *p);

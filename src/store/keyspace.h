@@ -1,0 +1,108 @@
+/* keyspace.h: the databases, split into shards.
+ *
+ * A shard is a lock; per database it has a part: a table of entries and a timer heap of those that expire. The shard of a
+ * key is the top bits of its hash, so it is the same in every database and MOVE locks one shard. All parts of one database
+ * are one array, so a lookup computes its addresses without following a pointer to another cache line.
+ *
+ * Only a txn (txn.h) touches parts: it holds the shard's lock, or runs in exclusive mode.
+ * Lock order: gate, shards ascending, then leaf locks. */
+#pragma once
+
+#include "base/lock.h"
+#include "ds/heap.h"
+#include "ds/table.h"
+#include "store/entry.h"
+#include "store/gate.h"
+
+enum { SHARDS_MAX = 4096 };
+
+struct shard {
+    CACHE_ALIGNED struct lock lock;
+    _Atomic uint32_t holder;         /* 0, or 1 + gate index of the txn that holds the lock: for assertions */
+    _Atomic int64_t next_expire_ms;  /* earliest of all databases' heaps, INT64_MAX when none */
+};
+
+struct part {
+    CACHE_ALIGNED struct table table;
+    struct heap expires;
+};
+
+struct db {
+    _Atomic(struct part *) parts; /* [shard_count], made at first use */
+    int id;
+    _Atomic uint64_t *nonempty; /* bit per shard: its table has entries (a hint for scans, exact under the lock) */
+};
+
+/* Keys and keys with a TTL, per thread and database; the sum over threads is exact. */
+struct key_counts {
+    _Atomic int64_t keys, expires;
+};
+
+enum store_stat { STAT_HITS, STAT_MISSES, STAT_EXPIRED, STAT_EVICTED, STAT_KEYSPEC, STAT_CHANGES };
+
+struct store_stats { /* of one thread; read by others */
+    CACHE_ALIGNED _Atomic uint64_t value[6]; /* by enum store_stat */
+    struct key_counts *counts; /* [databases] */
+};
+
+/* Receives the effect of each command in execution order per key: called with the shard locks held. */
+struct effect_sink {
+    void (*write)(void *arg, int db, struct slice resp_commands);
+    void *arg;
+};
+
+struct keyspace {
+    struct gates gates;
+    struct shard *shards;
+    unsigned shard_bits, shard_count;
+    struct db *dbs;
+    int db_count;
+    struct store_stats stats[GATES_MAX]; /* by gate index */
+    const struct effect_sink *sink;      /* NULL: no effect is recorded. Changed in exclusive mode */
+};
+
+/* shards: power of two, 64–4,096. */
+struct keyspace *keyspace_create(unsigned shards, int databases);
+void keyspace_destroy(struct keyspace *ks);
+
+/* The database, its parts made when this is its first use. Any thread. */
+struct db *keyspace_db(struct keyspace *ks, int id);
+
+INLINE unsigned keyspace_shard_of(const struct keyspace *ks, uint64_t hash)
+{
+    return (unsigned)(hash >> (64 - ks->shard_bits));
+}
+
+INLINE struct part *db_part(const struct db *db, unsigned shard)
+{
+    return &atomic_load_explicit(&db->parts, memory_order_acquire)[shard];
+}
+
+/* Sums over all threads. */
+int64_t keyspace_keys(const struct keyspace *ks, int db);
+int64_t keyspace_expires(const struct keyspace *ks, int db);
+uint64_t keyspace_stat(const struct keyspace *ks, enum store_stat which);
+
+/* A counter that only its owner thread writes. */
+INLINE void stat_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + n, memory_order_relaxed);
+}
+
+/* Frees what an entry's value leads to, and the entry. Large collections should go to the worker pool. */
+void entry_destroy(struct entry *e);
+/* Elements that entry_destroy() would walk: decides whether it is left to a worker. */
+size_t entry_free_effort(const struct entry *e);
+
+/* Plugged in by the server: destroys the entry on another thread, soon. NULL: at once. */
+extern void (*keyspace_free_later)(struct entry *e);
+/* Drops an entry that is in no table any more, here or on the worker pool according to its size. */
+void entry_release(struct entry *e, bool lazy);
+
+/* Exclusive mode only. Empties a database; the old tables are freed by the worker pool when `lazy`. */
+void keyspace_flush(struct keyspace *ks, int db, bool lazy);
+extern void (*keyspace_free_parts_later)(struct part *parts, unsigned count);
+void keyspace_free_parts(struct part *parts, unsigned count);
+/* Exclusive mode only. */
+void keyspace_swap(struct keyspace *ks, int a, int b);
