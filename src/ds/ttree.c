@@ -155,13 +155,13 @@ INLINE void block_prefetch(const struct ttree_block *block, bool refs)
 {
     const char *end = (const char *)(block->scores + block->node.weight);
     for (const char *line = (const char *)block + CACHE_LINE; line < end; line += CACHE_LINE)
-        __builtin_prefetch(line, refs);
+        __builtin_prefetch(line);
     if (!refs)
         return;
     const char *start = (const char *)(ttree_refs(block));
     end = start + block->node.weight * sizeof(struct ttree_ref);
     for (const char *line = start; line < end; line += CACHE_LINE)
-        __builtin_prefetch(line, 1);
+        __builtin_prefetch(line);
 }
 
 /* The gap at the bound. Its block is the last one whose first entry is below the bound. One step

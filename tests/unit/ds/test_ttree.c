@@ -448,6 +448,28 @@ static void scattered_removal_merges_blocks(void **state)
     ttree_deinit(&tree, NULL, NULL);
 }
 
+/* Two full blocks and a last one of one entry; the cut leaves neighbours of `kept` and 1. */
+static void a_cut_range_leaves_no_crumbs(void **state)
+{
+    (void)state;
+    for (size_t kept = 0; kept <= 3; kept++) {
+        for (size_t front = 0; front <= kept; front++) {
+            struct ttree tree;
+            ttree_init(&tree, &self_type);
+            for (int i = 0; i < 2 * CAPACITY + 1; i++)
+                ttree_insert(&tree, (double)i, &load_items[i]);
+            assert_int_equal(tree.blocks, 3);
+            size_t count = 2 * CAPACITY - kept;
+            assert_int_equal(ttree_delete_range(&tree, front, front + count - 1, NULL, NULL),
+                             count);
+            assert_int_equal(tree.len, kept + 1);
+            verify_blocks(&tree);
+            assert_int_equal(tree.blocks, 1);
+            ttree_deinit(&tree, NULL, NULL);
+        }
+    }
+}
+
 /* A sliding window: entries come in at the end and leave at the front. */
 static void queue_use_stays_compact(void **state)
 {
@@ -509,6 +531,7 @@ int main(void)
         cmocka_unit_test(sorted_loads_fill_blocks),
         cmocka_unit_test(random_load_fills_three_quarters),
         cmocka_unit_test(scattered_removal_merges_blocks),
+        cmocka_unit_test(a_cut_range_leaves_no_crumbs),
         cmocka_unit_test(queue_use_stays_compact),
         cmocka_unit_test(a_tree_of_few_is_small),
         cmocka_unit_test(zeros_of_both_signs_are_equal),
