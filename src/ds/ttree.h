@@ -8,7 +8,7 @@
  * Layout of a block: the AVL node, then all scores, then all item pointers of 48 bits. The first
  * score shares the node's cache line, which is all the way down reads; a search within the block
  * reads scores only. Items are touched only to break ties. A full block is one jemalloc class,
- * 1,280 bytes; measured with 1 M random entries, 896 bytes are 5 to 15 % slower at everything and
+ * 1,280 bytes; measured with 1 M random entries, 896 bytes are up to 15 % slower and
  * 1,792 hardly faster, while a set just past its packed form would waste more.
  *
  * Ownership: items and their scores belong to the caller; the tree only points to them. The
