@@ -1,0 +1,3 @@
+#include "net/settings.h"
+
+struct net_settings net_settings;

@@ -1,0 +1,3 @@
+#include "proto/settings.h"
+
+struct proto_settings proto_settings;

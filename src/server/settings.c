@@ -1,0 +1,3 @@
+#include "server/settings.h"
+
+struct server_settings server_settings;

@@ -1,0 +1,89 @@
+/* settings.h: the directives that only the top layer reads.
+ *
+ * One global instance, owned by server/config; strings and lists belong to it and change under
+ * CONFIG SET. Written at start and by CONFIG SET, which runs in exclusive mode with all gates
+ * closed. Code inside a gate, and apply hooks, read plain fields; a field read outside the gates is
+ * _Atomic. A string or list is never read outside the gates: its apply hook hands a copy to whoever
+ * needs it there. */
+#pragma once
+
+#include "base/base.h"
+
+enum exec_mode {
+    EXEC_STRIPED,
+    EXEC_EXCLUSIVE
+};
+
+enum poller_kind {
+    POLLER_AUTO,
+    POLLER_EPOLL,
+    POLLER_POLL
+};
+
+enum protected_action {
+    PROTECTED_NO,
+    PROTECTED_YES,
+    PROTECTED_LOCAL
+};
+
+enum fsync_mode {
+    FSYNC_NO,
+    FSYNC_EVERYSEC,
+    FSYNC_ALWAYS
+};
+
+enum shutdown_option {
+    SHUTDOWN_DEFAULT = 0,
+    SHUTDOWN_SAVE = 1 << 0,
+    SHUTDOWN_NOSAVE = 1 << 1,
+    SHUTDOWN_NOW = 1 << 2,
+    SHUTDOWN_FORCE = 1 << 3,
+};
+
+struct string_list {
+    char **items;
+    int count;
+};
+
+struct save_point {
+    int64_t seconds;
+    int64_t changes;
+};
+
+struct server_settings {
+    int io_threads; /* 0: one per core */
+    int worker_threads;
+    _Atomic enum exec_mode exec_mode;
+    enum poller_kind poller;
+    int port, frame_port, http_port; /* 0: no such listener */
+    struct string_list bind;         /* a leading '-' means "may be missing" */
+    _Atomic bool protected_mode;
+    char *unixsocket; /* "" : none; so for all strings */
+    unsigned unixsocketperm;
+    bool daemonize, disable_thp, cluster_enabled;
+    char *pidfile, *logfile;
+    int loglevel; /* enum log_level */
+    _Atomic int hz;
+    int shutdown_timeout_s;
+    unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
+    char *requirepass, *aclfile;
+    bool acl_pubsub_default; /* new users may use all channels */
+    enum protected_action enable_protected_configs, enable_debug_command, enable_module_command;
+    _Atomic int64_t busy_reply_threshold_ms;
+    _Atomic int64_t slowlog_log_slower_than_us;
+    size_t slowlog_max_len;
+
+    char *dbfilename, *appendfilename, *appenddirname;
+    bool appendonly;
+    enum fsync_mode appendfsync;
+    struct save_point *save_points;
+    size_t save_point_count;
+
+    char *primary_host; /* replicaof; "": none */
+    int primary_port;
+    int oom_score_values[3]; /* primary, replica, child */
+    double *percentiles;
+    size_t percentile_count;
+};
+
+extern struct server_settings server_settings;

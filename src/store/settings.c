@@ -1,0 +1,3 @@
+#include "store/settings.h"
+
+struct store_settings store_settings;
