@@ -1,7 +1,7 @@
 /* crc.h: checksums. Pure functions, any thread.
  * crc16: CCITT/XMODEM, the slot hash of Redis Cluster. crc64: Jones polynomial, reflected, as in
  * RDB and DUMP payloads (check value of "123456789": e9c6d914c4b8d9ca). crc32c: Castagnoli
- * (e3069283). About 10 bytes per nanosecond for crc32c, 1.5 for crc64. */
+ * (e3069283). About 8 bytes per nanosecond for crc32c with SSE4.2, 1.7 for crc64. */
 #pragma once
 
 #include "base/base.h"

@@ -19,7 +19,13 @@
 #include "base/base.h"
 
 struct avl_node {
-    struct avl_node *left, *right, *parent;
+    union {
+        struct {
+            struct avl_node *left, *right;
+        };
+        struct avl_node *child[2]; /* for a way down without branches */
+    };
+    struct avl_node *parent;
     size_t left_weight;
     uint32_t weight;
     uint16_t tag; /* the owner's to use: the tree neither sets nor reads it */

@@ -2,7 +2,9 @@
 
 #include "base/assert.h"
 
-enum { SHRINK_PERCENT = 13 }; /* below this fill the array is halved at least */
+enum {
+    SHRINK_PERCENT = 13
+}; /* below this fill the array is halved at least */
 
 static uint64_t array_len(const struct table *t, int array)
 {
@@ -277,7 +279,11 @@ static void *chain_at(struct table_bucket *b, unsigned index)
 
 void *table_random(const struct table *t, struct rng *rng)
 {
-    enum { DEPTH = 3 * TABLE_SLOTS, TRIES = 4096 };
+    enum {
+        DEPTH = 3 * TABLE_SLOTS,
+        TRIES = 4096
+    };
+
     if (t->used == 0)
         return NULL;
     uint64_t first = array_len(t, 0), total = first + array_len(t, 1);

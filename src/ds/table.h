@@ -1,32 +1,48 @@
-/* table.h: a hash table of pointers in 64-byte buckets, the index of keyspace, hashes, sets and members.
+/* table.h: a hash table of pointers in 64-byte buckets, the index of keyspace, hashes, sets and
+ * members.
  *
  * Bucket (one cache line):
  *   offset 0      meta: low 4 bits the number of entries, bit 7 set when the last slot is a child
  *   offset 1      TABLE_SLOTS one-byte fingerprints, never 0 for an entry, compared with SIMD
- *   offset 1+n    TABLE_SLOTS pointers of 48 bits (64 bits with DEBUG_CHECKS, so that a leak checker sees them)
- * Entries fill slots 0..count-1. A full bucket turns its last slot into a pointer to a child bucket;
- * all buckets of a chain but the last are full. A lookup costs one line for the bucket and one for the entry.
- * The layout follows the idea of bucketed tables with fingerprints (MICA, NSDI 2014; F14; Valkey 8.1).
+ *   offset 1+n    TABLE_SLOTS pointers of 48 bits (64 bits with DEBUG_CHECKS, so that a leak
+ * checker sees them) Entries fill slots 0..count-1. A full bucket turns its last slot into a
+ * pointer to a child bucket; all buckets of a chain but the last are full. A lookup costs one line
+ * for the bucket and one for the entry. The layout follows the idea of bucketed tables with
+ * fingerprints (MICA, NSDI 2014; F14; Valkey 8.1).
  *
- * Growth is progressive: two bucket arrays exist and table_step() moves one bucket; insert and remove
- * take a step each, lookups take none (the owner of the table may). Array sizes are powers of two, the bucket is
- * the hash's low bits, hence table_scan()'s reverse-binary cursor (P. Noordhuis) returns every entry that stays in the
- * table during a whole scan at least once, whatever grows or shrinks meanwhile.
+ * Growth is progressive: two bucket arrays exist and table_step() moves one bucket; insert and
+ * remove take a step each, lookups take none (the owner of the table may). Array sizes are powers
+ * of two, the bucket is the hash's low bits, hence table_scan()'s reverse-binary cursor (P.
+ * Noordhuis) returns every entry that stays in the table during a whole scan at least once,
+ * whatever grows or shrinks meanwhile.
  *
  * Ownership: the table owns its buckets, never its entries. Keys are unique; insert does not check.
- * Threading: none; the owner's lock guards it. Complexity: O(1) expected for all but scan and foreach. */
+ * Threading: none; the owner's lock guards it. Complexity: O(1) expected for all but scan and
+ * foreach. */
 #pragma once
 
 #include "base/mem.h"
 #include "base/rand.h"
 
 #ifdef DEBUG_CHECKS
-enum { TABLE_SLOTS = 7, TABLE_PTR_BYTES = 8 };
+enum {
+    TABLE_SLOTS = 7,
+    TABLE_PTR_BYTES = 8
+};
 #else
-enum { TABLE_SLOTS = 9, TABLE_PTR_BYTES = 6 };
+enum {
+    TABLE_SLOTS = 9,
+    TABLE_PTR_BYTES = 6
+};
 #endif
-enum { TABLE_CHAINED = 0x80, TABLE_COUNT_MASK = 0x0f };
-enum { HASH_FINGERPRINT_SHIFT = 40 }; /* the fingerprint: bits 40–47 of the hash */
+enum {
+    TABLE_CHAINED = 0x80,
+    TABLE_COUNT_MASK = 0x0f
+};
+
+enum {
+    HASH_FINGERPRINT_SHIFT = 40
+}; /* the fingerprint: bits 40–47 of the hash */
 
 struct table_bucket {
     uint8_t meta;
@@ -137,7 +153,8 @@ INLINE struct table_bucket *table_bucket_of(const struct table *t, int array, ui
     return &t->buckets[array][hash & (((uint64_t)1 << t->log2[array]) - 1)];
 }
 
-/* The entry with this key and its place, or NULL. `equal` should be a static function so that it is inlined. */
+/* The entry with this key and its place, or NULL. `equal` should be a static function so that it is
+ * inlined. */
 INLINE void *table_find(const struct table *t, uint64_t hash, table_equal_fn equal, const void *key,
                         struct table_pos *pos)
 {
@@ -164,9 +181,11 @@ INLINE void table_prefetch_bucket(const struct table *t, uint64_t hash)
 /* Second stage: the first entry with the hash's fingerprint (reads the bucket: hold the lock). */
 void *table_peek(const struct table *t, uint64_t hash);
 
-/* Adds an entry whose key is not in the table, and tells where. Never fails (aborts when out of memory). */
+/* Adds an entry whose key is not in the table, and tells where. Never fails (aborts when out of
+ * memory). */
 struct table_pos table_insert(struct table *t, uint64_t hash, void *entry, table_hash_fn hash_of);
-/* Takes the entry at pos out. The table may shrink (then it starts to rehash). `hash` is the entry's. */
+/* Takes the entry at pos out. The table may shrink (then it starts to rehash). `hash` is the
+ * entry's. */
 void table_remove(struct table *t, uint64_t hash, struct table_pos pos, table_hash_fn hash_of);
 /* Moves one bucket when rehashing: O(bucket). False when there is nothing left to do. */
 bool table_step(struct table *t, table_hash_fn hash_of);
@@ -187,6 +206,7 @@ struct table_iter {
     int array;
     struct table_pos pos; /* of the entry last returned */
 };
+
 void table_iter_init(struct table_iter *it, const struct table *t);
 void *table_iter_next(struct table_iter *it); /* NULL at the end */
 
@@ -196,4 +216,5 @@ size_t table_bytes(const struct table *t);
 struct table_stats {
     uint64_t buckets, children, longest_chain; /* longest_chain counts buckets */
 };
+
 void table_stats_read(const struct table *t, struct table_stats *out); /* O(buckets) */

@@ -13,9 +13,8 @@ enum {
     MERGED_AT_MOST = CAPACITY - CAPACITY / 8,
 };
 
-/* The seven jemalloc classes up to 896 bytes waste least with 5, 10, 20, 40 and 61 entries. */
-STATIC_ASSERT(TTREE_FULL_POINTERS || TTREE_BLOCK_ENTRIES != 61 ||
-                  sizeof(struct ttree_block) + 61 * (sizeof(double) + 6) <= 896,
+STATIC_ASSERT(TTREE_FULL_POINTERS || TTREE_BLOCK_ENTRIES != 88 ||
+                  sizeof(struct ttree_block) + 88 * (sizeof(double) + 6) <= 1280,
               "a full block is one jemalloc class");
 
 /* Ties at a bound's score: all of them are above it, all below, or their members decide. */
@@ -108,17 +107,17 @@ static bool entry_is_below(const struct ttree *tree, const struct ttree_block *b
     return tie_is_below(tree, item_at(block, index), bound);
 }
 
-/* Number of leading scores < `score`. The halving compiles to conditional moves: a branch here
- * would be mispredicted every second time. */
+/* Number of leading scores < `score`. The mask keeps the compiler from making a branch, which would
+ * be mispredicted every second time. */
 INLINE uint32_t scores_below(const double *scores, uint32_t count, double score)
 {
-    const double *base = scores;
+    uint32_t base = 0;
     while (count > 1) {
         uint32_t half = count / 2;
-        base += base[half - 1] < score ? half : 0;
+        base += -(uint32_t)(scores[base + half - 1] < score) & half;
         count -= half;
     }
-    return (uint32_t)(base - scores) + (count && *base < score);
+    return base + (count && scores[base] < score);
 }
 
 /* The first of the entries [from, block's end) that is not below the bound. All of them have a
@@ -141,10 +140,13 @@ static uint32_t tie_search(const struct ttree *tree, const struct ttree_block *b
 INLINE uint32_t block_search(const struct ttree *tree, const struct ttree_block *block,
                              const struct bound *bound)
 {
-    uint32_t index = scores_below(block->scores, block->node.weight, bound->score);
-    if (index < block->node.weight && block->scores[index] == bound->score)
-        return tie_search(tree, block, index, bound);
-    return index;
+    uint32_t weight = block->node.weight;
+    uint32_t index = scores_below(block->scores, weight, bound->score);
+    if (index == weight || block->scores[index] != bound->score)
+        return index;
+    if (index + 1 == weight || block->scores[index + 1] != bound->score)
+        return index + tie_is_below(tree, item_at(block, index), bound);
+    return tie_search(tree, block, index, bound);
 }
 
 /* The lines of the scores, and of the refs when they will move too: all at once instead of one
@@ -153,40 +155,42 @@ INLINE void block_prefetch(const struct ttree_block *block, bool refs)
 {
     const char *end = (const char *)(block->scores + block->node.weight);
     for (const char *line = (const char *)block + CACHE_LINE; line < end; line += CACHE_LINE)
-        __builtin_prefetch(line, refs);
+        __builtin_prefetch(line);
     if (!refs)
         return;
     const char *start = (const char *)(ttree_refs(block));
     end = start + block->node.weight * sizeof(struct ttree_ref);
     for (const char *line = start; line < end; line += CACHE_LINE)
-        __builtin_prefetch(line, 1);
+        __builtin_prefetch(line);
 }
 
-/* The gap at the bound. Its block is the last one whose first entry is below the bound. */
+/* The gap at the bound. Its block is the last one whose first entry is below the bound. One step
+ * down has no branch that depends on the comparison, except for ties. */
 INLINE struct gap find_gap(const struct ttree *tree, const struct bound *bound, bool to_write)
 {
-    struct gap gap = {NULL, 0, 0};
+    const double score = bound->score;
     struct avl_node *node = tree->avl.root, *last = NULL;
+    uintptr_t found = 0;
     size_t rank = 0; /* of the first entry below `node` */
     while (node) {
         __builtin_prefetch(node->left);
         __builtin_prefetch(node->right);
         last = node;
-        bool right = entry_is_below(tree, block_of(node), 0, bound);
-        size_t here = rank + node->left_weight;
-        gap.block = right ? block_of(node) : gap.block;
-        gap.rank = right ? here : gap.rank;
-        rank = right ? here + node->weight : rank;
-        node = right ? node->right : node->left;
+        double min = block_of(node)->scores[0];
+        size_t right = min < score;
+        if (unlikely(min == score))
+            right = tie_is_below(tree, item_at(block_of(node), 0), bound);
+        uintptr_t mask = -(uintptr_t)right;
+        found ^= (found ^ (uintptr_t)node) & mask;
+        rank += (node->left_weight + node->weight) & mask;
+        node = node->child[right];
     }
-    if (!gap.block) {
-        gap.block = block_of(last);
-        return gap;
-    }
-    block_prefetch(gap.block, to_write);
-    gap.index = block_search(tree, gap.block, bound);
-    gap.rank += gap.index;
-    return gap;
+    if (!found)
+        return (struct gap){block_of(last), 0, 0};
+    struct ttree_block *block = block_of((struct avl_node *)found);
+    block_prefetch(block, to_write);
+    uint32_t index = block_search(tree, block, bound);
+    return (struct gap){block, index, rank - block->node.weight + index};
 }
 
 static struct gap gap_at(const struct ttree *tree, const struct bound *bound)
@@ -214,6 +218,16 @@ static struct bound bound_of_item(const struct ttree *tree, double score, const 
 {
     ASSERT(!isnan(score));
     return (struct bound){score, MEMBER_BELOW, tree->type->member(item)};
+}
+
+/* Where exactly this item is; block NULL when nowhere. */
+static struct ttree_iter find_item(const struct ttree *tree, double score, const void *item)
+{
+    struct bound bound = bound_of_item(tree, score, item);
+    struct ttree_iter it = gap_next(find_gap(tree, &bound, true));
+    if (it.block && (ttree_iter_score(it) != score || ttree_iter_item(it) != item))
+        it.block = NULL;
+    return it;
 }
 
 void ttree_init(struct ttree *tree, const struct ttree_type *type)
@@ -260,10 +274,13 @@ static void shift_left(struct ttree_block *left, struct ttree_block *right, uint
     avl_add_weight(&right->node, -(int64_t)count);
 }
 
-/* The only block of the tree grows. */
+/* The only block of the tree grows: 6, 12, 24, 48, 88 entries, each close below a jemalloc class.
+ */
 static struct ttree_block *grow_single(struct ttree *tree, struct ttree_block *block)
 {
-    uint32_t capacity = MIN(block->node.tag * 2u, (uint32_t)CAPACITY);
+    uint32_t capacity = block->node.tag * 2u;
+    if (capacity > CAPACITY - CAPACITY / 4)
+        capacity = CAPACITY;
     struct ttree_block *bigger = block_create(tree, capacity);
     bigger->node = block->node;
     bigger->node.tag = (uint16_t)capacity;
@@ -288,9 +305,22 @@ static struct ttree_block *new_block_after(struct ttree *tree, struct ttree_bloc
     return fresh;
 }
 
-/* Points the gap to the same place after its block gave its end to `right`. */
-static void gap_follow_right(struct gap *gap, struct ttree_block *right)
+/* The gap's block hands entries to its predecessor or successor; the gap stays at its place. */
+static void spill_left(struct gap *gap, struct ttree_block *left, uint32_t count)
 {
+    uint32_t held = left->node.weight;
+    shift_left(left, gap->block, count);
+    if (gap->index <= count) {
+        gap->block = left;
+        gap->index += held;
+    } else {
+        gap->index -= count;
+    }
+}
+
+static void spill_right(struct gap *gap, struct ttree_block *right, uint32_t count)
+{
+    shift_right(gap->block, right, count);
     uint32_t kept = gap->block->node.weight;
     if (gap->index > kept) {
         gap->block = right;
@@ -316,22 +346,15 @@ static void make_room(struct ttree *tree, struct gap *gap)
         avl_insert_before(&tree->avl, &block->node, &gap->block->node);
         return;
     }
-    uint32_t count = spill_count(prev);
-    if (count) {
-        uint32_t held = prev->weight;
-        shift_left(block_of(prev), block, count);
-        if (gap->index <= count) {
-            gap->block = block_of(prev);
-            gap->index += held;
-        } else {
-            gap->index -= count;
-        }
+    if (spill_count(prev)) {
+        spill_left(gap, block_of(prev), spill_count(prev));
         return;
     }
-    count = spill_count(next);
-    struct ttree_block *right = count ? block_of(next) : new_block_after(tree, block);
-    shift_right(block, right, count ? count : CAPACITY / 2);
-    gap_follow_right(gap, right);
+    uint32_t count = spill_count(next);
+    if (count)
+        spill_right(gap, block_of(next), count);
+    else
+        spill_right(gap, new_block_after(tree, block), CAPACITY / 2);
 }
 
 static void insert_at(struct ttree *tree, struct gap gap, double score, void *item)
@@ -349,6 +372,7 @@ static void insert_at(struct ttree *tree, struct gap gap, double score, void *it
 void ttree_insert(struct ttree *tree, double score, void *item)
 {
     struct bound bound = bound_of_item(tree, score, item);
+    DASSERT(!find_item(tree, score, item).block);
     struct gap gap = find_gap(tree, &bound, true);
     if (!gap.block) {
         gap.block = block_create(tree, TTREE_FIRST_ENTRIES);
@@ -399,16 +423,6 @@ static void remove_at(struct ttree *tree, struct ttree_iter it)
 {
     cut(tree, it.block, it.index, 1);
     tidy(tree, it.block);
-}
-
-/* Where exactly this item is; block NULL when nowhere. */
-static struct ttree_iter find_item(const struct ttree *tree, double score, const void *item)
-{
-    struct bound bound = bound_of_item(tree, score, item);
-    struct ttree_iter it = gap_next(find_gap(tree, &bound, true));
-    if (it.block && (ttree_iter_score(it) != score || ttree_iter_item(it) != item))
-        it.block = NULL;
-    return it;
 }
 
 bool ttree_remove(struct ttree *tree, double score, const void *item)

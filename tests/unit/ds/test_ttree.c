@@ -418,14 +418,56 @@ static void random_load_fills_three_quarters(void **state)
     for (int i = 0; i < LOAD; i++) {
         load_items[i] = (uint64_t)i;
         ttree_insert(&tree, (double)below(1u << 30), &load_items[i]);
-        if (i > 1000 && i % 100 == 0)
+        if (i > 5000) /* before, all blocks split at about the same time */
             assert_true(fill(&tree) >= 0.75);
+        if (i > 1000 && !TTREE_FULL_POINTERS)
+            assert_true((double)ttree_bytes(&tree) / i <= 22);
     }
     verify_blocks(&tree);
-    if (!TTREE_FULL_POINTERS)
-        assert_true((double)ttree_bytes(&tree) / LOAD <= 22);
     ttree_deinit(&tree, NULL, NULL);
     assert_int_equal(mem_used(MEM_DATA), 0);
+}
+
+static void scattered_removal_merges_blocks(void **state)
+{
+    (void)state;
+    struct ttree tree;
+    ttree_init(&tree, &self_type);
+    for (int i = 0; i < LOAD; i++) {
+        load_items[i] = (uint64_t)i;
+        ttree_insert(&tree, (double)i, &load_items[i]);
+    }
+    /* A stride prime to LOAD visits every entry once and thins out all blocks alike, the worst
+     * case: no two fit well into one until both are at 7/16. */
+    for (int i = 0, at = 0; i < LOAD; i++, at = (at + 61803) % LOAD) {
+        if (tree.blocks > 4)
+            assert_true(fill(&tree) > 0.42);
+        assert_true(ttree_remove(&tree, (double)at, &load_items[at]));
+    }
+    assert_int_equal(mem_used(MEM_DATA), 0);
+    ttree_deinit(&tree, NULL, NULL);
+}
+
+/* Two full blocks and a last one of one entry; the cut leaves neighbours of `kept` and 1. */
+static void a_cut_range_leaves_no_crumbs(void **state)
+{
+    (void)state;
+    for (size_t kept = 0; kept <= 3; kept++) {
+        for (size_t front = 0; front <= kept; front++) {
+            struct ttree tree;
+            ttree_init(&tree, &self_type);
+            for (int i = 0; i < 2 * CAPACITY + 1; i++)
+                ttree_insert(&tree, (double)i, &load_items[i]);
+            assert_int_equal(tree.blocks, 3);
+            size_t count = 2 * CAPACITY - kept;
+            assert_int_equal(ttree_delete_range(&tree, front, front + count - 1, NULL, NULL),
+                             count);
+            assert_int_equal(tree.len, kept + 1);
+            verify_blocks(&tree);
+            assert_int_equal(tree.blocks, 1);
+            ttree_deinit(&tree, NULL, NULL);
+        }
+    }
 }
 
 /* A sliding window: entries come in at the end and leave at the front. */
@@ -455,9 +497,9 @@ static void a_tree_of_few_is_small(void **state)
     for (int i = 0; i < CAPACITY; i++) {
         ttree_insert(&tree, (double)(i * 7 % CAPACITY), &load_items[i]);
         assert_int_equal(ttree_bytes(&tree), mem_used(MEM_DATA));
-        if (i < TTREE_FIRST_ENTRIES)
+        if (!TTREE_FULL_POINTERS && i < TTREE_FIRST_ENTRIES)
             assert_true(ttree_bytes(&tree) <= 128);
-        if (i < 20)
+        if (!TTREE_FULL_POINTERS && i < 24)
             assert_true(ttree_bytes(&tree) <= 384);
     }
     assert_int_equal(tree.blocks, 1);
@@ -488,6 +530,8 @@ int main(void)
         cmocka_unit_test(model_one_score),
         cmocka_unit_test(sorted_loads_fill_blocks),
         cmocka_unit_test(random_load_fills_three_quarters),
+        cmocka_unit_test(scattered_removal_merges_blocks),
+        cmocka_unit_test(a_cut_range_leaves_no_crumbs),
         cmocka_unit_test(queue_use_stays_compact),
         cmocka_unit_test(a_tree_of_few_is_small),
         cmocka_unit_test(zeros_of_both_signs_are_equal),

@@ -1,0 +1,208 @@
+#include "cmd/command.h"
+
+#include "base/assert.h"
+#include "base/num.h"
+
+#include <stdio.h>
+
+/* clang-format off */
+struct command commands[COMMAND_COUNT] = {
+#define COMMAND(cid, ...) [CMD_ID_##cid] = {-1, cmd_##cid, __VA_ARGS__},
+#define CONTAINER(cid, ...) [CMD_ID_##cid] = {-1, NULL, __VA_ARGS__},
+#define SUBCOMMAND(pid, cid, ...) [CMD_ID_##cid] = {CMD_ID_##pid, cmd_##cid, __VA_ARGS__},
+#include "cmd/commands.def"
+#undef COMMAND
+#undef CONTAINER
+#undef SUBCOMMAND
+};
+/* clang-format on */
+
+/* Names are found by an open-addressed table over (length, first 16 bytes folded to lower case): no general hash. */
+enum { NAME_SLOTS = 2048, NAME_WORD = 8, NAME_MAX = 32 };
+
+struct name_key {
+    uint64_t low, high;
+    size_t len;
+};
+
+static uint16_t name_slots[NAME_SLOTS]; /* command id + 1; 0: free */
+
+INLINE struct name_key name_key(struct slice name)
+{
+    char text[2 * NAME_WORD] = {0};
+    struct name_key key = {.len = name.len};
+    memcpy(text, name.ptr, MIN(name.len, sizeof(text)));
+    memcpy(&key.low, text, NAME_WORD);
+    memcpy(&key.high, text + NAME_WORD, NAME_WORD);
+    key.low |= 0x2020202020202020ULL; /* folds letters; maps other bytes too, the final compare decides */
+    key.high |= 0x2020202020202020ULL;
+    return key;
+}
+
+INLINE unsigned name_slot(struct name_key key, int parent)
+{
+    uint64_t mixed = (key.low ^ (key.high * 0x9e3779b97f4a7c15ULL) ^ key.len ^
+                      ((uint64_t)(unsigned)(parent + 1) << 20)) *
+                     0xd6e8feb86659fd93ULL;
+    return (unsigned)(mixed >> 53) % NAME_SLOTS;
+}
+
+static struct command *find_name(struct slice name, int parent)
+{
+    if (name.len == 0 || name.len > NAME_MAX)
+        return NULL;
+    for (unsigned at = name_slot(name_key(name), parent); name_slots[at]; at = (at + 1) % NAME_SLOTS) {
+        struct command *cmd = &commands[name_slots[at] - 1];
+        if (likely(cmd->parent == parent && slice_is(name, cmd->name)))
+            return cmd;
+    }
+    return NULL;
+}
+
+static void add_name(struct command *cmd)
+{
+    unsigned at = name_slot(name_key(slice_cstr(cmd->name)), cmd->parent);
+    while (name_slots[at])
+        at = (at + 1) % NAME_SLOTS;
+    name_slots[at] = (uint16_t)(cmd->id + 1);
+}
+
+/* The legacy triple: exact for one RANGE spec; with more, it spans those that stand at fixed places, as Redis computes it. */
+static void compute_legacy_keys(struct command *cmd)
+{
+    int first = INT16_MAX, last = 0, step = 0, ranges = 0;
+    for (int i = 0; i < cmd->key_spec_count; i++) {
+        const struct key_spec *spec = &cmd->keys[i];
+        if (spec->by_keyword || spec->by_number) {
+            cmd->flags |= CMD_MOVABLE_KEYS;
+            continue;
+        }
+        int end = spec->last >= 0 ? spec->index + spec->last : spec->last;
+        first = MIN(first, spec->index);
+        last = ranges && last < 0 ? last : end < 0 ? end : MAX(last, end);
+        step = ranges++ ? 1 : spec->step;
+        if (spec->limit > 1)
+            cmd->flags |= CMD_MOVABLE_KEYS;
+    }
+    if (!ranges)
+        return;
+    cmd->first_key = (int16_t)first;
+    cmd->last_key = (int16_t)last;
+    cmd->key_step = (int16_t)step;
+    cmd->simple_keys = cmd->key_spec_count == 1 && cmd->keys[0].limit <= 1;
+}
+
+static uint32_t implied_categories(const struct command *cmd)
+{
+    uint32_t categories = cmd->flags & CMD_FAST ? ACL_FAST : ACL_SLOW;
+    if (cmd->flags & CMD_WRITE)
+        categories |= ACL_WRITE;
+    if (cmd->flags & CMD_READONLY && !(cmd->categories & ACL_SCRIPTING))
+        categories |= ACL_READ;
+    if (cmd->flags & CMD_ADMIN)
+        categories |= ACL_ADMIN | ACL_DANGEROUS;
+    if (cmd->flags & CMD_PUBSUB)
+        categories |= ACL_PUBSUB;
+    if (cmd->flags & CMD_BLOCKING)
+        categories |= ACL_BLOCKING;
+    return categories;
+}
+
+void commands_init(void)
+{
+    if (commands[COMMAND_COUNT - 1].full_name[0])
+        return;
+    for (int id = 0; id < COMMAND_COUNT; id++) {
+        struct command *cmd = &commands[id];
+        cmd->id = (uint16_t)id;
+        while (cmd->key_spec_count < KEY_SPECS_MAX && cmd->keys[cmd->key_spec_count].flags)
+            cmd->key_spec_count++;
+        compute_legacy_keys(cmd);
+        cmd->categories |= implied_categories(cmd);
+        if (cmd->parent >= 0)
+            commands[cmd->parent].subcommand_count++;
+        snprintf(cmd->full_name, sizeof(cmd->full_name), "%s%s%s",
+                 cmd->parent >= 0 ? commands[cmd->parent].name : "", cmd->parent >= 0 ? "|" : "",
+                 cmd->name);
+        add_name(cmd);
+    }
+}
+
+const struct command *command_lookup(const struct slice *argv, uint32_t argc)
+{
+    struct command *cmd = find_name(argv[0], -1);
+    if (likely(!cmd || !cmd->subcommand_count || argc < 2))
+        return cmd;
+    struct command *sub = find_name(argv[1], cmd->id);
+    return sub ? sub : cmd;
+}
+
+const struct command *command_by_name(struct slice name)
+{
+    const char *bar = memchr(name.ptr, '|', name.len);
+    if (!bar)
+        return find_name(name, -1);
+    size_t head = (size_t)(bar - name.ptr);
+    const struct command *parent = find_name(slice_make(name.ptr, head), -1);
+    return parent ? find_name(slice_make(bar + 1, name.len - head - 1), parent->id) : NULL;
+}
+
+/* ---- key extraction ---- */
+
+struct key_range {
+    int64_t first, last, step;
+};
+
+static bool range_bounds(const struct key_spec *spec, int64_t first, int64_t argc,
+                         struct key_range *out)
+{
+    int64_t last = spec->last >= 0 ? first + spec->last : argc + spec->last;
+    if (spec->limit > 1 && spec->last == -1)
+        last = first + (argc - first) / spec->limit - 1;
+    *out = (struct key_range){first, last, spec->step};
+    return first < argc && last < argc;
+}
+
+static bool number_bounds(const struct key_spec *spec, const struct slice *argv, int64_t argc,
+                          struct key_range *out)
+{
+    int64_t count, at = spec->index + spec->number_at, first = spec->index + spec->first_at;
+    if (at >= argc || !num_parse_int64(argv[at], &count) || count < 0 || count > argc)
+        return false;
+    *out = (struct key_range){first, first + (count - 1) * spec->step, spec->step};
+    return count == 0 || out->last < argc;
+}
+
+static int64_t find_keyword(const struct key_spec *spec, const struct slice *argv, int64_t argc)
+{
+    int64_t step = spec->index < 0 ? -1 : 1;
+    for (int64_t i = spec->index < 0 ? argc + spec->index : spec->index; i > 0 && i < argc; i += step)
+        if (slice_is(argv[i], spec->keyword))
+            return i + 1;
+    return -1;
+}
+
+static bool spec_bounds(const struct key_spec *spec, const struct slice *argv, int64_t argc,
+                        struct key_range *out)
+{
+    if (spec->by_number)
+        return number_bounds(spec, argv, argc, out);
+    if (!spec->by_keyword)
+        return range_bounds(spec, spec->index, argc, out);
+    int64_t first = find_keyword(spec, argv, argc);
+    *out = (struct key_range){0, -1, 1}; /* no keyword, no keys */
+    return first < 0 || range_bounds(spec, first, argc, out);
+}
+
+bool command_visit_keys(const struct command *cmd, const struct slice *argv, uint32_t argc,
+                        void (*visit)(void *arg, uint32_t index, uint16_t flags), void *arg)
+{
+    for (int s = 0; s < cmd->key_spec_count; s++) {
+        struct key_range range;
+        if (!spec_bounds(&cmd->keys[s], argv, argc, &range))
+            return false;
+        for (int64_t i = range.first; i <= range.last; i += range.step)
+            visit(arg, (uint32_t)i, cmd->keys[s].flags);
+    }
+    return true;
+}

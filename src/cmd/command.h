@@ -1,0 +1,164 @@
+/* command.h: the command table. commands.def has one row per command; from it come the enum, the prototypes, the dispatch
+ * table, COMMAND's replies and the key extraction that locks, ACL and cluster share. A new command is one row and one function.
+ *
+ * A row:  COMMAND(id, "name", arity, flags, categories, execution, keys, "group", "since", "complexity", "summary", "tips")
+ *         SUBCOMMAND(parent id, id, "name", … the same …)
+ *         CONTAINER(id, "name", … the same …)      a command that is nothing without a subcommand: no function
+ *   arity       as Redis: exact when positive, a minimum when negative, the name counted
+ *   flags       CMD_… or-ed
+ *   categories  ACL_… or-ed: those that do not follow from the flags
+ *   execution   STRIPED (under the locks of its keys) or EXCLUSIVE("why it must run alone")
+ *   keys        NO_KEYS, or KEYS(spec, …) with up to three of RANGE, KEYNUM and KEYWORD_RANGE
+ *   tips        comma-separated command tips, "" for none
+ * The handler of row id is  void cmd_<id>(struct exec *ex). */
+#pragma once
+
+#include "base/slice.h"
+
+struct exec;
+
+enum command_flag {
+    CMD_WRITE = 1 << 0,
+    CMD_READONLY = 1 << 1,
+    CMD_DENYOOM = 1 << 2,
+    CMD_ADMIN = 1 << 3,
+    CMD_PUBSUB = 1 << 4,
+    CMD_NOSCRIPT = 1 << 5,
+    CMD_BLOCKING = 1 << 6,
+    CMD_LOADING = 1 << 7,
+    CMD_STALE = 1 << 8,
+    CMD_SKIP_MONITOR = 1 << 9,
+    CMD_SKIP_SLOWLOG = 1 << 10,
+    CMD_FAST = 1 << 11,
+    CMD_NO_AUTH = 1 << 12,
+    CMD_MAY_REPLICATE = 1 << 13,
+    CMD_NO_MANDATORY_KEYS = 1 << 14,
+    CMD_NO_ASYNC_LOADING = 1 << 15,
+    CMD_NO_MULTI = 1 << 16,
+    CMD_ALLOW_BUSY = 1 << 17,
+    CMD_TOUCHES_ARBITRARY_KEYS = 1 << 18, /* Redis's own flag, shown by nobody */
+    CMD_MOVABLE_KEYS = 1 << 19,           /* computed: keys do not stand at fixed places */
+    CMD_WALKS = 1 << 21,                  /* takes shard locks itself, one at a time (SCAN, KEYS …) */
+};
+
+enum acl_category {
+    ACL_KEYSPACE = 1 << 0,
+    ACL_READ = 1 << 1,
+    ACL_WRITE = 1 << 2,
+    ACL_SET = 1 << 3,
+    ACL_SORTEDSET = 1 << 4,
+    ACL_LIST = 1 << 5,
+    ACL_HASH = 1 << 6,
+    ACL_STRING = 1 << 7,
+    ACL_BITMAP = 1 << 8,
+    ACL_HYPERLOGLOG = 1 << 9,
+    ACL_GEO = 1 << 10,
+    ACL_STREAM = 1 << 11,
+    ACL_PUBSUB = 1 << 12,
+    ACL_ADMIN = 1 << 13,
+    ACL_FAST = 1 << 14,
+    ACL_SLOW = 1 << 15,
+    ACL_BLOCKING = 1 << 16,
+    ACL_DANGEROUS = 1 << 17,
+    ACL_CONNECTION = 1 << 18,
+    ACL_TRANSACTION = 1 << 19,
+    ACL_SCRIPTING = 1 << 20,
+};
+enum { ACL_CATEGORY_COUNT = 21 };
+
+enum key_flag { /* Redis's key spec flags */
+    KEY_RO = 1 << 0,
+    KEY_RW = 1 << 1,
+    KEY_OW = 1 << 2,
+    KEY_RM = 1 << 3,
+    KEY_ACCESS = 1 << 4,
+    KEY_UPDATE = 1 << 5,
+    KEY_INSERT = 1 << 6,
+    KEY_DELETE = 1 << 7,
+    KEY_NOT_KEY = 1 << 8,
+    KEY_INCOMPLETE = 1 << 9,
+    KEY_VARIABLE_FLAGS = 1 << 10,
+};
+
+/* Where keys stand. RANGE(flags, first, last, step): `last` relative to the first key, negative from the end (-1: last argument).
+ * KEYNUM(flags, index, number at, first key at, step): both relative to index. KEYWORD_RANGE: starts after a word. */
+struct key_spec {
+    uint16_t flags;
+    bool by_keyword, by_number;
+    int16_t index;       /* of the first key (or of the number's base); with a keyword: where the search starts, negative from the end */
+    const char *keyword;
+    int16_t last, step, limit;
+    int16_t number_at, first_at;
+};
+enum { KEY_SPECS_MAX = 3 };
+
+#define RANGE(flag_bits, first, last_key, key_step)                                                \
+    {                                                                                              \
+        .flags = (flag_bits), .index = (first), .last = (last_key), .step = (key_step)             \
+    }
+#define KEYNUM(flag_bits, at, number, first, key_step)                                             \
+    {                                                                                              \
+        .flags = (flag_bits), .by_number = true, .index = (at), .number_at = (number),             \
+        .first_at = (first), .step = (key_step)                                                    \
+    }
+#define KEYWORD_RANGE(flag_bits, word, start, last_key, key_step, key_limit)                       \
+    {                                                                                              \
+        .flags = (flag_bits), .by_keyword = true, .keyword = (word), .index = (start),             \
+        .last = (last_key), .step = (key_step), .limit = (key_limit)                               \
+    }
+#define KEYS(...) {__VA_ARGS__}
+#define NO_KEYS {{0}}
+#define STRIPED NULL
+#define EXCLUSIVE(reason) reason
+
+typedef void (*command_fn)(struct exec *ex);
+
+struct command { /* the first fields in the order of a row */
+    int parent; /* enum command_id, or -1 */
+    command_fn handler;
+    const char *name; /* lower case; a subcommand's own word */
+    int arity;
+    uint32_t flags, categories;
+    const char *exclusive; /* NULL: striped; else the reason */
+    struct key_spec keys[KEY_SPECS_MAX];
+    const char *group, *since, *complexity, *summary, *tips;
+    /* computed by commands_init() */
+    uint16_t id, key_spec_count, subcommand_count;
+    int16_t first_key, last_key, key_step; /* legacy triple of COMMAND; 0: none */
+    bool simple_keys;                      /* one RANGE spec without a limit: extraction is a loop */
+    char full_name[48];                    /* "config|get" */
+};
+
+enum command_id {
+#define COMMAND(cid, ...) CMD_ID_##cid,
+#define CONTAINER(cid, ...) CMD_ID_##cid,
+#define SUBCOMMAND(parent, cid, ...) CMD_ID_##cid,
+#include "cmd/commands.def"
+#undef COMMAND
+#undef CONTAINER
+#undef SUBCOMMAND
+    COMMAND_COUNT
+};
+
+#define COMMAND(cid, ...) void cmd_##cid(struct exec *ex);
+#define CONTAINER(cid, ...)
+#define SUBCOMMAND(parent, cid, ...) void cmd_##cid(struct exec *ex);
+#include "cmd/commands.def"
+#undef COMMAND
+#undef CONTAINER
+#undef SUBCOMMAND
+
+extern struct command commands[COMMAND_COUNT]; /* constant after commands_init() */
+
+/* Fills the computed fields and the lookup table. Once, before threads start. */
+void commands_init(void);
+/* The command named by argv[0], or by argv[0] and argv[1] for a container; NULL when there is none. A container whose subcommand is
+ * unknown or missing gives the container itself. Any case. */
+const struct command *command_lookup(const struct slice *argv, uint32_t argc);
+/* By name only: "config|get" too. */
+const struct command *command_by_name(struct slice name);
+
+/* Calls visit with the index of each key argument, in order, and its spec's flags. False when the arguments do not
+ * fit the specs (a bad numkeys): the handler will answer with the right error. */
+bool command_visit_keys(const struct command *cmd, const struct slice *argv, uint32_t argc,
+                        void (*visit)(void *arg, uint32_t index, uint16_t flags), void *arg);

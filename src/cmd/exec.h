@@ -1,0 +1,57 @@
+/* exec.h: what a handler gets: its arguments, its keys, its access to the keyspace, its reply.
+ *
+ * A handler reads argv, looks its keys up through ex->keys (already hashed and locked, in the order of the row's key specs),
+ * and writes exactly one reply. It never blocks, never takes a lock, and keeps no pointer to argv or entries after it returns.
+ * Bad arguments are answered before anything is changed. */
+#pragma once
+
+#include "cmd/command.h"
+#include "cmd/session.h"
+#include "proto/reply.h"
+#include "store/txn.h"
+
+struct exec {
+    struct txn *txn;
+    struct reply *reply;
+    const struct slice *argv;
+    uint32_t argc, key_count;
+    const struct key *keys;
+    const struct command *cmd;
+    struct session *session;
+};
+
+/* Texts of errors that many commands share. */
+#define ERROR_SYNTAX "ERR syntax error"
+#define ERROR_NOT_INTEGER "ERR value is not an integer or out of range"
+#define ERROR_NOT_FLOAT "ERR value is not a valid float"
+#define ERROR_WRONGTYPE "WRONGTYPE Operation against a key holding the wrong kind of value"
+#define ERROR_NO_KEY "ERR no such key"
+#define ERROR_OUT_OF_RANGE "ERR value is out of range"
+#define ERROR_NAN_OR_INF "ERR increment would produce NaN or Infinity"
+#define ERROR_INDEX "ERR index out of range"
+
+/* ---- arguments: false means that the error has been answered ---- */
+
+/* An int64 in Redis's strict form. `error` may be NULL: ERROR_NOT_INTEGER. */
+bool arg_int(struct exec *ex, uint32_t index, int64_t *out, const char *error) MUST_USE;
+/* The same, within [min, max]; outside: `error`, or "ERR value is out of range". */
+bool arg_int_range(struct exec *ex, uint32_t index, int64_t min, int64_t max, int64_t *out,
+                   const char *error) MUST_USE;
+/* A double, not NaN. */
+bool arg_double(struct exec *ex, uint32_t index, double *out, const char *error) MUST_USE;
+/* True when the argument is this word, any case. */
+INLINE bool arg_is(const struct exec *ex, uint32_t index, const char *word)
+{
+    return slice_is(ex->argv[index], word);
+}
+bool fail_syntax(struct exec *ex); /* answers ERROR_SYNTAX, returns false */
+bool fail(struct exec *ex, const char *text);
+
+/* ---- keys: `at` is an index of ex->keys ---- */
+
+/* Looks up for reading (counts hit or miss). False: WRONGTYPE was answered. A missing key gives true and ref->entry NULL. */
+bool read_typed(struct exec *ex, uint32_t at, enum value_type type, struct ref *ref) MUST_USE;
+/* The same without statistics, for commands that write. */
+bool find_typed(struct exec *ex, uint32_t at, enum value_type type, struct ref *ref) MUST_USE;
+/* Looks up a key by name that is among ex->keys or whose shard is held. */
+bool find_key(struct exec *ex, struct slice name, struct key *key, struct ref *ref);

@@ -1,0 +1,18 @@
+/* session.h: what a client has told the server about itself. One per connection, owned by the connection's reactor; only
+ * that thread touches it. What others may see of a client is its descriptor (net/registry.h). */
+#pragma once
+
+#include "proto/reply.h"
+
+enum reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP };
+
+struct session {
+    uint64_t id;
+    int db;
+    enum reply_proto proto;
+    bool authenticated;
+    bool no_touch, no_evict;
+    bool close_after_reply;
+    enum reply_mode reply_mode;
+    void *client; /* the server's own part */
+};
