@@ -1,8 +1,39 @@
-/* main.c: argv to a running server. */
-#include <stdio.h>
+/* main.c: argv → settings → server. */
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/config.h"
+#include "server/server.h"
 
-int main(void)
+#include <stdio.h>
+#include <unistd.h>
+
+static int run(void)
 {
-    puts("tokamak " TOKAMAK_VERSION);
-    return 0;
+    struct server *server;
+    int status = 1;
+    if (server_create(&server) == OK)
+        status = server_run(server);
+    server_destroy(server);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct buf message;
+    buf_init(&message, MEM_OTHER);
+    clock_init();
+    if (config_init_defaults() != OK)
+        return 1;
+    int status = config_parse_command_line(argc, argv, &message);
+    if (status >= 0)
+        fprintf(status ? stderr : stdout, "%.*s", (int)buf_len(&message), buf_ptr(&message));
+    buf_deinit(&message);
+    if (status < 0) {
+        log_notice("Tokamak " TOKAMAK_VERSION " is starting, pid %d", (int)getpid());
+        config_log_inactive();
+        status = run();
+    }
+    config_deinit();
+    return status;
 }

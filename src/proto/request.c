@@ -75,3 +75,14 @@ size_t parser_bytes(const struct parser *p)
     const struct parse_pending *q = p->pending;
     return q ? sizeof(*q) + q->cap * sizeof(struct slice) + q->text.cap : 0;
 }
+
+void parser_reset(struct parser *p)
+{
+    parser_drop_pending(p);
+}
+
+void parser_trim(struct parser *p)
+{
+    if (p->pending && !p->pending->at)
+        parser_drop_pending(p);
+}

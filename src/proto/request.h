@@ -53,6 +53,10 @@ void parser_deinit(struct parser *p);
 /* Parses the request at data[0]. `data` must start where the last complete request ended. */
 enum parse_result parser_next(struct parser *p, const char *data, size_t len,
                               struct request_arena *arena, struct request *out);
+/* Forgets an unfinished request: its bytes will be given again from the start. */
+void parser_reset(struct parser *p);
+/* Frees the memory of the request last handed out, if it is done. */
+void parser_trim(struct parser *p);
 /* How many bytes in all the unfinished request is known to need, 0 when unknown: a hint for the buffer's growth. */
 size_t parser_wants(const struct parser *p);
 /* Memory held for an unfinished request. */

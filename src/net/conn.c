@@ -1,0 +1,262 @@
+#include "net/conn.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "net/conn_internal.h"
+#include "proto/settings.h"
+
+#include <unistd.h>
+
+enum { CRON_MS = 1000 };
+
+/* ---- life ---- */
+
+static void ready(struct source *self, unsigned bits)
+{
+    struct conn *c = container_of(self, struct conn, source);
+    if (unlikely(atomic_load_explicit(&c->info.kill, memory_order_relaxed))) {
+        conn_close(c);
+        return;
+    }
+    if (bits & POLLER_WRITE)
+        conn_write(c);
+    if (bits & (POLLER_READ | POLLER_HANGUP) && c->state == CONN_OPEN)
+        conn_read(c);
+    else if (bits & POLLER_HANGUP)
+        conn_close(c);
+}
+
+static void link_conn(struct net_thread *t, struct conn *c)
+{
+    c->next = t->conns;
+    c->link = &t->conns;
+    if (t->conns)
+        t->conns->link = &c->next;
+    t->conns = c;
+    t->conn_count++;
+}
+
+static void unlink_conn(struct conn *c)
+{
+    *c->link = c->next;
+    if (c->next)
+        c->next->link = c->link;
+    c->thread->conn_count--;
+}
+
+static struct conn *conn_create(struct net_thread *t, int fd, enum conn_kind kind, uint64_t id)
+{
+    struct conn *c = mem_zalloc(MEM_CLIENT, sizeof(*c));
+    c->thread = t;
+    c->source.ready = ready;
+    c->info = (struct conn_info){.id = id, .fd = fd, .kind = kind, .created_ms = clock_wall_ms()};
+    c->info.active_ms = c->info.created_ms;
+    c->opened_ms = c->active_ms = t->reactor.now_ms;
+    sock_names(fd, c->info.peer, c->info.local);
+    parser_init(&c->parser, kind == CONN_FRAME ? CODEC_FRAME : CODEC_RESP,
+                (uint64_t)proto_settings.max_bulk_len);
+    buf_init(&c->in, MEM_CLIENT);
+    output_init(&c->pending);
+    return c;
+}
+
+static void open_conn(struct net_thread *t, int fd, enum conn_kind kind, uint64_t id)
+{
+    if (kind != CONN_UNIX) {
+        sock_set_nodelay(fd);
+        sock_set_keepalive(fd, net_settings.tcp_keepalive_s);
+    }
+    struct conn *c = conn_create(t, fd, kind, id);
+    link_conn(t, c);
+    registry_add(&t->registry, &c->info);
+    t->ops->opened(c);
+    if (reactor_add(&t->reactor, &c->source, fd, POLLER_READ) != OK) {
+        c->source.fd = fd;
+        conn_close(c);
+    }
+    conn_send(c, &t->out); /* what `opened` may have to say */
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    c->state = CONN_CLOSED;
+    c->next_dead = c->thread->dead;
+    c->thread->dead = c;
+}
+
+void conn_close_after_flush(struct conn *c)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    c->state = CONN_FLUSHING;
+    conn_update_interest(c);
+}
+
+static void destroy(struct conn *c)
+{
+    struct net_thread *t = c->thread;
+    int fd = c->source.fd;
+    t->ops->closed(c);
+    registry_remove(&t->registry, &c->info);
+    unlink_conn(c);
+    reactor_remove(&t->reactor, &c->source);
+    close(fd);
+    parser_deinit(&c->parser);
+    buf_deinit(&c->in);
+    output_deinit(&c->pending);
+    mem_free(MEM_CLIENT, c, sizeof(*c));
+}
+
+static void unpark(struct net_thread *t, struct conn *dead)
+{
+    for (struct conn **at = &t->parked; *at; at = &(*at)->next_parked)
+        if (*at == dead) {
+            *at = dead->next_parked;
+            return;
+        }
+}
+
+static void bury(struct net_thread *t)
+{
+    while (t->dead) {
+        struct conn *c = t->dead;
+        t->dead = c->next_dead;
+        if (c->parked)
+            unpark(t, c);
+        destroy(c);
+    }
+}
+
+/* ---- interest, parking, holding ---- */
+
+void conn_update_interest(struct conn *c)
+{
+    unsigned bits = 0;
+    if (c->state == CONN_CLOSED)
+        return;
+    if (c->state == CONN_OPEN && !c->parked && !c->held)
+        bits |= POLLER_READ;
+    if (output_len(&c->pending))
+        bits |= POLLER_WRITE;
+    reactor_modify(&c->thread->reactor, &c->source, bits);
+}
+
+void conn_park(struct conn *c)
+{
+    struct conn **tail = &c->thread->parked;
+    if (c->parked)
+        return;
+    while (*tail)
+        tail = &(*tail)->next_parked;
+    c->parked = true;
+    c->next_parked = NULL;
+    *tail = c;
+    conn_update_interest(c);
+}
+
+void conn_resume_all(struct net_thread *t)
+{
+    struct conn *list = t->parked;
+    t->parked = NULL;
+    while (list) {
+        struct conn *c = list;
+        list = c->next_parked;
+        c->parked = false;
+        if (c->state == CONN_CLOSED)
+            continue;
+        conn_process_pending(c);
+        conn_update_interest(c);
+    }
+}
+
+void conn_hold(struct conn *c)
+{
+    c->held = true;
+    conn_update_interest(c);
+}
+
+void conn_release(struct conn *c)
+{
+    if (!c->held)
+        return;
+    c->held = false;
+    if (c->state == CONN_CLOSED)
+        return;
+    conn_process_pending(c);
+    conn_update_interest(c);
+}
+
+size_t conn_bytes(const struct conn *c)
+{
+    return sizeof(*c) + c->in.cap + c->pending.bytes.cap + c->pending.ref_bytes +
+           parser_bytes(&c->parser);
+}
+
+/* ---- the thread ---- */
+
+struct adoption {
+    struct message message;
+    int fd;
+    enum conn_kind kind;
+    uint64_t id;
+};
+
+static void run_adoption(void *receiver, struct message *self)
+{
+    struct net_thread *t = container_of((struct reactor *)receiver, struct net_thread, reactor);
+    struct adoption *a = container_of(self, struct adoption, message);
+    if (atomic_load(&t->reactor.stopping))
+        close(a->fd);
+    else
+        open_conn(t, a->fd, a->kind, a->id);
+    mem_free(MEM_CLIENT, a, sizeof(*a));
+}
+
+void net_thread_adopt(struct net_thread *t, int fd, enum conn_kind kind, uint64_t id)
+{
+    struct adoption *a = mem_alloc(MEM_CLIENT, sizeof(*a));
+    *a = (struct adoption){{.run = run_adoption}, fd, kind, id};
+    reactor_post(&t->reactor, &a->message);
+}
+
+static void cron(struct timer *self)
+{
+    struct net_thread *t = container_of(self, struct net_thread, cron);
+    for (struct conn *c = t->conns; c; c = c->next)
+        conn_check_timeouts(c, t->reactor.now_ms);
+    reactor_arm(&t->reactor, &t->cron, t->reactor.now_ms + CRON_MS);
+}
+
+void net_thread_end_turn(struct net_thread *t)
+{
+    bury(t);
+}
+
+enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, unsigned id,
+                         const struct conn_ops *ops)
+{
+    memset(t, 0, sizeof(*t));
+    enum err err = reactor_init(&t->reactor, poller, id);
+    if (err)
+        return err;
+    t->ops = ops;
+    t->receive = mem_alloc(MEM_OTHER, LIMIT_RECV_BYTES);
+    output_init(&t->out);
+    timer_init(&t->cron, cron);
+    reactor_arm(&t->reactor, &t->cron, t->reactor.now_ms + CRON_MS);
+    return OK;
+}
+
+void net_thread_deinit(struct net_thread *t)
+{
+    mailbox_drain(&t->reactor.mailbox, &t->reactor);
+    for (struct conn *c = t->conns; c; c = c->next)
+        conn_close(c);
+    bury(t);
+    reactor_disarm(&t->reactor, &t->cron);
+    output_deinit(&t->out);
+    mem_free(MEM_OTHER, t->receive, LIMIT_RECV_BYTES);
+    reactor_deinit(&t->reactor);
+}

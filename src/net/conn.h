@@ -1,0 +1,116 @@
+/* conn.h: a client's connection on its reactor: bytes in, requests out to the server, replies back.
+ *
+ * Owner: the net_thread that the connection was handed to, for life. Others hold the conn_info (registry.h) or an id and post messages.
+ * Input: one recv per readiness into the thread's buffer; requests are parsed in place and executed in batches; only an
+ * unfinished tail is copied to the connection. Output: replies of a batch go into the thread's output and leave in one send;
+ * what the socket does not take moves to the connection and waits for writability.
+ * Closing: conn_close() only marks; the memory goes at the end of the reactor's turn, so no callee frees a connection under its
+ * caller. */
+#pragma once
+
+#include "io/reactor.h"
+#include "net/registry.h"
+#include "proto/reply.h"
+#include "proto/request.h"
+
+struct net_thread;
+
+enum conn_state {
+    CONN_OPEN,
+    CONN_FLUSHING, /* no more input; closes when the output is sent */
+    CONN_CLOSED,   /* in the graveyard */
+};
+
+/* How far an output has been sent. */
+struct out_cursor {
+    size_t bytes;    /* of output.bytes */
+    uint32_t refs;   /* refs sent completely */
+    size_t ref_part; /* bytes of the next ref */
+};
+
+struct conn {
+    struct source source;
+    struct net_thread *thread;
+    struct conn *next, **link; /* all of the thread */
+    struct conn *next_parked, *next_dead;
+    struct parser parser;
+    struct buf in; /* unread bytes: an unfinished request, or everything while parked */
+    struct output pending;
+    struct out_cursor sent;
+    enum conn_state state;
+    bool parked;    /* waits in the thread's list for conn_resume_all() */
+    bool held;      /* not read until conn_release(): CLIENT PAUSE */
+    enum client_class class;
+    int64_t soft_since_ms; /* when the soft output limit was passed; 0: it is not */
+    int64_t active_ms;     /* monotonic */
+    int64_t opened_ms;     /* monotonic */
+    struct conn_info info;
+    void *session; /* of the server */
+};
+
+struct conn_ops {
+    void (*opened)(struct conn *c);
+    /* Executes requests in order, replies into `out`; returns how many are done. Fewer than count: the rest stays unread (the connection
+     * was parked or held, or is closing). Requests with argc 0 count as done. */
+    uint32_t (*execute)(struct conn *c, struct request *requests, uint32_t count,
+                        struct output *out);
+    /* Answers the parser's error; the connection closes after it. */
+    void (*protocol_error)(struct conn *c, struct output *out);
+    /* The connection is going away; its session is freed here. */
+    void (*closed)(struct conn *c);
+};
+
+/* Adds to a counter that only its owner thread writes. */
+INLINE void stat_bump(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+struct net_counters { /* of one thread, read by others */
+    CACHE_ALIGNED _Atomic uint64_t bytes_in, bytes_out, reads, writes, limit_closed, query_limit_closed;
+};
+
+struct net_thread {
+    struct reactor reactor;
+    struct registry registry;
+    struct net_counters counters;
+    const struct conn_ops *ops;
+    struct conn *conns;
+    struct conn *parked, *dead;
+    uint64_t conn_count;
+    struct timer cron;
+    struct output out;
+    struct request_arena arena;
+    char *receive; /* LIMIT_RECV_BYTES */
+    void *owner;   /* of the server */
+};
+
+enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, unsigned id,
+                         const struct conn_ops *ops) MUST_USE;
+/* Closes all connections and frees everything. The reactor no longer runs. */
+void net_thread_deinit(struct net_thread *t);
+
+/* Last in each turn: frees what was closed. */
+void net_thread_end_turn(struct net_thread *t);
+
+/* Hands a socket over: any thread. */
+void net_thread_adopt(struct net_thread *t, int fd, enum conn_kind kind, uint64_t id);
+
+/* The owner thread only, from here on. */
+void conn_close(struct conn *c);
+void conn_close_after_flush(struct conn *c);
+/* Keeps the connection's requests unread until conn_resume_all(): it must wait for its gate. */
+void conn_park(struct conn *c);
+void conn_resume_all(struct net_thread *t);
+/* Stops and restarts reading and executing (CLIENT PAUSE). */
+void conn_hold(struct conn *c);
+void conn_release(struct conn *c);
+/* Sends `out`, or queues what the socket does not take; clears it. */
+void conn_send(struct conn *c, struct output *out);
+/* Pending output in bytes. */
+size_t conn_pending(const struct conn *c);
+/* Memory of the connection with its buffers. */
+size_t conn_bytes(const struct conn *c);
+/* Sends what is pending, blocking at most timeout_ms: for a graceful stop. */
+void conn_drain(struct conn *c, int timeout_ms);

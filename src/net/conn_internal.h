@@ -1,0 +1,10 @@
+/* conn_internal.h: between the files of a connection. */
+#pragma once
+
+#include "net/conn.h"
+
+void conn_read(struct conn *c);  /* the socket is readable */
+void conn_write(struct conn *c); /* the socket is writable */
+void conn_process_pending(struct conn *c); /* executes what stands in c->in */
+void conn_update_interest(struct conn *c);
+void conn_check_timeouts(struct conn *c, int64_t now_ms);

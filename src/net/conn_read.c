@@ -1,0 +1,164 @@
+/* The input path: socket → requests → server. */
+#include "net/conn_internal.h"
+
+#include "base/assert.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+enum { TAIL_READ_MIN = 16 * 1024, TAIL_KEEP = 0 };
+
+static bool runnable(const struct conn *c)
+{
+    return c->state == CONN_OPEN && !c->parked && !c->held;
+}
+
+struct batch {
+    struct request requests[LIMIT_BATCH_REQUESTS];
+    uint32_t count;
+    size_t bytes;
+};
+
+static bool in_arena(const struct net_thread *t, const struct slice *argv)
+{
+    return argv >= t->arena.slots && argv < t->arena.slots + LIMIT_BATCH_ARGS;
+}
+
+/* Parses as many requests as may run together. */
+static enum parse_result parse_batch(struct conn *c, const char *data, size_t len,
+                                     struct batch *batch)
+{
+    struct net_thread *t = c->thread;
+    uint32_t limit = c->parser.authenticated ? LIMIT_BATCH_REQUESTS : 1;
+    enum parse_result result = PARSE_DONE;
+    batch->count = 0;
+    batch->bytes = 0;
+    t->arena.used = 0;
+    while (batch->count < limit) {
+        struct request *request = &batch->requests[batch->count];
+        result = parser_next(&c->parser, data + batch->bytes, len - batch->bytes, &t->arena, request);
+        if (result != PARSE_DONE)
+            break;
+        batch->bytes += request->bytes;
+        batch->count++;
+        if (unlikely(!in_arena(t, request->argv)))
+            break; /* its arguments live in the parser until the next call */
+    }
+    return result;
+}
+
+static size_t execute_batch(struct conn *c, struct batch *batch)
+{
+    uint32_t done = c->thread->ops->execute(c, batch->requests, batch->count, &c->thread->out);
+    if (likely(done == batch->count))
+        return batch->bytes;
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < done; i++)
+        bytes += batch->requests[i].bytes;
+    parser_reset(&c->parser); /* the rest is parsed again later */
+    return bytes;
+}
+
+/* Executes what is complete in data; returns how many bytes are done with. */
+static size_t consume(struct conn *c, const char *data, size_t len)
+{
+    struct batch batch;
+    size_t done = 0;
+    while (done < len && runnable(c)) {
+        enum parse_result result = parse_batch(c, data + done, len - done, &batch);
+        if (batch.count) {
+            size_t bytes = execute_batch(c, &batch);
+            done += bytes;
+            if (bytes < batch.bytes)
+                break;
+        }
+        if (result == PARSE_ERROR && c->state == CONN_OPEN) {
+            c->thread->ops->protocol_error(c, &c->thread->out);
+            conn_close_after_flush(c);
+        }
+        if (result == PARSE_MORE || result == PARSE_ERROR)
+            break;
+    }
+    return c->state == CONN_OPEN ? done : len;
+}
+
+static void check_query_limit(struct conn *c)
+{
+    size_t limit = (size_t)net_settings.client_query_buffer_limit;
+    if (c->state != CONN_OPEN || buf_len(&c->in) + parser_bytes(&c->parser) <= limit)
+        return;
+    stat_bump(&c->thread->counters.query_limit_closed, 1);
+    conn_close(c);
+}
+
+static void note_input(struct conn *c)
+{
+    atomic_store_explicit(&c->info.in_bytes, (uint32_t)buf_len(&c->in), memory_order_relaxed);
+    atomic_store_explicit(&c->info.in_free, (uint32_t)(c->in.cap - c->in.end), memory_order_relaxed);
+}
+
+void conn_process_pending(struct conn *c)
+{
+    buf_consume(&c->in, consume(c, buf_ptr(&c->in), buf_len(&c->in)));
+    if (!buf_len(&c->in) && c->in.cap) {
+        buf_deinit(&c->in); /* an idle connection keeps no buffer */
+        parser_trim(&c->parser);
+    }
+    conn_send(c, &c->thread->out);
+    check_query_limit(c);
+    note_input(c);
+}
+
+static void process_received(struct conn *c, const char *data, size_t len)
+{
+    size_t done = consume(c, data, len);
+    if (unlikely(done < len)) {
+        buf_append(&c->in, data + done, len - done);
+        note_input(c);
+    }
+    conn_send(c, &c->thread->out);
+    check_query_limit(c);
+}
+
+/* Grows with what has arrived, not with what was announced: a length line costs nobody memory. */
+static size_t tail_room(const struct conn *c)
+{
+    size_t have = buf_len(&c->in), wants = parser_wants(&c->parser);
+    size_t missing = wants > have ? wants - have : 0;
+    return MAX(MIN(missing, MAX(have, (size_t)LIMIT_RECV_BYTES)), (size_t)TAIL_READ_MIN);
+}
+
+static bool received(struct conn *c, ssize_t n)
+{
+    if (likely(n > 0)) {
+        c->active_ms = c->thread->reactor.now_ms;
+        stat_bump(&c->thread->counters.bytes_in, (uint64_t)n);
+        stat_bump(&c->thread->counters.reads, 1);
+        stat_bump(&c->info.net_in, (uint64_t)n);
+        return true;
+    }
+    if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        conn_close(c);
+    return false;
+}
+
+void conn_read(struct conn *c)
+{
+    struct net_thread *t = c->thread;
+    if (likely(!buf_len(&c->in) && runnable(c))) {
+        ssize_t n = recv(c->source.fd, t->receive, LIMIT_RECV_BYTES, 0);
+        if (likely(received(c, n))) {
+            mailbox_drain(&t->reactor.mailbox, &t->reactor); /* what was sent to us happened before */
+            process_received(c, t->receive, (size_t)n);
+        }
+        return;
+    }
+    size_t room = tail_room(c);
+    char *at = buf_reserve(&c->in, room);
+    ssize_t n = recv(c->source.fd, at, room, 0);
+    if (!received(c, n))
+        return;
+    buf_advance(&c->in, (size_t)n);
+    mailbox_drain(&t->reactor.mailbox, &t->reactor);
+    conn_process_pending(c);
+}

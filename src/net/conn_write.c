@@ -1,0 +1,228 @@
+/* The output path: replies → socket. */
+#include "net/conn_internal.h"
+
+#include "base/assert.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum { IOV_BATCH = 64, COMPACT_BYTES = 256 * 1024 };
+
+static size_t remaining(const struct output *o, const struct out_cursor *at)
+{
+    size_t refs = at->ref_part ? o->refs[at->refs].blob->len - at->ref_part : 0;
+    for (uint32_t i = at->refs + (at->ref_part != 0); i < o->ref_count; i++)
+        refs += o->refs[i].blob->len;
+    return buf_len(&o->bytes) - at->bytes + refs;
+}
+
+/* The next pieces to send: bytes up to a reference, the reference, and so on. */
+static int fill_iov(const struct output *o, struct out_cursor at, struct iovec *iov)
+{
+    int n = 0;
+    size_t end = buf_len(&o->bytes);
+    while (n < IOV_BATCH - 1 && (at.bytes < end || at.refs < o->ref_count)) {
+        size_t stop = at.refs < o->ref_count ? o->refs[at.refs].at : end;
+        if (at.bytes < stop) {
+            iov[n++] = (struct iovec){buf_ptr(&o->bytes) + at.bytes, stop - at.bytes};
+            at.bytes = stop;
+        }
+        if (at.refs < o->ref_count) {
+            struct blob *b = o->refs[at.refs++].blob;
+            iov[n++] = (struct iovec){b->bytes + at.ref_part, b->len - at.ref_part};
+            at.ref_part = 0;
+        }
+    }
+    return n;
+}
+
+static void advance(const struct output *o, struct out_cursor *at, size_t sent)
+{
+    while (sent) {
+        size_t stop = at->refs < o->ref_count ? o->refs[at->refs].at : buf_len(&o->bytes);
+        size_t bytes = MIN(sent, stop - at->bytes);
+        at->bytes += bytes;
+        sent -= bytes;
+        if (at->refs == o->ref_count || at->bytes < stop)
+            continue;
+        size_t part = MIN(sent, o->refs[at->refs].blob->len - at->ref_part);
+        at->ref_part += part;
+        sent -= part;
+        if (at->ref_part == o->refs[at->refs].blob->len) {
+            at->ref_part = 0;
+            at->refs++;
+        }
+    }
+}
+
+/* One system call; 0: the socket is full, < 0: it is dead. */
+static ssize_t send_some(struct conn *c, const struct output *o, const struct out_cursor *at)
+{
+    ssize_t n;
+    if (likely(o->ref_count == 0)) {
+        n = send(c->source.fd, buf_ptr(&o->bytes) + at->bytes, buf_len(&o->bytes) - at->bytes,
+                 MSG_NOSIGNAL);
+    } else {
+        struct iovec iov[IOV_BATCH];
+        struct msghdr msg = {.msg_iov = iov};
+        msg.msg_iovlen = (size_t)fill_iov(o, *at, iov);
+        n = sendmsg(c->source.fd, &msg, MSG_NOSIGNAL);
+    }
+    if (n >= 0) {
+        stat_bump(&c->thread->counters.writes, 1);
+        stat_bump(&c->thread->counters.bytes_out, (uint64_t)n);
+        stat_bump(&c->info.net_out, (uint64_t)n);
+        return n;
+    }
+    return errno == EAGAIN || errno == EINTR ? 0 : -1;
+}
+
+/* Moves what is behind `from` to the connection's own output. */
+static void append_pending(struct conn *c, struct output *o, struct out_cursor from)
+{
+    struct output *p = &c->pending;
+    for (uint32_t i = from.refs; i < o->ref_count; i++) {
+        struct output_ref *ref = &o->refs[i];
+        buf_append(&p->bytes, buf_ptr(&o->bytes) + from.bytes, ref->at - from.bytes);
+        from.bytes = ref->at;
+        if (i == from.refs && from.ref_part && !output_len(p))
+            c->sent.ref_part = from.ref_part;
+        output_ref_blob(p, ref->blob);
+    }
+    buf_append(&p->bytes, buf_ptr(&o->bytes) + from.bytes, buf_len(&o->bytes) - from.bytes);
+}
+
+static void check_output_limit(struct conn *c)
+{
+    const struct output_limit *limit = &net_settings.output_limits[c->class];
+    uint64_t hard = limit->hard_bytes, soft = limit->soft_bytes, have = conn_pending(c);
+    int64_t now = c->thread->reactor.now_ms;
+    if (!c->parser.authenticated && have > LIMIT_PREAUTH_OUTPUT_BYTES)
+        hard = LIMIT_PREAUTH_OUTPUT_BYTES;
+    if (!soft || have <= soft)
+        c->soft_since_ms = 0;
+    else if (!c->soft_since_ms)
+        c->soft_since_ms = now;
+    bool soft_over = c->soft_since_ms && now - c->soft_since_ms > limit->soft_s * 1000;
+    if ((hard && have > hard) || soft_over) {
+        stat_bump(&c->thread->counters.limit_closed, 1);
+        conn_close(c);
+    }
+}
+
+static void finish_pending(struct conn *c)
+{
+    output_deinit(&c->pending);
+    output_init(&c->pending);
+    c->sent = (struct out_cursor){0};
+    c->soft_since_ms = 0;
+}
+
+static void note_output(struct conn *c)
+{
+    atomic_store_explicit(&c->info.out_bytes, conn_pending(c), memory_order_relaxed);
+    atomic_store_explicit(&c->info.out_refs, c->pending.ref_count, memory_order_relaxed);
+}
+
+size_t conn_pending(const struct conn *c)
+{
+    return remaining(&c->pending, &c->sent);
+}
+
+HOT void conn_send(struct conn *c, struct output *out)
+{
+    struct out_cursor sent = {0};
+    size_t len = output_len(out);
+    if (unlikely(c->state == CONN_CLOSED) || !len) {
+        output_clear(out);
+        if (c->state == CONN_FLUSHING && !conn_pending(c))
+            conn_close(c);
+        return;
+    }
+    if (likely(!output_len(&c->pending))) {
+        ssize_t n = send_some(c, out, &sent);
+        if (likely(n == (ssize_t)len)) {
+            output_clear(out);
+            if (unlikely(c->state == CONN_FLUSHING))
+                conn_close(c);
+            return;
+        }
+        if (n < 0) {
+            output_clear(out);
+            conn_close(c);
+            return;
+        }
+        advance(out, &sent, (size_t)n);
+    }
+    append_pending(c, out, sent);
+    output_clear(out);
+    note_output(c);
+    check_output_limit(c);
+    conn_update_interest(c);
+}
+
+/* Drops sent bytes from the front of a long queue. References keep their distance. */
+static void compact(struct conn *c)
+{
+    struct output *p = &c->pending;
+    if (c->sent.bytes < COMPACT_BYTES)
+        return;
+    uint32_t done = c->sent.refs;
+    for (uint32_t i = 0; i < done; i++) {
+        p->ref_bytes -= p->refs[i].blob->len;
+        blob_unref(p->refs[i].blob);
+    }
+    memmove(p->refs, p->refs + done, (p->ref_count - done) * sizeof(*p->refs));
+    p->ref_count -= done;
+    for (uint32_t i = 0; i < p->ref_count; i++)
+        p->refs[i].at -= c->sent.bytes;
+    buf_consume(&p->bytes, c->sent.bytes);
+    c->sent.bytes = 0;
+    c->sent.refs = 0;
+}
+
+void conn_write(struct conn *c)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    if (output_len(&c->pending)) {
+        ssize_t n = send_some(c, &c->pending, &c->sent);
+        if (n < 0) {
+            conn_close(c);
+            return;
+        }
+        advance(&c->pending, &c->sent, (size_t)n);
+        if (!conn_pending(c))
+            finish_pending(c);
+        else
+            compact(c);
+    }
+    note_output(c);
+    if (c->state == CONN_FLUSHING && !output_len(&c->pending))
+        conn_close(c);
+    else
+        conn_update_interest(c);
+}
+
+void conn_drain(struct conn *c, int timeout_ms)
+{
+    while (c->state != CONN_CLOSED && output_len(&c->pending)) {
+        struct pollfd pfd = {.fd = c->source.fd, .events = POLLOUT};
+        if (poll(&pfd, 1, timeout_ms) != 1)
+            return;
+        conn_write(c);
+    }
+}
+
+void conn_check_timeouts(struct conn *c, int64_t now_ms)
+{
+    int timeout_s = net_settings.timeout_s;
+    if (c->soft_since_ms)
+        check_output_limit(c);
+    if (!c->parser.authenticated && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
+        conn_close(c);
+    if (timeout_s > 0 && c->class == CLIENT_NORMAL && now_ms - c->active_ms > timeout_s * 1000LL)
+        conn_close(c);
+}

@@ -1,0 +1,334 @@
+/* dispatch.c: from requests to handlers.
+ *
+ * A batch goes through three stages: look up commands and hash keys; prefetch shard, bucket and entry of all keys; run the commands in
+ * order, each under the locks of its keys. The whole batch is inside the gate, left only for exclusive commands. */
+#include "base/assert.h"
+#include "base/clock.h"
+#include "server/server_internal.h"
+
+#include <stdio.h>
+
+enum run_result { RUN_DONE, RUN_LATER };
+
+struct planned {
+    const struct command *cmd;
+    struct key key; /* of a command with one simple key */
+    bool one_key;
+};
+
+/* ---- stage 1 and 2: look up, hash, prefetch ---- */
+
+INLINE bool has_one_key(const struct command *cmd, const struct request *r)
+{
+    if (!cmd->simple_keys || cmd->first_key >= (int)r->argc)
+        return false;
+    return cmd->first_key == cmd->last_key ||
+           (cmd->last_key == -1 && (int)r->argc - 1 == cmd->first_key);
+}
+
+HOT static void plan(struct server_thread *t, const struct session *session,
+                     const struct request *requests, uint32_t count, struct planned *plans)
+{
+    struct db *db = keyspace_db(t->server->ks, session->db);
+    uint32_t keyed = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct request *r = &requests[i];
+        struct planned *p = &plans[i];
+        p->cmd = r->argc ? command_lookup(r->argv, r->argc) : NULL;
+        p->one_key = p->cmd && has_one_key(p->cmd, r);
+        if (!p->one_key)
+            continue;
+        p->key = key_make(r->argv[p->cmd->first_key]);
+        txn_prefetch_shard(&t->txn, db, p->key.hash);
+        keyed++;
+    }
+    if (keyed < 2)
+        return; /* a single miss has nothing to overlap with */
+    for (uint32_t i = 0; i < count; i++)
+        if (plans[i].one_key)
+            txn_prefetch_bucket(&t->txn, db, plans[i].key.hash);
+    for (uint32_t i = 0; i < count; i++)
+        if (plans[i].one_key)
+            txn_prefetch_entry(&t->txn, db, plans[i].key.hash);
+}
+
+/* ---- the keys of a command ---- */
+
+struct key_collector {
+    struct server_thread *thread;
+    const struct slice *argv;
+    uint32_t count;
+};
+
+static void collect_key(void *arg, uint32_t index, uint16_t flags)
+{
+    struct key_collector *c = arg;
+    struct server_thread *t = c->thread;
+    if (flags & KEY_NOT_KEY)
+        return;
+    if (c->count == t->key_cap) {
+        uint32_t cap = t->key_cap * 2;
+        t->keys = mem_realloc(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key),
+                              cap * sizeof(struct key));
+        t->key_cap = cap;
+    }
+    t->keys[c->count++] = key_make(c->argv[index]);
+}
+
+static uint32_t collect_keys(struct server_thread *t, const struct planned *p,
+                             const struct request *r)
+{
+    if (likely(p->one_key)) {
+        t->keys[0] = p->key;
+        return 1;
+    }
+    if (!p->cmd->key_spec_count)
+        return 0;
+    struct key_collector collector = {t, r->argv, 0};
+    if (!command_visit_keys(p->cmd, r->argv, r->argc, collect_key, &collector))
+        return 0; /* the handler will say what is wrong with the arguments */
+    return collector.count;
+}
+
+/* ---- checks ---- */
+
+COLD static void reject_unknown(struct reply *reply, const struct request *r)
+{
+    char args[160];
+    size_t len = 0;
+    for (uint32_t i = 1; i < r->argc && len < 128; i++) {
+        int room = (int)(128 - len), show = (int)MIN(r->argv[i].len, (size_t)room);
+        len += (size_t)snprintf(args + len, sizeof(args) - len, "'%.*s' ", show, r->argv[i].ptr);
+    }
+    args[len] = 0;
+    reply_errorf(reply, "ERR unknown command '%.*s', with args beginning with: %s",
+                 (int)MIN(r->argv[0].len, (size_t)128), r->argv[0].ptr, args);
+}
+
+COLD static void reject_subcommand(struct reply *reply, const struct command *cmd,
+                                   const struct request *r)
+{
+    char upper[32];
+    snprintf(upper, sizeof(upper), "%s", cmd->name);
+    for (char *p = upper; *p; p++)
+        *p = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
+    reply_errorf(reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                 (int)MIN(r->argv[1].len, (size_t)128), r->argv[1].ptr, upper);
+}
+
+INLINE bool arity_fits(const struct command *cmd, uint32_t argc)
+{
+    return cmd->arity >= 0 ? (int)argc == cmd->arity : (int)argc >= -cmd->arity;
+}
+
+/* False: the command was answered with an error. */
+static bool admit(struct server_thread *t, const struct command *cmd, const struct request *r,
+                  const struct session *session)
+{
+    struct reply *reply = &t->reply;
+    if (unlikely(!cmd)) {
+        reject_unknown(reply, r);
+        return false;
+    }
+    if (unlikely(!cmd->handler && r->argc >= 2)) {
+        reject_subcommand(reply, cmd, r);
+        return false;
+    }
+    if (unlikely(!arity_fits(cmd, r->argc) || !cmd->handler)) {
+        reply_errorf(reply, "ERR wrong number of arguments for '%s' command", cmd->full_name);
+        return false;
+    }
+    if (unlikely(!session->authenticated && !(cmd->flags & CMD_NO_AUTH))) {
+        reply_error(reply, "NOAUTH Authentication required.");
+        return false;
+    }
+    return true;
+}
+
+/* ---- stage 3: run ---- */
+
+static bool wants_exclusive(const struct server_thread *t, const struct command *cmd)
+{
+    if (cmd->exclusive || t->rerun_exclusive)
+        return true;
+    return server_settings.exec_mode == EXEC_EXCLUSIVE &&
+           (cmd->key_spec_count || cmd->flags & CMD_WALKS);
+}
+
+INLINE void call(struct server_thread *t, const struct planned *p, const struct request *r,
+                 struct session *session, bool exclusive)
+{
+    struct exec *ex = &t->exec;
+    ex->cmd = p->cmd;
+    ex->argv = r->argv;
+    ex->argc = r->argc;
+    ex->session = session;
+    ex->key_count = collect_keys(t, p, r);
+    ex->keys = t->keys;
+    t->txn.restartable = !exclusive;
+    t->txn.no_touch = session->no_touch;
+    txn_begin(&t->txn, session->db, exclusive);
+    if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS))
+        txn_lock(&t->txn, ex->keys, ex->key_count);
+    p->cmd->handler(ex);
+    txn_end(&t->txn, r->argv, r->argc);
+}
+
+/* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the way back is closed. */
+static enum run_result call_exclusive(struct server_thread *t, const struct planned *p,
+                                      const struct request *r, struct session *session)
+{
+    struct gates *gates = &t->server->ks->gates;
+    gate_leave(gates, t->txn.self);
+    enum gate_grant grant = gate_exclusive(gates, t->txn.self);
+    t->raised = grant != GATE_BUSY;
+    if (grant != GATE_GRANTED)
+        return RUN_LATER;
+    call(t, p, r, session, true);
+    t->raised = false;
+    t->rerun_exclusive = false;
+    gate_open(gates, t->txn.self);
+    return RUN_DONE;
+}
+
+static void finish_reply(struct server_thread *t, struct session *session,
+                         struct output_mark mark)
+{
+    reply_end(&t->reply);
+    if (likely(session->reply_mode == REPLY_ON))
+        return;
+    if (session->reply_mode == REPLY_SKIP_NEXT) { /* CLIENT REPLY SKIP itself: the next one is skipped */
+        session->reply_mode = REPLY_SKIP;
+        output_rewind(t->reply.out, mark);
+        return;
+    }
+    output_rewind(t->reply.out, mark);
+    if (session->reply_mode == REPLY_SKIP)
+        session->reply_mode = REPLY_ON;
+}
+
+struct run {
+    struct server_thread *thread;
+    struct conn *conn;
+    struct session *session;
+    uint64_t cycles; /* when the previous command ended */
+    bool inside;     /* the gate */
+};
+
+static void count_call(struct run *run, const struct command *cmd, bool failed)
+{
+    struct command_stats *s = &run->thread->stats[cmd->id];
+    uint64_t now = clock_cycles();
+    stat_bump(&s->calls, 1);
+    stat_bump(&s->cycles, now - run->cycles);
+    if (unlikely(failed))
+        stat_bump(&s->failed, 1);
+    run->cycles = now;
+}
+
+HOT static enum run_result run_one(struct run *run, const struct planned *p,
+                                   const struct request *r)
+{
+    struct server_thread *t = run->thread;
+    struct session *session = run->session;
+    t->reply.proto = session->proto;
+    struct output_mark mark = output_mark(t->reply.out);
+    uint32_t errors = t->reply.errors;
+    reply_begin(&t->reply);
+    if (unlikely(!admit(t, p->cmd, r, session))) {
+        finish_reply(t, session, mark);
+        if (p->cmd)
+            stat_bump(&t->stats[p->cmd->id].rejected, 1);
+        return RUN_DONE;
+    }
+    if (unlikely(wants_exclusive(t, p->cmd))) {
+        run->inside = false;
+        if (call_exclusive(t, p, r, session) == RUN_LATER) {
+            output_rewind(t->reply.out, mark);
+            return RUN_LATER;
+        }
+    } else {
+        call(t, p, r, session, false);
+    }
+    finish_reply(t, session, mark);
+    count_call(run, p->cmd, t->reply.errors != errors);
+    return RUN_DONE;
+}
+
+static bool enter_gate(struct run *run)
+{
+    if (!run->inside)
+        run->inside = gate_enter(&run->thread->server->ks->gates, run->thread->txn.self);
+    return run->inside;
+}
+
+static bool stops_batch(const struct run *run)
+{
+    return run->conn->state != CONN_OPEN || run->conn->held;
+}
+
+/* Runs plans[t->at …] until the end or until something stops it. */
+static void run_batch(struct run *run, const struct planned *plans, const struct request *requests,
+                      uint32_t count)
+{
+    struct server_thread *t = run->thread;
+    for (; t->at < count; t->at++) {
+        if (unlikely(!requests[t->at].argc))
+            continue;
+        if (unlikely(!enter_gate(run)) ||
+            unlikely(run_one(run, &plans[t->at], &requests[t->at]) == RUN_LATER)) {
+            conn_park(run->conn);
+            return;
+        }
+        if (unlikely(run->session->close_after_reply)) {
+            conn_close_after_flush(run->conn);
+            t->at++;
+            return;
+        }
+        if (unlikely(stops_batch(run))) {
+            t->at++;
+            return;
+        }
+    }
+}
+
+static void start_clock(struct server_thread *t)
+{
+    t->txn.now_ms = clock_wall_ms();
+    t->txn.access_clock = (uint32_t)(t->txn.now_ms / 1000) & 0xffffff;
+}
+
+uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, struct output *out)
+{
+    struct planned plans[LIMIT_BATCH_REQUESTS];
+    struct server_thread *t = thread_of(c);
+    struct run run = {t, c, client_session(c), clock_cycles(), false};
+    t->reply.out = out;
+    t->current = c;
+    t->at = 0;
+    start_clock(t);
+    if (unlikely(!enter_gate(&run))) {
+        conn_park(c);
+        return 0;
+    }
+    plan(t, run.session, requests, count, plans);
+    if (unlikely(setjmp(t->txn.keyspec_unwind))) { /* a wrong key spec: the command at t->at again, alone */
+        txn_unlock(&t->txn);
+        t->rerun_exclusive = true;
+        run.inside = true;
+    }
+    run_batch(&run, plans, requests, count);
+    if (likely(run.inside))
+        gate_leave(&t->server->ks->gates, t->txn.self);
+    t->current = NULL;
+    c->parser.authenticated = run.session->authenticated;
+    stat_bump(&c->info.commands, t->at);
+    return t->at;
+}
+
+void dispatch_gate_wake(void *arg)
+{
+    struct server_thread *t = arg;
+    atomic_store(&t->gate_event, true);
+    reactor_wake(&t->net.reactor);
+}

@@ -1,0 +1,235 @@
+/* server.c: puts the parts together, in order, and takes them apart in the opposite one. */
+#include "server/server_internal.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { DRAIN_MS = 1000, FIRST_KEYS = 64, RESERVED_FDS = 64 };
+
+struct server *the_server;
+
+/* ---- the worker pool frees large values ---- */
+
+struct free_job {
+    struct job job;
+    struct entry *entry;
+    struct part *parts;
+    unsigned part_count;
+};
+
+static void run_free(struct job *self)
+{
+    struct free_job *job = container_of(self, struct free_job, job);
+    if (job->entry)
+        entry_destroy(job->entry);
+    if (job->parts)
+        keyspace_free_parts(job->parts, job->part_count);
+    mem_free(MEM_OTHER, job, sizeof(*job));
+}
+
+static void submit_free(struct entry *e, struct part *parts, unsigned count)
+{
+    struct free_job *job = mem_alloc(MEM_OTHER, sizeof(*job));
+    *job = (struct free_job){{.run = run_free}, e, parts, count};
+    worker_submit(the_server->pool, &job->job);
+}
+
+static void free_entry_later(struct entry *e)
+{
+    submit_free(e, NULL, 0);
+}
+
+static void free_parts_later(struct part *parts, unsigned count)
+{
+    submit_free(NULL, parts, count);
+}
+
+/* ---- reactors ---- */
+
+static void after_turn(struct reactor *r)
+{
+    struct server_thread *t = container_of(r, struct server_thread, net.reactor);
+    if (unlikely(atomic_load_explicit(&t->gate_event, memory_order_relaxed)) &&
+        atomic_exchange(&t->gate_event, false))
+        conn_resume_all(&t->net);
+    net_thread_end_turn(&t->net);
+}
+
+static const char *poller_name(void)
+{
+    static const char *const names[] = {
+        [POLLER_AUTO] = "auto", [POLLER_EPOLL] = "epoll", [POLLER_POLL] = "poll"};
+    return names[server_settings.poller];
+}
+
+static enum err create_thread(struct server *s, unsigned id)
+{
+    struct server_thread *t = mem_alloc_aligned(MEM_OTHER, sizeof(*t));
+    enum err err = net_thread_init(&t->net, poller_by_name(poller_name()), id, &client_conn_ops);
+    if (err)
+        return err;
+    t->server = s;
+    t->net.owner = t;
+    t->net.reactor.after_turn = after_turn;
+    txn_init(&t->txn, s->ks, gate_register(&s->ks->gates, dispatch_gate_wake, t));
+    t->key_cap = FIRST_KEYS;
+    t->keys = mem_alloc(MEM_OTHER, t->key_cap * sizeof(struct key));
+    t->exec.txn = &t->txn;
+    t->exec.reply = &t->reply;
+    expire_cron_start(t);
+    s->threads[s->thread_count++] = t;
+    return OK;
+}
+
+static void destroy_thread(struct server_thread *t)
+{
+    net_thread_deinit(&t->net);
+    txn_deinit(&t->txn);
+    mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
+    mem_free_aligned(MEM_OTHER, t, sizeof(*t));
+}
+
+static void *thread_main(void *arg)
+{
+    struct server_thread *t = arg;
+    reactor_run(&t->net.reactor);
+    for (struct conn *c = t->net.conns; c; c = c->next)
+        conn_drain(c, DRAIN_MS); /* a graceful stop owes its clients their replies */
+    return NULL;
+}
+
+/* ---- signals ---- */
+
+static void begin_shutdown(struct server *s)
+{
+    atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
+    reactor_stop(&s->acceptor);
+}
+
+static void signal_ready(struct source *self, unsigned bits)
+{
+    struct server *s = container_of(self, struct server, signal_source);
+    struct signalfd_siginfo info;
+    while (read(self->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        log_warning("Received %s scheduling shutdown...",
+                    info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+        begin_shutdown(s);
+    }
+}
+
+static enum err watch_signals(struct server *s)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd < 0)
+        return ERR_SYS;
+    s->signal_source.ready = signal_ready;
+    return reactor_add(&s->acceptor, &s->signal_source, fd, POLLER_READ);
+}
+
+/* ---- life ---- */
+
+/* As Redis: enough descriptors for maxclients, or fewer clients. */
+static void adjust_file_limit(void)
+{
+    rlim_t want = net_settings.maxclients + RESERVED_FDS;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = want;
+    if (limit.rlim_max < want)
+        limit.rlim_max = want;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        return;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    net_settings.maxclients = limit.rlim_max > 2 * RESERVED_FDS ? (unsigned)limit.rlim_max - RESERVED_FDS : RESERVED_FDS;
+    log_warning("You requested maxclients needing %llu file descriptors; the limit is %llu: "
+                "maxclients has been reduced to %u.",
+                (unsigned long long)want, (unsigned long long)limit.rlim_max,
+                net_settings.maxclients);
+}
+
+static enum err create_parts(struct server *s)
+{
+    unsigned threads = server_settings.io_threads ? (unsigned)server_settings.io_threads
+                                                  : MIN(thread_cpu_count(), (unsigned)THREADS_MAX);
+    enum err err = reactor_init(&s->acceptor, poller_by_name(poller_name()), threads);
+    if (!err)
+        err = watch_signals(s); /* before any thread inherits the mask */
+    if (!err)
+        err = worker_pool_create((unsigned)server_settings.worker_threads, &s->pool);
+    for (unsigned i = 0; i < threads && !err; i++)
+        err = create_thread(s, i);
+    return err;
+}
+
+enum err server_create(struct server **out)
+{
+    struct server *s = mem_alloc_aligned(MEM_OTHER, sizeof(*s));
+    the_server = *out = s;
+    s->next_client_id = 1;
+    s->started_ms = clock_monotonic_ms();
+    rand_hex(s->run_id, 40);
+    hash_seed(NULL);
+    commands_init();
+    adjust_file_limit();
+    s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
+    keyspace_free_later = free_entry_later;
+    keyspace_free_parts_later = free_parts_later;
+    enum err err = create_parts(s);
+    if (err)
+        log_warning("Cannot start: %s (%s)", err_text(err), strerror(errno));
+    return err ? err : listeners_open(s);
+}
+
+int server_run(struct server *s)
+{
+    for (unsigned i = 0; i < s->thread_count; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "reactor-%u", i);
+        if (thread_start(&s->threads[i]->net.reactor.thread, name, thread_main, s->threads[i]) != OK) {
+            log_warning("Cannot start a thread: %s", strerror(errno));
+            return 1;
+        }
+    }
+    log_notice("Ready to accept connections tcp");
+    reactor_run(&s->acceptor);
+    atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
+    listeners_close(s);
+    for (unsigned i = 0; i < s->thread_count; i++)
+        reactor_stop(&s->threads[i]->net.reactor);
+    for (unsigned i = 0; i < s->thread_count; i++)
+        pthread_join(s->threads[i]->net.reactor.thread, NULL);
+    log_warning("Tokamak is now ready to exit, bye bye...");
+    return 0;
+}
+
+void server_destroy(struct server *s)
+{
+    for (unsigned i = 0; i < s->thread_count; i++)
+        destroy_thread(s->threads[i]);
+    worker_pool_destroy(s->pool);
+    keyspace_free_later = NULL;
+    keyspace_free_parts_later = NULL;
+    keyspace_destroy(s->ks);
+    reactor_deinit(&s->acceptor);
+    mem_free_aligned(MEM_OTHER, s, sizeof(*s));
+    the_server = NULL;
+}
