@@ -10,7 +10,7 @@ static const char *const pop_events[] = {[DEQUE_HEAD] = "lpop", [DEQUE_TAIL] = "
 /* ---- arguments ---- */
 
 /* Any integer that can be negated. */
-static bool arg_signed(struct exec *ex, uint32_t index, int64_t *out)
+static bool arg_rank(struct exec *ex, uint32_t index, int64_t *out)
 {
     if (!arg_int(ex, index, out, NULL))
         return false;
@@ -476,7 +476,7 @@ void cmd_lrem(struct exec *ex)
     struct ref ref;
     struct list_search search;
     int64_t count;
-    if (!arg_signed(ex, 2, &count) || !find_typed(ex, 0, TYPE_LIST, &ref))
+    if (!arg_int(ex, 2, &count, NULL) || !find_typed(ex, 0, TYPE_LIST, &ref))
         return;
     if (!ref.entry) {
         reply_int(ex->reply, 0);
@@ -488,7 +488,7 @@ void cmd_lrem(struct exec *ex)
         reply_int(ex->reply, 0);
         return;
     }
-    uint64_t limit = count == 0 ? UINT64_MAX : (uint64_t)(count < 0 ? -count : count);
+    uint64_t limit = count == 0 ? UINT64_MAX : count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
     txn_edit(ex->txn, &ref);
     uint64_t removed = list_search_delete(&search, d, limit);
     commit_removal(ex, &ref, "lrem");
@@ -506,7 +506,7 @@ static bool parse_lpos(struct exec *ex, struct lpos_args *out)
         bool has_value = i + 1 < ex->argc, ok;
         if (has_value && arg_is(ex, i, "rank"))
             ok =
-                arg_signed(ex, i + 1, &out->rank) &&
+                arg_rank(ex, i + 1, &out->rank) &&
                 (out->rank != 0 ||
                  fail(ex, "ERR RANK can't be zero: use 1 to start from the first match, 2 from the "
                           "second ... or use negative to start from the end of the list"));
