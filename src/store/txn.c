@@ -31,10 +31,22 @@ HOT void txn_begin(struct txn *t, int db, bool exclusive)
 
 /* ---- locks: ascending, each shard once ---- */
 
+/* A build option leaves the locks of every fourth shard out: the linearizability checker must notice. */
+INLINE bool locks(unsigned shard)
+{
+#ifdef BROKEN_LOCK
+    return shard % 4 != 0;
+#else
+    (void)shard;
+    return true;
+#endif
+}
+
 static void hold(struct txn *t, unsigned shard)
 {
     struct shard *s = &t->ks->shards[shard];
-    lock_acquire(&s->lock);
+    if (locks(shard))
+        lock_acquire(&s->lock);
     atomic_store_explicit(&s->holder, t->self + 1, memory_order_relaxed);
 }
 
@@ -42,7 +54,8 @@ static void release(struct txn *t, unsigned shard)
 {
     struct shard *s = &t->ks->shards[shard];
     atomic_store_explicit(&s->holder, 0, memory_order_relaxed);
-    lock_release(&s->lock);
+    if (locks(shard))
+        lock_release(&s->lock);
 }
 
 /* Inserts into the sorted list of held shards; false when it is there. */
@@ -119,7 +132,7 @@ INLINE void assert_held(struct txn *t, unsigned shard)
 {
     if (likely(atomic_load_explicit(&t->ks->shards[shard].holder, memory_order_relaxed) ==
                t->self + 1) ||
-        likely(t->exclusive))
+        likely(t->exclusive || !locks(shard)))
         return;
     unheld(t);
 }
