@@ -212,18 +212,16 @@ static void debug_object(struct exec *ex)
 
 static void reply_digest(struct reply *r, const struct digest *d)
 {
-    char hex[2 * SHA1_BYTES];
+    char hex[2 * SHA1_BYTES + 1] = {0};
     digest_hex(d, hex);
-    reply_bulk(r, slice_make(hex, sizeof(hex)));
+    reply_status(r, hex);
 }
 
 static void debug_digest(struct exec *ex)
 {
     struct digest d;
     digest_keyspace(ex->txn->ks, ex->txn->now_ms, &d);
-    char hex[2 * SHA1_BYTES + 1] = {0};
-    digest_hex(&d, hex);
-    reply_status(ex->reply, hex);
+    reply_digest(ex->reply, &d);
 }
 
 static void debug_digest_value(struct exec *ex)
