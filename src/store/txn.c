@@ -294,6 +294,18 @@ void txn_prefetch_entry(struct txn *t, const struct db *db, uint64_t hash)
     peek_end(t, lock);
 }
 
+void txn_prefetch_held(struct txn *t, const struct key *keys, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned shard = keyspace_shard_of(t->ks, keys[i].hash);
+        table_prefetch_bucket(&db_part(t->db, shard)->table, keys[i].hash);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned shard = keyspace_shard_of(t->ks, keys[i].hash);
+        __builtin_prefetch(table_peek(&db_part(t->db, shard)->table, keys[i].hash));
+    }
+}
+
 /* ---- changes ---- */
 
 void txn_edit(struct txn *t, const struct ref *ref)
@@ -358,8 +370,8 @@ static void reshape(struct txn *t, struct ref *ref, enum value_type type, struct
     }
 }
 
-HOT static void set_shaped(struct txn *t, struct ref *ref, struct value_shape shape,
-                           struct slice text, int64_t expire_ms, const char *event)
+HOT static void put_string(struct txn *t, struct ref *ref, struct value_shape shape,
+                           struct slice text, int64_t expire_ms)
 {
     txn_edit(t, ref);
     if (ref->entry) {
@@ -369,13 +381,13 @@ HOT static void set_shaped(struct txn *t, struct ref *ref, struct value_shape sh
         put_new(t, ref, e, expire_ms);
     }
     entry_fill_string(ref->entry, shape, text);
-    txn_commit(t, ref, event);
 }
 
 HOT void txn_set_string(struct txn *t, struct ref *ref, struct slice text, int64_t expire_ms,
                         const char *event)
 {
-    set_shaped(t, ref, value_shape_string(text), text, expire_ms, event);
+    put_string(t, ref, value_shape_string(text), text, expire_ms);
+    txn_commit(t, ref, event);
 }
 
 HOT void txn_set_int(struct txn *t, struct ref *ref, int64_t value, const char *event)
@@ -388,7 +400,18 @@ HOT void txn_set_int(struct txn *t, struct ref *ref, int64_t value, const char *
         return;
     }
     struct value_shape shape = {ENC_INT, 8, value};
-    set_shaped(t, ref, shape, SLICE(""), TTL_KEEP, event);
+    put_string(t, ref, shape, SLICE(""), TTL_KEEP);
+    txn_commit(t, ref, event);
+}
+
+void txn_set_text(struct txn *t, struct ref *ref, struct slice text, uint8_t flags,
+                  const char *event)
+{
+    bool fits = text.len <= ENTRY_INLINE_MAX;
+    struct value_shape shape = {fits ? ENC_INLINE : ENC_BLOB, fits ? text.len : 8, 0};
+    put_string(t, ref, shape, text, TTL_KEEP);
+    ref->entry->flags |= flags;
+    txn_commit(t, ref, event);
 }
 
 void txn_set_blob(struct txn *t, struct ref *ref, struct blob *blob, const char *event)
