@@ -40,7 +40,7 @@ struct txn {
     struct keyspace *ks;
     struct db *db;
     int64_t now_ms;        /* wall clock of the batch: all keys expire against it */
-    uint32_t access_clock; /* what a touched entry's access field gets (LRU) */
+    uint32_t access_clock; /* what a touched entry's access field gets, but for LFU policies */
     unsigned self;         /* gate index */
     bool exclusive;
     bool no_touch;         /* leave access clocks alone */
@@ -71,6 +71,8 @@ void txn_begin(struct txn *t, int db, bool exclusive);
 void txn_lock(struct txn *t, const struct key *keys, uint32_t count);
 /* For walks over the keyspace: locks this one shard (no other held), until txn_unlock(). */
 void txn_lock_shard(struct txn *t, unsigned shard);
+/* The same without waiting: false when somebody holds it. */
+bool txn_try_shard(struct txn *t, unsigned shard);
 void txn_unlock(struct txn *t);
 /* Hands the effect to the sink and drops the locks. `argv` is the command itself. */
 void txn_end(struct txn *t, const struct slice *argv, uint32_t argc);
