@@ -2,6 +2,7 @@
 
 #include "ds/heap.h"
 #include "ds/table.h"
+#include "store/list.h"
 
 static void string_destroy(enum encoding encoding, void *root)
 {
@@ -42,6 +43,7 @@ static const struct value_ops string_ops = {
 
 const struct value_ops *const value_ops[TYPE_COUNT] = {
     [TYPE_STRING] = &string_ops,
+    [TYPE_LIST] = &list_value_ops,
 };
 
 static bool is_direct(enum encoding encoding)
