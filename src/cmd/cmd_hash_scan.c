@@ -53,7 +53,8 @@ void cmd_hscan(struct exec *ex)
 /* ---- HRANDFIELD ---- */
 
 enum {
-    REPEATS_MAX = 1 << 24,         /* a larger negative count is refused: Redis answers until memory runs out */
+    REPEATS_MAX =
+        1 << 24, /* a larger negative count is refused: Redis answers until memory runs out */
     REPEATS_BYTES_MAX = 256 << 20, /* and so is a reply that would grow beyond this */
     REPEATS_BATCH = 4096,
 };
@@ -103,8 +104,7 @@ static void reply_repeated(struct exec *ex, struct random_reply *random, struct 
 /* argv[2] and argv[3]. False: answered. */
 static bool random_args(struct exec *ex, int64_t *count, bool *with_values)
 {
-    if (!arg_int_range(ex, 2, -INT64_MAX, INT64_MAX, count,
-                       NULL))
+    if (!arg_int_range(ex, 2, -INT64_MAX, INT64_MAX, count, NULL))
         return false;
     *with_values = ex->argc == 4 && arg_is(ex, 3, "withvalues");
     if (ex->argc > 4 || (ex->argc == 4 && !*with_values))
