@@ -4,6 +4,7 @@
 #include "ds/heap.h"
 #include "ds/table.h"
 #include "store/list.h"
+#include "store/set.h"
 
 static void string_destroy(enum encoding encoding, void *root)
 {
@@ -46,6 +47,7 @@ const struct value_ops *const value_ops[TYPE_COUNT] = {
     [TYPE_STRING] = &string_ops,
     [TYPE_LIST] = &list_value_ops,
     [TYPE_HASH] = &hash_value_ops,
+    [TYPE_SET] = &set_value_ops,
 };
 
 static bool is_direct(enum encoding encoding)
