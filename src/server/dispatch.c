@@ -75,19 +75,18 @@ static void collect_key(void *arg, uint32_t index, uint16_t flags)
     t->keys[c->count++] = key_make(c->argv[index]);
 }
 
-static uint32_t collect_keys(struct server_thread *t, const struct planned *p,
-                             const struct request *r)
+INLINE void collect_keys(struct server_thread *t, const struct planned *p, const struct request *r)
 {
-    if (likely(p->one_key)) {
-        t->keys[0] = p->key;
-        return 1;
-    }
-    if (!p->cmd->key_spec_count)
-        return 0;
+    struct exec *ex = &t->exec;
+    ex->keys = &p->key;
+    ex->key_count = p->one_key;
+    if (likely(p->one_key) || !p->cmd->key_spec_count)
+        return;
     struct key_collector collector = {t, r->argv, 0};
-    if (!command_visit_keys(p->cmd, r->argv, r->argc, collect_key, &collector))
-        return 0; /* the handler will say what is wrong with the arguments */
-    return collector.count;
+    /* When it fails, the handler will say what is wrong with the arguments. */
+    if (command_visit_keys(p->cmd, r->argv, r->argc, collect_key, &collector))
+        ex->key_count = collector.count;
+    ex->keys = t->keys;
 }
 
 /* ---- checks ---- */
@@ -163,8 +162,7 @@ INLINE void call(struct server_thread *t, const struct planned *p, const struct 
     ex->argv = r->argv;
     ex->argc = r->argc;
     ex->session = session;
-    ex->key_count = collect_keys(t, p, r);
-    ex->keys = t->keys;
+    collect_keys(t, p, r);
     t->txn.restartable = !exclusive;
     t->txn.no_touch = session->no_touch;
     txn_begin(&t->txn, session->db, exclusive);
@@ -211,19 +209,22 @@ struct run {
     struct server_thread *thread;
     struct conn *conn;
     struct session *session;
-    uint64_t cycles; /* when the previous command ended */
-    bool inside;     /* the gate */
+    const struct command *counting; /* the command of the calls not yet counted: statistics go by runs of one command */
+    uint64_t calls, started;        /* of that run; cycles */
+    bool inside;                    /* the gate */
 };
 
-static void count_call(struct run *run, const struct command *cmd, bool failed)
+static void count_calls(struct run *run, const struct command *next)
 {
-    struct command_stats *s = &run->thread->stats[cmd->id];
     uint64_t now = clock_cycles();
-    stat_bump(&s->calls, 1);
-    stat_bump(&s->cycles, now - run->cycles);
-    if (unlikely(failed))
-        stat_bump(&s->failed, 1);
-    run->cycles = now;
+    if (run->calls) {
+        struct command_stats *s = &run->thread->stats[run->counting->id];
+        stat_bump(&s->calls, run->calls);
+        stat_bump(&s->cycles, now - run->started);
+    }
+    run->counting = next;
+    run->calls = 0;
+    run->started = now;
 }
 
 HOT static enum run_result run_one(struct run *run, const struct planned *p,
@@ -234,6 +235,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     t->reply.proto = session->proto;
     struct output_mark mark = output_mark(t->reply.out);
     uint32_t errors = t->reply.errors;
+    if (unlikely(p->cmd != run->counting))
+        count_calls(run, p->cmd);
     reply_begin(&t->reply);
     if (unlikely(!admit(t, p->cmd, r, session))) {
         finish_reply(t, session, mark);
@@ -251,7 +254,9 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
         call(t, p, r, session, false);
     }
     finish_reply(t, session, mark);
-    count_call(run, p->cmd, t->reply.errors != errors);
+    run->calls++;
+    if (unlikely(t->reply.errors != errors))
+        stat_bump(&t->stats[p->cmd->id].failed, 1);
     return RUN_DONE;
 }
 
@@ -302,7 +307,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
 {
     struct planned plans[LIMIT_BATCH_REQUESTS];
     struct server_thread *t = thread_of(c);
-    struct run run = {t, c, client_session(c), clock_cycles(), false};
+    struct run run = {.thread = t, .conn = c, .session = client_session(c)};
     t->reply.out = out;
     t->current = c;
     t->at = 0;
@@ -318,6 +323,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         run.inside = true;
     }
     run_batch(&run, plans, requests, count);
+    count_calls(&run, NULL);
     if (likely(run.inside))
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;

@@ -26,7 +26,7 @@ struct server_thread {
     struct txn txn;
     struct exec exec;
     struct reply reply;
-    struct key *keys; /* of the command that runs */
+    struct key *keys; /* of the command that runs, when it has more than one */
     uint32_t key_cap;
     uint32_t at;      /* index in the batch of the command that runs */
     bool rerun_exclusive;   /* its key spec was wrong: again, alone */
