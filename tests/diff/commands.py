@@ -71,7 +71,8 @@ OBJECT FREQ anyk
 OBJECT NOSUCH anyk
 SORT anyk [LIMIT small small] [ASC|DESC] [ALPHA]
 SORT_RO anyk [LIMIT small small] [ASC|DESC] [ALPHA]
-SORT anyk [BY weight] [GET weight|GET #] [LIMIT small small] [DESC] [ALPHA] [STORE k]
+SORT anyk BY weight [GET weight|GET #] [LIMIT small small] [DESC] [STORE k]
+SORT anyk [GET weight|GET #] [LIMIT small small] [DESC] ALPHA [STORE k]
 SORT anyk ALPHA STORE k
 MEMORY USAGE anyk [SAMPLES small]
 """

@@ -96,8 +96,8 @@ def _items(reply, width):
     if width == 1:
         return [(item,) for item in reply]
     if reply and isinstance(reply[0], list):
-        return [tuple(map(_plain_value, item)) for item in reply]
-    return [(_plain_value(a), _plain_value(b)) for a, b in zip(reply[::2], reply[1::2])]
+        return [(item[0], _plain_value(item[1])) for item in reply]
+    return [(member, _plain_value(value)) for member, value in zip(reply[::2], reply[1::2])]
 
 
 def _plain_value(value):
@@ -111,10 +111,9 @@ def _plain_value(value):
 def _valid_choice(ours, theirs, before, distinct):
     if len(ours) != len(theirs):
         return False
-    universe = {tuple(map(_plain_value, item)) for item in before}
+    universe = {item[:1] + tuple(map(_plain_value, item[1:])) for item in before}
     allowed = universe | {item[:1] for item in universe}
-    chosen = [tuple(map(_plain_value, item)) for item in ours]
-    return all(item in allowed for item in chosen) and (not distinct or len(set(chosen)) == len(chosen))
+    return all(item in allowed for item in ours) and (not distinct or len(set(ours)) == len(ours))
 
 
 def _comparable(ours, theirs):
