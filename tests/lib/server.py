@@ -54,6 +54,7 @@ class Server:
         self.prefix = list(prefix)
         self.dir = tempfile.mkdtemp(prefix="tokamak-test-")
         self.process = None
+        self.stopped = False
         self.start()
 
     def start(self, attempts=3):
@@ -105,6 +106,7 @@ class Server:
     def stop(self, seconds=20):
         """A graceful stop, so that leak checkers run; too slow a stop is a failure of its own."""
         if self.alive():
+            self.stopped = True
             self.process.terminate()
         try:
             self.process.wait(seconds)
@@ -123,7 +125,7 @@ class Server:
     def finish(self):
         """Check, stop, check again, clean up: the end of every server a fixture started."""
         try:
-            ended_early = not self.alive()
+            ended_early = not self.alive() and not self.stopped
             self.check()
             assert not ended_early, f"server ended during the test:\n{self.log()[-3000:]}"
             self.stop()
