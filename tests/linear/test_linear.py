@@ -15,7 +15,7 @@ from lib.tools import build_tool
 from linear.checker import Undecided, linearizable, register_linearizable
 from linear.models import MODELS, Operation, is_register, parse_histories
 
-CONNECTIONS, ROUNDS, OPERATIONS = 64, 40, 25
+CONNECTIONS, ROUNDS, OPERATIONS = 64, 40, 15
 BROKEN = os.environ.get("TOKAMAK_BROKEN_SERVER", str(ROOT / "build-broken" / "tokamak-server"))
 BROKEN_ATTEMPTS = 5
 
