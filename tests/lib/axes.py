@@ -32,4 +32,5 @@ def settings_for(smoke):
 
 
 def label(setting):
-    return "-".join(f"{name[:4]}={value}" for name, value in setting.items())
+    """Such as io2-exclusive: fit for pytest's -k."""
+    return "-".join(f"io{value}" if name == "io-threads" else value for name, value in setting.items())
