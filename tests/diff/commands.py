@@ -1,0 +1,233 @@
+"""What the differential tester sends: a line per command form, by family.
+
+A placeholder draws from generator.py. A form that should come up more often stands here twice.
+"""
+
+STRING = """
+SET k v [NX|XX] [GET] [EX sec|PX ms|EXAT at|PXAT atms|KEEPTTL]
+SET k v
+SET k int
+GET k
+GETDEL k
+GETEX k [EX sec|PX ms|EXAT at|PXAT atms|PERSIST]
+GETSET k v
+SETEX k sec v
+PSETEX k ms v
+SETNX k v
+SETRANGE k off v
+GETRANGE k idx idx
+SUBSTR k idx idx
+STRLEN k
+APPEND k v
+APPEND k int
+INCR k
+DECR k
+INCRBY k int
+DECRBY k int
+INCRBYFLOAT k float
+MSET (k v)+
+MSETNX (k v)+
+MGET (k)+
+SETBIT k off bit
+GETBIT k off
+BITCOUNT k [idx idx [BYTE|BIT]]
+BITPOS k bit [idx [idx [BYTE|BIT]]]
+BITOP (AND|OR|XOR) k (k)+
+BITOP NOT k k
+BITFIELD k (GET type off|SET type off int|INCRBY type off int|OVERFLOW (WRAP|SAT|FAIL))+
+BITFIELD_RO k (GET type off)+
+"""
+
+GENERIC = """
+DEL (anyk)+
+UNLINK (anyk)+
+EXISTS (anyk)+
+TOUCH (anyk)+
+TYPE anyk
+EXPIRE anyk sec [NX|XX|GT|LT]
+PEXPIRE anyk ms [NX|XX|GT|LT]
+EXPIREAT anyk at [NX|XX|GT|LT]
+PEXPIREAT anyk atms [NX|XX|GT|LT]
+EXPIRE anyk sec (NX|XX|GT|LT)+
+EXPIRE anyk past
+PEXPIRE anyk past
+EXPIREAT anyk past
+TTL anyk
+PTTL anyk
+EXPIRETIME anyk
+PEXPIRETIME anyk
+PERSIST anyk
+RENAME anyk anyk
+RENAMENX anyk anyk
+COPY anyk anyk [DB db] [REPLACE]
+MOVE anyk db
+KEYS pattern
+RANDOMKEY
+SCAN 0 [MATCH pattern] [COUNT cnt] [TYPE typename]
+OBJECT ENCODING anyk
+OBJECT REFCOUNT anyk
+OBJECT IDLETIME anyk
+OBJECT FREQ anyk
+OBJECT NOSUCH anyk
+SORT anyk [LIMIT small small] [ASC|DESC] [ALPHA]
+SORT_RO anyk [LIMIT small small] [ASC|DESC] [ALPHA]
+SORT anyk BY weight [GET weight|GET #] [LIMIT small small] [DESC] [STORE k]
+SORT anyk [GET weight|GET #] [LIMIT small small] [DESC] ALPHA [STORE k]
+SORT anyk ALPHA STORE k
+MEMORY USAGE anyk [SAMPLES small]
+"""
+
+LIST = """
+LPUSH k (m)+
+RPUSH k (m)+
+RPUSH k (v)+
+LPUSHX k (m)+
+RPUSHX k (m)+
+LPOP k [cnt]
+RPOP k [cnt]
+LLEN k
+LINDEX k idx
+LSET k idx v
+LRANGE k idx idx
+LTRIM k idx idx
+LREM k idx m
+LINSERT k (BEFORE|AFTER|AROUND) m v
+LPOS k m [RANK idx] [COUNT cnt] [MAXLEN cnt]
+LMOVE k k (LEFT|RIGHT) (LEFT|RIGHT)
+RPOPLPUSH k k
+LMPOP nkeys (LEFT|RIGHT) [COUNT cnt]
+"""
+
+HASH = """
+HSET k (m v)+
+HSET k (m int)+
+HMSET k (m v)+
+HSETNX k m v
+HGET k m
+HMGET k (m)+
+HDEL k (m)+
+HLEN k
+HSTRLEN k m
+HEXISTS k m
+HGETALL k
+HKEYS k
+HVALS k
+HINCRBY k m int
+HINCRBYFLOAT k m float
+HRANDFIELD k [cnt [WITHVALUES]]
+HSCAN k 0 [MATCH pattern] [COUNT cnt]
+"""
+
+SET = """
+SADD k (m)+
+SADD k (int)+
+SADD k (small)+
+SREM k (m)+
+SREM k (small)+
+SMEMBERS k
+SCARD k
+SISMEMBER k m
+SMISMEMBER k (m)+
+SMOVE k k m
+SPOP k [cnt]
+SRANDMEMBER k [cnt]
+SINTER (k)+
+SUNION (k)+
+SDIFF (k)+
+SINTERSTORE k (k)+
+SUNIONSTORE k (k)+
+SDIFFSTORE k (k)+
+SINTERCARD nkeys [LIMIT cnt]
+SSCAN k 0 [MATCH pattern] [COUNT cnt]
+"""
+
+ZSET = """
+ZADD k (score m)+
+ZADD k [NX|XX] [GT|LT] [CH] [INCR] (score m)+
+ZADD k INCR score m
+ZINCRBY k score m
+ZREM k (m)+
+ZCARD k
+ZSCORE k m
+ZMSCORE k (m)+
+ZRANK k m
+ZREVRANK k m
+ZCOUNT k bound bound
+ZRANGE k idx idx [REV] [WITHSCORES]
+ZRANGE k bound bound BYSCORE [REV] [LIMIT lim lim] [WITHSCORES]
+ZREVRANGE k idx idx [WITHSCORES]
+ZRANGEBYSCORE k bound bound [WITHSCORES] [LIMIT lim lim]
+ZREVRANGEBYSCORE k bound bound [WITHSCORES] [LIMIT lim lim]
+ZRANGESTORE k k idx idx [REV]
+ZRANGESTORE k k bound bound BYSCORE [REV] [LIMIT lim lim]
+ZREMRANGEBYRANK k idx idx
+ZREMRANGEBYSCORE k bound bound
+ZPOPMIN k [cnt]
+ZPOPMAX k [cnt]
+ZMPOP nkeys (MIN|MAX) [COUNT cnt]
+ZRANDMEMBER k [cnt [WITHSCORES]]
+ZSCAN k 0 [MATCH pattern] [COUNT cnt]
+ZUNION 2 k k [WEIGHTS float float] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]
+ZINTER 2 k k [WEIGHTS float float] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]
+ZUNION nkeys [WITHSCORES]
+ZINTER nkeys [WITHSCORES]
+ZDIFF nkeys [WITHSCORES]
+ZUNIONSTORE k 2 k k [WEIGHTS float float] [AGGREGATE (SUM|MIN|MAX)]
+ZINTERSTORE k 2 k k [WEIGHTS float float] [AGGREGATE (SUM|MIN|MAX)]
+ZUNIONSTORE k nkeys
+ZINTERSTORE k nkeys
+ZDIFFSTORE k nkeys
+ZINTERCARD nkeys [LIMIT cnt]
+"""
+
+# Ranges by member are defined only while all scores are equal, so their keys are a family of their own.
+LEX = """
+SET lexstring v
+ZADD k (0 m)+
+ZADD k (0 v)+
+ZREM k m
+DEL k
+ZCARD k
+ZRANK k m
+ZLEXCOUNT k lex lex
+ZRANGE k lex lex BYLEX [REV] [LIMIT lim lim] [WITHSCORES]
+ZRANGE k lex lex BYLEX [REV] [LIMIT lim lim]
+ZRANGE k bound lex [BYSCORE|BYLEX] [REV] [LIMIT lim lim]
+ZRANGEBYLEX k lex lex [LIMIT lim lim]
+ZREVRANGEBYLEX k lex lex [LIMIT lim lim]
+ZRANGESTORE k k lex lex BYLEX [REV] [LIMIT lim lim]
+ZREMRANGEBYLEX k lex lex
+"""
+
+CONNECTION = """
+PING [v]
+ECHO v
+SELECT db
+SELECT int
+DBSIZE
+TIME
+SWAPDB db db
+CLIENT GETNAME
+CLIENT SETNAME m
+CLIENT NO-EVICT (ON|OFF|MAYBE)
+CLIENT NOSUCH
+COMMAND COUNT
+COMMAND GETKEYS MSET (k v)+
+COMMAND GETKEYS GET k
+COMMAND GETKEYS nkeys
+CONFIG GET (HASH-MAX-LISTPACK-ENTRIES|MAXMEMORY-POLICY|NOSUCH)
+CONFIG RESETSTAT
+NOSUCHCOMMAND (m)+
+"""
+
+FLUSH = """
+FLUSHDB [ASYNC|SYNC]
+FLUSHALL [ASYNC|SYNC]
+FLUSHALL NOW
+"""
+
+FAMILIES = {"string": STRING, "generic": GENERIC, "list": LIST, "hash": HASH,
+            "set": SET, "zset": ZSET, "lex": LEX,
+            "connection": CONNECTION, "flush": FLUSH}
+WEIGHTS = {"string": 20, "generic": 15, "list": 15, "hash": 12, "set": 15, "zset": 18, "lex": 5,
+           "connection": 2, "flush": 0.02}

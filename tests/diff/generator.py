@@ -1,0 +1,186 @@
+"""Seeded random commands: few hot keys, all types on them, edge numbers, and some broken forms.
+
+Times to live are far away or past and never close to each other, so that the two servers' clocks,
+a few milliseconds apart, cannot change any outcome.
+"""
+import random
+import time
+
+from diff.commands import FAMILIES, WEIGHTS
+from diff.grammar import Template
+
+INT64_MAX = (1 << 63) - 1
+EDGES = [-INT64_MAX - 1, -1, 0, 1, (1 << 31) - 1, (1 << 31) + 1, 1 << 32, 1 << 62, INT64_MAX]
+ODD_NUMBERS = [b"", b" 1", b"1 ", b"+1", b"01", b"-0", b"1.5", b"abc", b"9223372036854775808", b"0x10"]
+FLOATS = [b"0", b"1", b"-1", b"0.1", b"3.0", b"1.5", b"-2.75", b"1e3", b"1e-5", b"123456789.123",
+          b"1e17", b"0.30000000000000004", b"5e-324", b"1e308"]
+ODD_FLOATS = [b"inf", b"-inf", b"+inf", b"nan", b"", b"1e400", b"0x1p3", b" 1", b"1a", b"-1e-400", b"infinity"]
+TYPED_FAMILIES = ("string", "list", "hash", "set", "zset")
+KEYS_PER_FAMILY = 5
+PROTECTED = (b"PX", b"PXAT", b"EX", b"EXAT", b"PEXPIREAT", b"EXPIREAT", b"PEXPIRE", b"EXPIRE", b"SETEX", b"PSETEX",
+             b"COUNT", b"SETBIT", b"SETRANGE", b"BITFIELD")
+
+
+class Generator:
+    """An endless source of commands; equal seeds give equal commands."""
+
+    def __init__(self, seed, families=None, exclude=()):
+        self.rng = random.Random(seed)
+        self.base_s = int(time.time())
+        names = [name for name in FAMILIES if not families or name in families]
+        self.templates = {name: self._templates(name, exclude) for name in names}
+        self.names = [name for name in names if self.templates[name]]
+        self.weights = [WEIGHTS[name] for name in self.names]
+        self.family = "string"
+        self.draws = {name[5:]: getattr(self, name) for name in dir(self) if name.startswith("draw_")}
+
+    @staticmethod
+    def _templates(family, exclude):
+        parsed = map(Template, FAMILIES[family].split("\n")[1:-1])
+        return [template for template in parsed if template.name not in exclude]
+
+    def command(self):
+        """One command: a list of byte strings."""
+        self.family = self.rng.choices(self.names, self.weights)[0]
+        template = self.rng.choice(self.templates[self.family])
+        args = template.expand(self.rng, self.draw)
+        if self.family == "lex" or self.rng.random() > 0.05:
+            return args
+        return self._mutate(args)
+
+    def draw(self, name):
+        value = self.draws[name]()
+        return value if isinstance(value, list) else [value]
+
+    def _mutate(self, args):
+        """Wrong arity, wrong words, odd case: what a confused client might send."""
+        where = self.rng.randrange(1, len(args) + 1)
+        kind = self.rng.randrange(5)
+        if kind == 0:
+            return args[:where]
+        if kind == 1:
+            return args[:where] + [self.draw_v()] + args[where:]
+        if kind == 2:
+            return [arg.lower() if arg.isalpha() else arg for arg in args]
+        if kind == 3 or any(word in args for word in PROTECTED):
+            return args + [self.rng.choice(args)]
+        return args[:where] + [self.rng.choice(ODD_NUMBERS)] + args[where + 1:]
+
+    # placeholders: draw_<name>() for each lower-case word of commands.py
+
+    def draw_k(self):
+        """Mostly a key of the command's own family, sometimes another type's."""
+        family = self.family
+        if family == "lex":
+            return self.draw_lexstring() if self.rng.random() < 0.03 else b"lex:%d" % self.rng.randrange(4)
+        if family not in TYPED_FAMILIES or self.rng.random() < 0.06:
+            family = self.rng.choice(TYPED_FAMILIES)
+        return b"%s:%d" % (family.encode(), self.rng.randrange(KEYS_PER_FAMILY))
+
+    def draw_lexstring(self):
+        """The one key of a wrong type that range-by-member commands may meet."""
+        return b"lex:string"
+
+    def draw_anyk(self):
+        return b"nokey" if self.rng.random() < 0.05 else self.draw_k()
+
+    def draw_nkeys(self):
+        count = self.rng.randint(1, 3)
+        told = count if self.rng.random() < 0.9 else self.rng.choice([0, -1, count + 1, count - 1, 1 << 62])
+        return [b"%d" % told] + [self.draw_k() for _ in range(count)]
+
+    def draw_v(self):
+        roll = self.rng.random()
+        if roll < 0.5:
+            return self.draw_m()
+        if roll < 0.7:
+            return self.draw_int()
+        if roll < 0.9:
+            return self.rng.randbytes(self.rng.randint(0, 12))
+        return bytes([self.rng.randrange(256)]) * self.rng.choice([44, 45, 63, 64, 65, 128, 300, 2000])
+
+    def draw_m(self):
+        return b"m%d" % self.rng.randrange(24) if self.rng.random() < 0.8 else self.draw_small()
+
+    def draw_int(self):
+        roll = self.rng.random()
+        if roll < 0.7:
+            return b"%d" % self.rng.randint(-100, 1000)
+        return b"%d" % self.rng.choice(EDGES) if roll < 0.93 else self.rng.choice(ODD_NUMBERS)
+
+    def draw_small(self):
+        return b"%d" % self.rng.randint(0, 20)
+
+    def draw_float(self):
+        roll = self.rng.random()
+        if roll < 0.4:
+            return b"%.3g" % self.rng.uniform(-100, 100)
+        return self.rng.choice(FLOATS if roll < 0.93 else ODD_FLOATS)
+
+    def draw_score(self):
+        return b"%d" % self.rng.randint(-5, 10) if self.rng.random() < 0.6 else self.draw_float()
+
+    def draw_idx(self):
+        return b"%d" % self.rng.randint(-8, 12) if self.rng.random() < 0.85 else self.draw_int()
+
+    def draw_cnt(self):
+        return b"%d" % self.rng.randint(0, 6) if self.rng.random() < 0.85 else self.rng.choice(
+            [b"-1", b"-5", b"100", b"4294967296", b"9223372036854775807", b"-9223372036854775808", b"x", b""])
+
+    draw_lim = draw_idx
+
+    def draw_off(self):
+        return b"%d" % self.rng.randint(0, 600) if self.rng.random() < 0.9 else self.rng.choice(
+            [b"-1", b"4294967295", b"4294967296", b"9223372036854775807", b"x", b"1073741824", b"#3"])
+
+    def draw_bit(self):
+        return self.rng.choice([b"0", b"1", b"1", b"0", b"2", b"x"])
+
+    def draw_type(self):
+        return self.rng.choice([b"u8", b"i8", b"u16", b"i5", b"u1", b"u63", b"i64", b"u64", b"i0", b"x"])
+
+    def draw_bound(self):
+        prefix = b"(" if self.rng.random() < 0.25 else b""
+        roll = self.rng.random()
+        return prefix + (self.draw_score() if roll < 0.8 else self.rng.choice([b"-inf", b"+inf", b"inf", b"x"]))
+
+    def draw_lex(self):
+        roll = self.rng.random()
+        if roll < 0.3:
+            return self.rng.choice([b"-", b"+"])
+        return (b"[" if roll < 0.65 else b"(" if roll < 0.96 else b"") + self.draw_m()
+
+    def draw_pattern(self):
+        return self.rng.choice([b"*", b"m*", b"*1*", b"[ls]*:?", b"string:*", b"?", b"\\m1", b"[^m]*", b"[a-", b"", b"nothing",
+                                b"*" * 10 + b"x", b"[0-9]", b"zset:[1-3]"])
+
+    def draw_weight(self):
+        """Always with a star: sorting a set by nothing has no order to compare."""
+        return self.rng.choice([b"*", b"m*", b"string:*", b"hash:*->m1", b"string:*x"])
+
+    def draw_typename(self):
+        return self.rng.choice([b"string", b"list", b"hash", b"set", b"zset", b"stream", b"ZSET", b"x"])
+
+    def draw_db(self):
+        return self.rng.choice([b"0"] * 8 + [b"1", b"1", b"2", b"16", b"-1", b"x"])
+
+    def draw_sec(self):
+        return self._far_time(1)
+
+    def draw_ms(self):
+        return self._far_time(1000)
+
+    def draw_at(self):
+        return b"%d" % (self.base_s + self.rng.randrange(10_000, 1_000_000_000))
+
+    def draw_atms(self):
+        return b"%d" % ((self.base_s + self.rng.randrange(10_000, 1_000_000_000)) * 1000)
+
+    def draw_past(self):
+        return self.rng.choice([b"0", b"-1", b"-1000", b"-9223372036854775808"])
+
+    def _far_time(self, unit):
+        """Hours to decades, now and then impossible."""
+        if self.rng.random() < 0.06:
+            return self.rng.choice([b"0", b"-1", b"9223372036854775807", b"-9223372036854775808", b"x", b"1.5"])
+        return b"%d" % (self.rng.randrange(10_000, 1_000_000_000) * unit)

@@ -1,0 +1,99 @@
+"""RESP and inline requests, good and hostile, byte for byte beside redis-server."""
+import time
+
+import pytest
+
+from integration.hostile import BIG_STREAMS, INTENDED, PING, STREAMS
+from lib.resp import Connection, encode
+from lib.server import is_redis
+
+SILENCE_S = 0.5
+
+
+def send_all(port, streams, chunk):
+    """Every stream on a connection of its own, unread, so that one wait serves all of them."""
+    connections = {}
+    for name, data in streams.items():
+        connections[name] = connection = Connection(port)
+        try:
+            connection.send(data, chunk)
+        except ConnectionError:
+            pass
+    return connections
+
+
+def collect(connections):
+    answers = {}
+    for name, connection in connections.items():
+        answers[name] = connection.drain(0.005)
+        connection.close()
+    return answers
+
+
+def assert_same_answers(server, oracle, streams, chunk=None):
+    both = [send_all(each.port, streams, chunk) for each in (server, oracle)]
+    time.sleep(SILENCE_S)
+    ours, theirs = map(collect, both)
+    if not is_redis(server.binary):
+        theirs.update({name: answer for name, (answer, _) in INTENDED.items() if name in theirs})
+    different = {name: (ours[name], theirs[name]) for name in streams if ours[name] != theirs[name]}
+    assert not different, "\n".join(f"{name}: got {shorten(a)}\n    expected {shorten(b)}"
+                                    for name, (a, b) in different.items())
+
+
+def shorten(answer):
+    return repr(answer) if len(answer[0]) < 500 else f"{answer[0][:200]!r}... of {len(answer[0])} bytes, closed: {answer[1]}"
+
+
+@pytest.mark.smoke
+def test_hostile_streams_bytewise(server, oracle):
+    assert_same_answers(server, oracle, STREAMS, 1)
+
+
+@pytest.mark.parametrize("chunk", [None, 2, 7])
+def test_hostile_streams(server, oracle, chunk):
+    assert_same_answers(server, oracle, STREAMS, chunk)
+
+
+@pytest.mark.parametrize("chunk", [None, 1 << 16, 4099])
+def test_big_hostile_streams(server, oracle, chunk):
+    assert_same_answers(server, oracle, BIG_STREAMS, chunk)
+
+
+def test_announced_lengths_cost_nothing(server):
+    """Memory follows the payload that came, not the length that was announced."""
+    before = server.rss_kb()
+    streams = [b"*2147483647\r\n", b"*1048576\r\n$536870912\r\n", b"*2\r\n$4\r\nECHO\r\n$536870912\r\n"]
+    connections = send_all(server.port, {i: streams[i % 3] for i in range(300)}, None)
+    time.sleep(SILENCE_S)
+    grown = server.rss_kb() - before
+    for connection in connections.values():
+        connection.close()
+    assert grown < 20 * 1024, f"300 announcements cost {grown} KB"
+
+
+@pytest.mark.parametrize("size", [10_000, 30_000])
+def test_many_arguments(conn, size):
+    names = [b"k%d" % i for i in range(size)]
+    assert conn.cmd("MSET", *[part for name in names for part in (name, name)]) == b"OK"
+    assert conn.cmd("MGET", *names) == names
+    assert conn.cmd("EXISTS", *names) == size
+    assert conn.cmd("SADD", "s", *names) == size
+    assert conn.cmd("RPUSH", "l", *names) == size
+    assert conn.cmd("LRANGE", "l", 0, -1) == names
+    assert conn.cmd("DEL", *names) == size
+    assert conn.cmd("DBSIZE") == 2
+
+
+def test_large_values_in_odd_pieces(conn):
+    """Payloads around the buffer sizes, arriving in pieces that fit no boundary."""
+    for size in (16383, 16384, 32767, 32768, 65536, 1 << 20, (1 << 23) + 1):
+        value = bytes(i & 255 for i in range(251)) * (size // 251 + 1)
+        conn.send(encode(["SET", "k", value[:size]]) + PING, 8191)
+        assert conn.read() == b"OK" and conn.read() == b"PONG"
+        assert conn.cmd("STRLEN", "k") == size and conn.cmd("GET", "k") == value[:size]
+
+
+def test_deep_pipeline_keeps_order(conn):
+    commands = [["ECHO", i] for i in range(50_000)]
+    assert conn.pipeline(commands) == [b"%d" % i for i in range(50_000)]

@@ -1,0 +1,23 @@
+"""Builds the C load programs of tests/tools: always plain, never with the server's sanitizers, since an
+instrumented load would be too slow to press an instrumented server."""
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+SOURCES = Path(__file__).resolve().parents[1] / "tools"
+FLAGS = ["-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread"]
+
+
+@lru_cache(maxsize=None)
+def _directory():
+    return tempfile.TemporaryDirectory(prefix="tokamak-tools-")
+
+
+@lru_cache(maxsize=None)
+def build_tool(name):
+    """Path of the program made from <name>.c and client.c."""
+    target = Path(_directory().name, name)
+    sources = [SOURCES / f"{name}.c", SOURCES / "client.c"]
+    subprocess.run(["cc", *FLAGS, "-o", target, *sources], check=True)
+    return str(target)

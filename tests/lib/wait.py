@@ -1,0 +1,12 @@
+"""Waiting for a condition instead of for a time."""
+import time
+
+
+def wait_until(condition, seconds=5):
+    """True as soon as the condition holds; its last answer when the time is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return condition()
