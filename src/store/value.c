@@ -1,5 +1,7 @@
 #include "store/value.h"
 
+#include "store/hash.h"
+
 static void string_destroy(enum encoding encoding, void *root)
 {
     blob_unref(root);
@@ -39,6 +41,7 @@ static const struct value_ops string_ops = {
 
 const struct value_ops *const value_ops[TYPE_COUNT] = {
     [TYPE_STRING] = &string_ops,
+    [TYPE_HASH] = &hash_value_ops,
 };
 
 static bool is_direct(enum encoding encoding)
