@@ -93,7 +93,8 @@ HOT bool zset_rank(const struct zset *z, struct slice member, size_t *rank, doub
     return true;
 }
 
-/* What the rules make of a member that is there. *score becomes its new score when the answer is ZSET_UPDATED. */
+/* What the rules make of a member that is there. *score becomes its new score when the answer is
+ * ZSET_UPDATED. */
 static enum zset_result decide(double current, double *score, unsigned rules)
 {
     double wanted = *score;

@@ -32,9 +32,11 @@ static void smallest_first(struct zset_source *sources, size_t count)
     qsort(sources, count, sizeof(*sources), compare_sources);
 }
 
-/* Over the members of a source. The one last returned is in `member`, ready to be looked up elsewhere. */
+/* Over the members of a source. The one last returned is in `member`, ready to be looked up
+ * elsewhere. */
 struct walk {
     const struct zset_source *source;
+
     union {
         struct zset_iter zset;
         struct set_iter set;
@@ -76,8 +78,7 @@ static bool find_score(const struct zset_source *s, struct set_member *member, d
     if (s->zset.encoding == ENC_PACKED)
         return zset_score(&s->zset, name, score);
     struct table_pos pos;
-    const struct member *m =
-        zset_tree_find(s->zset.tree, name, set_member_hash(member), &pos);
+    const struct member *m = zset_tree_find(s->zset.tree, name, set_member_hash(member), &pos);
     if (m)
         *score = member_score(m);
     return m != NULL;

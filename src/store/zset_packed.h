@@ -1,9 +1,10 @@
-/* zset_packed.h: the small form of a sorted set: one ds/packed block of member, score, member, score … in ascending
- * (score, member) order. Scores stand there as Redis writes them: whole numbers as integers, others as their
- * shortest text. Only zset*.c include this.
+/* zset_packed.h: the small form of a sorted set: one ds/packed block of member, score, member,
+ * score … in ascending (score, member) order. Scores stand there as Redis writes them: whole
+ * numbers as integers, others as their shortest text. Only zset*.c include this.
  *
- * Functions that change a block take it and return the one that is valid now. A member passed in must not lie in the block.
- * Complexity: all O(n), n being bounded by zset-max-listpack-entries; the end is found at once. */
+ * Functions that change a block take it and return the one that is valid now. A member passed in
+ * must not lie in the block. Complexity: all O(n), n being bounded by zset-max-listpack-entries;
+ * the end is found at once. */
 #pragma once
 
 #include "ds/packed.h"

@@ -102,8 +102,7 @@ struct zset_span zset_span(const struct zset *z, const struct zset_range *range,
     return span_in_tree(&z->tree->order, range);
 }
 
-struct zset_span zset_span_limit(struct zset_span span, int64_t offset, int64_t count,
-                                 bool reverse)
+struct zset_span zset_span_limit(struct zset_span span, int64_t offset, int64_t count, bool reverse)
 {
     if (offset < 0 || (uint64_t)offset >= span.count)
         return (struct zset_span){span.first, 0};
@@ -115,8 +114,8 @@ struct zset_span zset_span_limit(struct zset_span span, int64_t offset, int64_t 
 void zset_remove_span(struct zset *z, struct zset_span span)
 {
     if (z->encoding == ENC_PACKED)
-        z->packed = packed_delete_range(z->packed, (int64_t)(span.first * 2),
-                                        (uint32_t)(span.count * 2));
+        z->packed =
+            packed_delete_range(z->packed, (int64_t)(span.first * 2), (uint32_t)(span.count * 2));
     else
         zset_tree_remove_span(z->tree, span.first, span.count);
 }
@@ -125,7 +124,10 @@ void zset_remove_span(struct zset *z, struct zset_span span)
 
 static void prefetch_around(struct ttree_iter it, bool reverse)
 {
-    enum { AHEAD = 8 };
+    enum {
+        AHEAD = 8
+    };
+
     uint32_t last = it.block->node.weight - 1;
     if (!reverse && last - it.index >= AHEAD)
         it.index += AHEAD;
@@ -189,9 +191,11 @@ struct scan {
 static void scan_member(void *entry, void *arg)
 {
     struct scan *scan = arg;
+    scan->seen++;
+    if (!scan->visit)
+        return;
     struct zset_item item = {member_name(entry), member_score(entry)};
     scan->visit(scan->arg, &item);
-    scan->seen++;
 }
 
 uint64_t zset_scan(const struct zset *z, uint64_t cursor, uint64_t count, zset_visit_fn visit,
@@ -201,7 +205,7 @@ uint64_t zset_scan(const struct zset *z, uint64_t cursor, uint64_t count, zset_v
         struct zset_iter it;
         struct zset_item item;
         zset_iter_init(&it, z, zset_all(z), false);
-        while (zset_iter_next(&it, &item))
+        while (visit && zset_iter_next(&it, &item))
             visit(arg, &item);
         return 0;
     }
@@ -231,7 +235,8 @@ void zset_random(const struct zset *z, struct rng *rng, uint64_t count, zset_vis
         visit_rank(z, rng_below(rng, len), visit, arg);
 }
 
-/* Each of the members left is taken with probability wanted / left (Knuth, TAOCP 2, algorithm 3.4.2 S). */
+/* Each of the members left is taken with probability wanted / left (Knuth, TAOCP 2, algorithm 3.4.2
+ * S). */
 static void sample_walking(const struct zset *z, struct rng *rng, size_t wanted,
                            zset_visit_fn visit, void *arg)
 {
@@ -258,7 +263,8 @@ static bool note_rank(uint64_t *slots, size_t mask, uint64_t rank)
     return true;
 }
 
-/* R. Floyd's sample: for each j of the last `count` ranks a random rank up to j, or j itself when that is taken. */
+/* R. Floyd's sample: for each j of the last `count` ranks a random rank up to j, or j itself when
+ * that is taken. */
 static void sample_picking(const struct zset *z, struct rng *rng, size_t count, zset_visit_fn visit,
                            void *arg)
 {
@@ -280,7 +286,10 @@ static void sample_picking(const struct zset *z, struct rng *rng, size_t count, 
 void zset_sample(const struct zset *z, struct rng *rng, size_t count, zset_visit_fn visit,
                  void *arg)
 {
-    enum { WALK_IF_ONE_IN = 8 }; /* a seek costs about as much as so many steps */
+    enum {
+        WALK_IF_ONE_IN = 8
+    }; /* a seek costs about as much as so many steps */
+
     if (z->encoding == ENC_PACKED || count > zset_len(z) / WALK_IF_ONE_IN)
         sample_walking(z, rng, count, visit, arg);
     else

@@ -1,8 +1,9 @@
-/* zset_tree.h: the large form of a sorted set: a table of members by name, each with its score, and a T-tree that orders
- * them by (score, name). Both point to the same nodes (member.h). Only zset*.c include this.
+/* zset_tree.h: the large form of a sorted set: a table of members by name, each with its score, and
+ * a T-tree that orders them by (score, name). Both point to the same nodes (member.h). Only zset*.c
+ * include this.
  *
- * Ownership: the tree form owns its nodes. Threading: the lock of the key's shard; reads change nothing.
- * Complexity: a lookup O(1), ranks, changes and ranges O(log n). */
+ * Ownership: the tree form owns its nodes. Threading: the lock of the key's shard; reads change
+ * nothing. Complexity: a lookup O(1), ranks, changes and ranges O(log n). */
 #pragma once
 
 #include "ds/table.h"
@@ -32,7 +33,8 @@ void zset_tree_remove(struct zset_tree *t, struct member *m, uint64_t hash, stru
 /* Removes the members of rank first … first + count - 1. */
 void zset_tree_remove_span(struct zset_tree *t, size_t first, size_t count);
 
-/* ---- in two steps, for results of set operations: first the members, in any order, then their order ---- */
+/* ---- in two steps, for results of set operations: first the members, in any order, then their
+ * order ---- */
 
 /* The member with this name, made with `score` when it is missing (then *added). */
 struct member *zset_tree_collect(struct zset_tree *t, struct slice name, uint64_t hash,

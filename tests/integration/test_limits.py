@@ -27,6 +27,7 @@ def slowest_ping_ms(conn, count=200):
     return slowest * 1000
 
 
+@pytest.mark.release
 @pytest.mark.smoke
 def test_slow_reader_is_bounded(server):
     """200 MB of replies nobody reads: closed at the limit, memory bounded, others not slowed."""
@@ -52,6 +53,7 @@ def test_reader_below_the_limit_gets_everything(server):
         assert conn.cmd("PING") == b"PONG"
 
 
+@pytest.mark.release
 @pytest.mark.tokamak
 def test_out_of_descriptors_does_not_spin(server):
     _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
@@ -87,6 +89,7 @@ def test_maxclients(start_server):
     assert wait_until(admitted)
 
 
+@pytest.mark.release
 def test_idle_server_sleeps(server):
     before = server.cpu_s()
     time.sleep(2)

@@ -42,7 +42,9 @@ def assert_same_answers(server, oracle, streams, chunk=None):
 
 
 def shorten(answer):
-    return repr(answer) if len(answer[0]) < 500 else f"{answer[0][:200]!r}... of {len(answer[0])} bytes, closed: {answer[1]}"
+    """Keeps a report of big answers readable."""
+    data, closed = answer
+    return repr(answer) if len(data) < 500 else f"({data[:200]!r}... of {len(data)} bytes, {closed})"
 
 
 @pytest.mark.smoke
@@ -60,6 +62,7 @@ def test_big_hostile_streams(server, oracle, chunk):
     assert_same_answers(server, oracle, BIG_STREAMS, chunk)
 
 
+@pytest.mark.release
 def test_announced_lengths_cost_nothing(server):
     """Memory follows the payload that came, not the length that was announced."""
     before = server.rss_kb()
