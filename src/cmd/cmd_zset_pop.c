@@ -105,7 +105,7 @@ static void log_mpop(struct exec *ex, struct slice key, bool max, size_t count)
 
 void cmd_zmpop(struct exec *ex)
 {
-    bool max;
+    bool max = false;
     int64_t count;
     struct ref ref = {0};
     if (!parse_mpop(ex, &max, &count))
