@@ -64,6 +64,12 @@ void mem_strfree(char *text);
 /* Sum over all threads; exact when no thread allocates meanwhile. Never negative. */
 size_t mem_used(enum mem_class class);
 size_t mem_used_total(void);
+/* The calling thread's own part of the sum; negative when it frees what others allocated. */
+INLINE int64_t mem_used_self(enum mem_class class)
+{
+    const struct mem_counters *self = mem_counters_self;
+    return self ? __atomic_load_n(&self->used[class], __ATOMIC_RELAXED) : 0;
+}
 
 struct mem_stats {
     size_t allocated, active, resident, retained; /* as jemalloc's stats.*; 0 with libc */
@@ -73,4 +79,6 @@ struct mem_stats {
 void mem_stats_read(struct mem_stats *out);
 /* Gives unused pages back to the system. */
 void mem_purge(void);
+/* The allocator's report as text, in pieces, for people. */
+void mem_report(void (*print)(void *arg, const char *text), void *arg);
 const char *mem_allocator_name(void);

@@ -23,12 +23,20 @@ static void fire(struct timer *self)
     struct server_thread *t = container_of(self, struct server_thread, expire_timer);
     struct gates *gates = &t->server->ks->gates;
     int64_t wait = 1;
-    if (gate_enter(gates, t->txn.self)) {
+    if (atomic_load_explicit(&t->server->active_expire_off, memory_order_relaxed) ||
+        atomic_load_explicit(&t->server->cron_paused, memory_order_relaxed)) {
+        wait = IDLE_MS;
+    } else if (gate_enter(gates, t->txn.self)) {
         t->txn.now_ms = clock_wall_ms();
         t->txn.restartable = false;
+        evict_forget(&t->evictor);
         int64_t next = expire_due(t, t->txn.now_ms);
+        bool more = evict_limited() &&
+                    evict_make_room(&t->evictor, &t->txn, 0, NULL, 0) == EVICT_LATER;
         gate_leave(gates, t->txn.self);
         wait = next == INT64_MAX ? IDLE_MS : MIN(MAX(next - t->txn.now_ms + 1, 1), (int64_t)IDLE_MS);
+        if (more)
+            wait = 1;
     }
     reactor_arm(&t->net.reactor, self, t->net.reactor.now_ms + wait);
 }

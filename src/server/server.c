@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "server/effects_file.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -13,7 +14,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 1000, FIRST_KEYS = 64, RESERVED_FDS = 64 };
+enum { DRAIN_MS = 1000, FIRST_KEYS = 64, RESERVED_FDS = 64, FREE_SAMPLES = 5 };
 
 struct server *the_server;
 
@@ -22,6 +23,7 @@ struct server *the_server;
 struct free_job {
     struct job job;
     struct entry *entry;
+    int64_t entry_bytes; /* about */
     struct part *parts;
     unsigned part_count;
 };
@@ -33,13 +35,17 @@ static void run_free(struct job *self)
         entry_destroy(job->entry);
     if (job->parts)
         keyspace_free_parts(job->parts, job->part_count);
+    keyspace_freeing(-1, -job->entry_bytes);
     mem_free(MEM_OTHER, job, sizeof(*job));
 }
 
 static void submit_free(struct entry *e, struct part *parts, unsigned count)
 {
     struct free_job *job = mem_alloc(MEM_OTHER, sizeof(*job));
-    *job = (struct free_job){{.run = run_free}, e, parts, count};
+    *job = (struct free_job){{.run = run_free}, e, 0, parts, count};
+    if (e)
+        job->entry_bytes = (int64_t)entry_bytes(e, FREE_SAMPLES);
+    keyspace_freeing(1, job->entry_bytes);
     worker_submit(the_server->pool, &job->job);
 }
 
@@ -81,6 +87,7 @@ static enum err create_thread(struct server *s, unsigned id)
     t->net.owner = t;
     t->net.reactor.after_turn = after_turn;
     txn_init(&t->txn, s->ks, gate_register(&s->ks->gates, dispatch_gate_wake, t));
+    evictor_init(&t->evictor);
     t->key_cap = FIRST_KEYS;
     t->keys = mem_alloc(MEM_OTHER, t->key_cap * sizeof(struct key));
     t->exec.txn = &t->txn;
@@ -180,6 +187,12 @@ static enum err create_parts(struct server *s)
     return err;
 }
 
+static enum err record_effects(struct server *s)
+{
+    const char *path = server_settings.debug_effects_file;
+    return *path ? effects_file_open(path, &s->ks->sink) : OK;
+}
+
 enum err server_create(struct server **out)
 {
     struct server *s = mem_alloc_aligned(MEM_OTHER, sizeof(*s));
@@ -193,7 +206,9 @@ enum err server_create(struct server **out)
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
     keyspace_free_later = free_entry_later;
     keyspace_free_parts_later = free_parts_later;
-    enum err err = create_parts(s);
+    enum err err = record_effects(s);
+    if (!err)
+        err = create_parts(s);
     if (err)
         log_warning("Cannot start: %s (%s)", err_text(err), strerror(errno));
     return err ? err : listeners_open(s);
@@ -229,6 +244,7 @@ void server_destroy(struct server *s)
     keyspace_free_later = NULL;
     keyspace_free_parts_later = NULL;
     keyspace_destroy(s->ks);
+    effects_file_close();
     reactor_deinit(&s->acceptor);
     mem_free_aligned(MEM_OTHER, s, sizeof(*s));
     the_server = NULL;

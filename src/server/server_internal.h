@@ -9,6 +9,7 @@
 #include "net/conn.h"
 #include "server/server.h"
 #include "server/settings.h"
+#include "store/evict.h"
 #include "store/keyspace.h"
 #include "store/settings.h"
 
@@ -24,6 +25,7 @@ struct server_thread {
     struct net_thread net;
     struct server *server;
     struct txn txn;
+    struct evictor evictor;
     struct exec exec;
     struct reply reply;
     struct key *keys; /* of the command that runs, when it has more than one */
@@ -61,6 +63,7 @@ struct server {
     _Atomic unsigned connected; /* clients accepted and not yet gone */
     _Atomic int status;         /* enum engine_status */
     int64_t started_ms;         /* monotonic */
+    _Atomic bool cron_paused, active_expire_off; /* DEBUG */
     char run_id[41];
 };
 

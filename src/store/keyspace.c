@@ -75,6 +75,39 @@ void keyspace_destroy(struct keyspace *ks)
     mem_free_aligned(MEM_OTHER, ks, sizeof(*ks));
 }
 
+static uint64_t nonempty_word(const struct db *db, unsigned word)
+{
+    return atomic_load_explicit(&db->nonempty[word], memory_order_relaxed);
+}
+
+int db_next_nonempty(const struct keyspace *ks, const struct db *db, unsigned from)
+{
+    if (from >= ks->shard_count)
+        return -1;
+    unsigned word = from / 64;
+    uint64_t bits = nonempty_word(db, word) & (~(uint64_t)0 << (from % 64));
+    while (!bits) {
+        if (++word * 64 >= ks->shard_count)
+            return -1;
+        bits = nonempty_word(db, word);
+    }
+    return (int)(word * 64) + __builtin_ctzll(bits);
+}
+
+int db_random_nonempty(const struct keyspace *ks, const struct db *db, struct rng *rng)
+{
+    uint64_t total = 0;
+    for (unsigned word = 0; word * 64 < ks->shard_count; word++)
+        total += (unsigned)__builtin_popcountll(nonempty_word(db, word));
+    if (total == 0)
+        return -1;
+    uint64_t skip = rng_below(rng, total);
+    int shard = db_next_nonempty(ks, db, 0);
+    for (; skip && shard >= 0; skip--)
+        shard = db_next_nonempty(ks, db, (unsigned)shard + 1);
+    return shard >= 0 ? shard : db_next_nonempty(ks, db, 0); /* some became empty meanwhile */
+}
+
 int64_t keyspace_keys(const struct keyspace *ks, int db)
 {
     int64_t sum = 0;
@@ -88,6 +121,15 @@ int64_t keyspace_expires(const struct keyspace *ks, int db)
     int64_t sum = 0;
     for (unsigned i = 0; i < GATES_MAX; i++)
         sum += atomic_load_explicit(&ks->stats[i].counts[db].expires, memory_order_relaxed);
+    return MAX(sum, 0);
+}
+
+int64_t keyspace_all_keys(const struct keyspace *ks)
+{
+    int64_t sum = 0;
+    for (unsigned i = 0; i < MAX(ks->gates.count, 1u); i++)
+        for (int db = 0; db < ks->db_count; db++)
+            sum += atomic_load_explicit(&ks->stats[i].counts[db].keys, memory_order_relaxed);
     return MAX(sum, 0);
 }
 
@@ -119,6 +161,32 @@ size_t entry_free_effort(const struct entry *e)
     return value_ops[entry_type(e)]->effort(entry_encoding(e), entry_pointer(e));
 }
 
+size_t entry_bytes(const struct entry *e, size_t samples)
+{
+    size_t bytes = mem_size_class(entry_size(e));
+    if (has_pointer(e))
+        bytes += value_ops[entry_type(e)]->bytes(entry_encoding(e), entry_pointer(e), samples);
+    return bytes;
+}
+
+static _Atomic int64_t freeing_jobs, freeing_bytes;
+
+void keyspace_freeing(int64_t jobs, int64_t bytes)
+{
+    atomic_fetch_add_explicit(&freeing_jobs, jobs, memory_order_relaxed);
+    atomic_fetch_add_explicit(&freeing_bytes, bytes, memory_order_relaxed);
+}
+
+int64_t keyspace_freeing_jobs(void)
+{
+    return atomic_load_explicit(&freeing_jobs, memory_order_relaxed);
+}
+
+int64_t keyspace_freeing_bytes(void)
+{
+    return atomic_load_explicit(&freeing_bytes, memory_order_relaxed);
+}
+
 void entry_release(struct entry *e, bool lazy)
 {
     /* Even without lazy, a very large value is not freed under a lock: nobody can tell the difference. */
@@ -126,6 +194,15 @@ void entry_release(struct entry *e, bool lazy)
         keyspace_free_later(e);
     else
         entry_destroy(e);
+}
+
+void value_release(enum value_type type, enum encoding encoding, void *root)
+{
+    /* The value leaves in an entry of its own, so that it can go to the pool like any other. */
+    struct value_shape shape = {encoding, 8, 0};
+    struct entry *husk = entry_create(SLICE(""), type, shape, false);
+    entry_set_pointer(husk, root);
+    entry_release(husk, true);
 }
 
 static void reset_counts(struct keyspace *ks, int db)

@@ -78,9 +78,15 @@ INLINE struct part *db_part(const struct db *db, unsigned shard)
     return &atomic_load_explicit(&db->parts, memory_order_acquire)[shard];
 }
 
+/* The first shard from `from` on whose table has entries, or -1: a hint (see nonempty). Any thread. */
+int db_next_nonempty(const struct keyspace *ks, const struct db *db, unsigned from);
+/* Any such shard, uniformly chosen, or -1. */
+int db_random_nonempty(const struct keyspace *ks, const struct db *db, struct rng *rng);
+
 /* Sums over all threads. */
 int64_t keyspace_keys(const struct keyspace *ks, int db);
 int64_t keyspace_expires(const struct keyspace *ks, int db);
+int64_t keyspace_all_keys(const struct keyspace *ks); /* of all databases */
 uint64_t keyspace_stat(const struct keyspace *ks, enum store_stat which);
 
 /* A counter that only its owner thread writes. */
@@ -95,10 +101,20 @@ void entry_destroy(struct entry *e);
 /* Elements that entry_destroy() would walk: decides whether it is left to a worker. */
 size_t entry_free_effort(const struct entry *e);
 
+/* Bytes of an entry and its value; large collections are estimated from `samples` members (0: all). */
+size_t entry_bytes(const struct entry *e, size_t samples);
+
 /* Plugged in by the server: destroys the entry on another thread, soon. NULL: at once. */
 extern void (*keyspace_free_later)(struct entry *e);
+/* What other threads are freeing: who plugs in says so, around each job. Whole tables have unknown bytes: 0. */
+void keyspace_freeing(int64_t jobs, int64_t bytes);
+int64_t keyspace_freeing_jobs(void);
+int64_t keyspace_freeing_bytes(void);
 /* Drops an entry that is in no table any more, here or on the worker pool according to its size. */
 void entry_release(struct entry *e, bool lazy);
+
+/* The same for a value that has left its entry: what a pointer of this type and encoding led to. */
+void value_release(enum value_type type, enum encoding encoding, void *root);
 
 /* Exclusive mode only. Empties a database; the old tables are freed by the worker pool when `lazy`. */
 void keyspace_flush(struct keyspace *ks, int db, bool lazy);

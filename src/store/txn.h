@@ -40,7 +40,7 @@ struct txn {
     struct keyspace *ks;
     struct db *db;
     int64_t now_ms;        /* wall clock of the batch: all keys expire against it */
-    uint32_t access_clock; /* what a touched entry's access field gets (LRU) */
+    uint32_t access_clock; /* what a touched entry's access field gets, but for LFU policies */
     unsigned self;         /* gate index */
     bool exclusive;
     bool no_touch;         /* leave access clocks alone */
@@ -69,8 +69,11 @@ void txn_deinit(struct txn *t);
 void txn_begin(struct txn *t, int db, bool exclusive);
 /* Locks the shards of the keys. Not in exclusive mode; once per txn. */
 void txn_lock(struct txn *t, const struct key *keys, uint32_t count);
-/* For walks over the keyspace: locks this one shard (no other held), until txn_unlock(). */
+/* For walks over the keyspace: locks this one shard (no other held), until txn_unlock(), which also hands over
+ * the DELs of keys that expired meanwhile. */
 void txn_lock_shard(struct txn *t, unsigned shard);
+/* The same without waiting: false when somebody holds it. */
+bool txn_try_shard(struct txn *t, unsigned shard);
 void txn_unlock(struct txn *t);
 /* Hands the effect to the sink and drops the locks. `argv` is the command itself. */
 void txn_end(struct txn *t, const struct slice *argv, uint32_t argc);
@@ -82,7 +85,8 @@ bool txn_find_read(struct txn *t, const struct key *key, struct ref *out);
 /* The same in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 
-/* Announce a change, and report it. Events are Redis's notification names ("set", "lpush" …). */
+/* Announce a change, and report it. Events are Redis's notification names ("set", "lpush" …); NULL: watchers and the log
+ * hear of it, subscribers do not (a key that gives way to RENAME or COPY). */
 void txn_edit(struct txn *t, const struct ref *ref);
 void txn_commit(struct txn *t, const struct ref *ref, const char *event);
 
@@ -92,11 +96,17 @@ void txn_set_string(struct txn *t, struct ref *ref, struct slice text, int64_t e
                     const char *event);
 /* The same with an integer, TTL kept: the result of a counter. */
 void txn_set_int(struct txn *t, struct ref *ref, int64_t value, const char *event);
+/* The same with a text that stays one even when it reads as an integer; `flags`: 0, or ENTRY_RAW after an edit. */
+void txn_set_text(struct txn *t, struct ref *ref, struct slice text, uint8_t flags,
+                  const char *event);
 /* Puts a blob as the value (takes the reference), TTL kept: in-place edits of strings, always "raw". */
 void txn_set_blob(struct txn *t, struct ref *ref, struct blob *blob, const char *event);
 /* Adds a missing key with a collection root. Edits; the caller commits when it has filled it. */
 void txn_add(struct txn *t, struct ref *ref, enum value_type type, enum encoding encoding,
              void *root);
+/* Sets a filled collection as the value, whatever was there, without an expiry: the result of a …STORE command. */
+void txn_set_collection(struct txn *t, struct ref *ref, enum value_type type,
+                        enum encoding encoding, void *root, const char *event);
 /* Takes the key out and drops its value. */
 void txn_delete(struct txn *t, struct ref *ref, bool lazy, const char *event);
 /* Deletes a collection that became empty: without `event`, as "del". */
@@ -107,6 +117,10 @@ struct entry *txn_take(struct txn *t, struct ref *ref, const char *event);
 void txn_put(struct txn *t, struct ref *ref, struct entry *e, const char *event);
 /* Absolute expiry in ms, or TTL_NONE. Edits; the caller commits with its own event. */
 void txn_set_expire(struct txn *t, struct ref *ref, int64_t when_ms);
+
+/* Exclusive mode only: the whole database (-1: all of them) becomes empty; two databases change places. */
+void txn_flush(struct txn *t, int db, bool lazy);
+void txn_swap(struct txn *t, int a, int b);
 
 /* An explicit effect; the first one replaces the verbatim command. All arguments are bytes. */
 void effect_command(struct txn *t, const struct slice *argv, uint32_t argc);
@@ -129,3 +143,5 @@ INLINE void txn_prefetch_shard(const struct txn *t, const struct db *db, uint64_
 /* Second and third: bucket, then entry, under the shard's lock if it is free. */
 void txn_prefetch_bucket(struct txn *t, const struct db *db, uint64_t hash);
 void txn_prefetch_entry(struct txn *t, const struct db *db, uint64_t hash);
+/* All stages for keys whose shards are held: call it a few keys ahead of their lookups. */
+void txn_prefetch_held(struct txn *t, const struct key *keys, uint32_t count);

@@ -1,6 +1,15 @@
 #include "store/value.h"
 
+#include "store/hash.h"
+#include "ds/heap.h"
+#include "ds/table.h"
 #include "store/list.h"
+#include "store/set.h"
+#include "ds/heap.h"
+#include "ds/table.h"
+#include "store/hash.h"
+#include "store/set.h"
+#include "store/zset.h"
 
 static void string_destroy(enum encoding encoding, void *root)
 {
@@ -42,6 +51,10 @@ static const struct value_ops string_ops = {
 const struct value_ops *const value_ops[TYPE_COUNT] = {
     [TYPE_STRING] = &string_ops,
     [TYPE_LIST] = &list_value_ops,
+    [TYPE_HASH] = &hash_value_ops,
+    [TYPE_SET] = &set_value_ops,
+    [TYPE_ZSET] = &zset_value_ops,
+    [TYPE_HASH] = &hash_value_ops,
 };
 
 static bool is_direct(enum encoding encoding)
@@ -76,4 +89,15 @@ void entry_visit(const struct entry *e, value_visit_fn visit, void *arg)
         visit(arg, entry_string(e, scratch), slice_make("", 0));
     else
         value_ops[entry_type(e)]->visit(encoding, entry_pointer(e), visit, arg);
+}
+
+size_t entry_memory(const struct entry *e, size_t samples)
+{
+    enum { TABLE_SHARE = sizeof(struct table_bucket) / (TABLE_SLOTS - 1) };
+    size_t bytes = mem_size_class(entry_size(e)) + TABLE_SHARE;
+    if (entry_expires(e))
+        bytes += sizeof(struct heap_item);
+    if (!is_direct(entry_encoding(e)))
+        bytes += value_ops[entry_type(e)]->bytes(entry_encoding(e), entry_pointer(e), samples);
+    return bytes;
 }
