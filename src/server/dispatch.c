@@ -4,11 +4,14 @@
  * order, each under the locks of its keys. The whole batch is inside the gate, left only for exclusive commands. */
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
+#include "proto/settings.h"
 #include "server/server_internal.h"
 
 #include <stdio.h>
 
-enum run_result { RUN_DONE, RUN_LATER };
+enum { SECURITY_LOG_MS = 60 * 1000 };
+enum run_result { RUN_DONE, RUN_LATER, RUN_HELD };
 
 struct planned {
     const struct command *cmd;
@@ -92,6 +95,24 @@ static uint32_t collect_keys(struct server_thread *t, const struct planned *p,
 
 /* ---- checks ---- */
 
+/* A browser tricked into sending us its request: nothing of it may run, nothing is answered. */
+COLD static bool is_http(const struct request *r)
+{
+    return slice_is(r->argv[0], "post") || slice_is(r->argv[0], "host:");
+}
+
+COLD static void log_http(const struct conn *c)
+{
+    static _Atomic int64_t last_ms = INT64_MIN / 2;
+    int64_t now_ms = clock_monotonic_ms(), last = atomic_load(&last_ms);
+    if (now_ms - last < SECURITY_LOG_MS || !atomic_compare_exchange_strong(&last_ms, &last, now_ms))
+        return;
+    log_warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
+                "commands to Redis. This is likely due to an attacker attempting to use Cross "
+                "Protocol Scripting to compromise your Redis instance. Connection from %s aborted.",
+                c->info.peer);
+}
+
 COLD static void reject_unknown(struct reply *reply, const struct request *r)
 {
     char args[160];
@@ -127,10 +148,15 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
 {
     struct reply *reply = &t->reply;
     if (unlikely(!cmd)) {
+        if (is_http(r)) {
+            log_http(t->current);
+            conn_close(t->current);
+            return false;
+        }
         reject_unknown(reply, r);
         return false;
     }
-    if (unlikely(!cmd->handler && r->argc >= 2)) {
+    if (unlikely(cmd->subcommand_count && r->argc >= 2)) {
         reject_subcommand(reply, cmd, r);
         return false;
     }
@@ -213,7 +239,17 @@ struct run {
     struct session *session;
     uint64_t cycles; /* when the previous command ended */
     bool inside;     /* the gate */
+    uint16_t last_command; /* id + 1 */
 };
+
+/* An error reply was written: for INFO errorstats. */
+INLINE bool count_errors(struct server_thread *t, uint32_t errors_before)
+{
+    if (likely(t->reply.errors == errors_before))
+        return false;
+    stats_count_error(t);
+    return true;
+}
 
 static void count_call(struct run *run, const struct command *cmd, bool failed)
 {
@@ -237,9 +273,15 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     reply_begin(&t->reply);
     if (unlikely(!admit(t, p->cmd, r, session))) {
         finish_reply(t, session, mark);
+        count_errors(t, errors);
         if (p->cmd)
             stat_bump(&t->stats[p->cmd->id].rejected, 1);
         return RUN_DONE;
+    }
+    if (unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
+        pause_applies(t, p->cmd)) {
+        output_rewind(t->reply.out, mark);
+        return RUN_HELD;
     }
     if (unlikely(wants_exclusive(t, p->cmd))) {
         run->inside = false;
@@ -251,7 +293,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
         call(t, p, r, session, false);
     }
     finish_reply(t, session, mark);
-    count_call(run, p->cmd, t->reply.errors != errors);
+    count_call(run, p->cmd, count_errors(t, errors));
+    run->last_command = (uint16_t)(p->cmd->id + 1);
     return RUN_DONE;
 }
 
@@ -275,9 +318,13 @@ static void run_batch(struct run *run, const struct planned *plans, const struct
     for (; t->at < count; t->at++) {
         if (unlikely(!requests[t->at].argc))
             continue;
-        if (unlikely(!enter_gate(run)) ||
-            unlikely(run_one(run, &plans[t->at], &requests[t->at]) == RUN_LATER)) {
-            conn_park(run->conn);
+        enum run_result result =
+            likely(enter_gate(run)) ? run_one(run, &plans[t->at], &requests[t->at]) : RUN_LATER;
+        if (unlikely(result != RUN_DONE)) {
+            if (result == RUN_HELD)
+                pause_hold(t, run->conn);
+            else
+                conn_park(run->conn);
             return;
         }
         if (unlikely(run->session->close_after_reply)) {
@@ -302,9 +349,10 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
 {
     struct planned plans[LIMIT_BATCH_REQUESTS];
     struct server_thread *t = thread_of(c);
-    struct run run = {t, c, client_session(c), clock_cycles(), false};
+    struct run run = {t, c, client_session(c), clock_cycles(), false, 0};
     t->reply.out = out;
     t->current = c;
+    t->requests = requests;
     t->at = 0;
     start_clock(t);
     if (unlikely(!enter_gate(&run))) {
@@ -322,6 +370,9 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;
     c->parser.authenticated = run.session->authenticated;
+    c->parser.max_bulk =
+        (uint64_t)atomic_load_explicit(&proto_settings.max_bulk_len, memory_order_relaxed);
+    client_publish(c, run.last_command, t->txn.now_ms);
     stat_bump(&c->info.commands, t->at);
     return t->at;
 }
