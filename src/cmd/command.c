@@ -28,25 +28,46 @@ const char *const acl_category_names[ACL_CATEGORY_COUNT] = {
 enum { NAME_SLOTS = 2048, NAME_WORD = 8, NAME_MAX = 32 };
 
 struct name_key {
-    uint64_t low, high;
+    uint64_t low, high; /* the first 16 bytes, | 0x20 each: letters become lower case */
     size_t len;
 };
 
-static uint16_t name_slots[NAME_SLOTS]; /* command id + 1; 0: free */
+struct name_slot {
+    struct name_key key;
+    int16_t parent;
+    uint16_t id;      /* command id + 1; 0: free */
+    bool only_letters; /* then equal keys are equal names */
+};
+
+static struct name_slot name_slots[NAME_SLOTS];
+
+/* Up to eight bytes as a word, without reading beyond them. */
+INLINE uint64_t load_short(const char *p, size_t len)
+{
+    uint32_t a, b;
+    if (len >= 4) {
+        memcpy(&a, p, 4);
+        memcpy(&b, p + len - 4, 4);
+        return a | (uint64_t)b << (8 * (len - 4)); /* the overlap is the same bytes twice */
+    }
+    return (uint64_t)(uint8_t)p[0] | (uint64_t)(uint8_t)p[len / 2] << (8 * (len / 2)) |
+           (uint64_t)(uint8_t)p[len - 1] << (8 * (len - 1));
+}
 
 INLINE struct name_key name_key(struct slice name)
 {
-    char text[2 * NAME_WORD] = {0};
+    const uint64_t fold = 0x2020202020202020ULL;
+    if (likely(name.len <= NAME_WORD))
+        return (struct name_key){load_short(name.ptr, name.len) | fold, fold, name.len};
     struct name_key key = {.len = name.len};
-    memcpy(text, name.ptr, MIN(name.len, sizeof(text)));
-    memcpy(&key.low, text, NAME_WORD);
-    memcpy(&key.high, text + NAME_WORD, NAME_WORD);
-    key.low |= 0x2020202020202020ULL; /* folds letters; maps other bytes too, the final compare decides */
-    key.high |= 0x2020202020202020ULL;
+    size_t second = MIN(name.len, (size_t)2 * NAME_WORD) - NAME_WORD;
+    memcpy(&key.low, name.ptr, NAME_WORD);
+    key.low |= fold;
+    key.high = load_short(name.ptr + NAME_WORD, second) | fold;
     return key;
 }
 
-INLINE unsigned name_slot(struct name_key key, int parent)
+INLINE unsigned name_hash(struct name_key key, int parent)
 {
     uint64_t mixed = (key.low ^ (key.high * 0x9e3779b97f4a7c15ULL) ^ key.len ^
                       ((uint64_t)(unsigned)(parent + 1) << 20)) *
@@ -54,24 +75,40 @@ INLINE unsigned name_slot(struct name_key key, int parent)
     return (unsigned)(mixed >> 53) % NAME_SLOTS;
 }
 
-static struct command *find_name(struct slice name, int parent)
+HOT static struct command *find_name(struct slice name, int parent)
 {
-    if (name.len == 0 || name.len > NAME_MAX)
+    if (unlikely(name.len == 0 || name.len > NAME_MAX))
         return NULL;
-    for (unsigned at = name_slot(name_key(name), parent); name_slots[at]; at = (at + 1) % NAME_SLOTS) {
-        struct command *cmd = &commands[name_slots[at] - 1];
-        if (likely(cmd->parent == parent && slice_is(name, cmd->name)))
+    struct name_key key = name_key(name);
+    for (unsigned at = name_hash(key, parent); name_slots[at].id; at = (at + 1) % NAME_SLOTS) {
+        struct name_slot *s = &name_slots[at];
+        if (s->key.low != key.low || s->key.high != key.high || s->key.len != key.len ||
+            s->parent != parent)
+            continue;
+        struct command *cmd = &commands[s->id - 1];
+        if (likely(s->only_letters) || slice_is(name, cmd->name))
             return cmd;
     }
     return NULL;
 }
 
+static bool only_letters(struct slice name)
+{
+    bool letters = name.len <= 2 * NAME_WORD;
+    for (size_t i = 0; i < name.len; i++)
+        letters = letters && name.ptr[i] >= 'a' && name.ptr[i] <= 'z';
+    return letters;
+}
+
 static void add_name(struct command *cmd)
 {
-    unsigned at = name_slot(name_key(slice_cstr(cmd->name)), cmd->parent);
-    while (name_slots[at])
+    struct slice name = slice_cstr(cmd->name);
+    struct name_key key = name_key(name);
+    unsigned at = name_hash(key, cmd->parent);
+    while (name_slots[at].id)
         at = (at + 1) % NAME_SLOTS;
-    name_slots[at] = (uint16_t)(cmd->id + 1);
+    name_slots[at] = (struct name_slot){key, (int16_t)cmd->parent, (uint16_t)(cmd->id + 1),
+                                        only_letters(name)};
 }
 
 /* The legacy triple: exact for one RANGE spec; with more, it spans those that stand at fixed places, as Redis computes it. */

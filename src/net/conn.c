@@ -7,7 +7,10 @@
 
 #include <unistd.h>
 
-enum { CRON_MS = 1000 };
+enum {
+    CRON_MS = 1000,
+    OUT_KEEP_BYTES = 1024 * 1024
+};
 
 /* ---- life ---- */
 
@@ -67,6 +70,7 @@ static void open_conn(struct net_thread *t, int fd, enum conn_kind kind, uint64_
         sock_set_keepalive(fd, net_settings.tcp_keepalive_s);
     }
     struct conn *c = conn_create(t, fd, kind, id);
+    size_t begin = buf_len(&t->out.bytes);
     link_conn(t, c);
     registry_add(&t->registry, &c->info);
     t->ops->opened(c);
@@ -74,7 +78,7 @@ static void open_conn(struct net_thread *t, int fd, enum conn_kind kind, uint64_
         c->source.fd = fd;
         conn_close(c);
     }
-    conn_send(c, &t->out); /* what `opened` may have to say */
+    conn_reply(c, begin); /* what `opened` may have to say */
 }
 
 void conn_close(struct conn *c)
@@ -231,6 +235,8 @@ static void cron(struct timer *self)
 
 void net_thread_end_turn(struct net_thread *t)
 {
+    conn_flush_queued(t);
+    buf_shrink(&t->out.bytes, OUT_KEEP_BYTES);
     bury(t);
 }
 

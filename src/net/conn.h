@@ -1,11 +1,13 @@
 /* conn.h: a client's connection on its reactor: bytes in, requests out to the server, replies back.
  *
- * Owner: the net_thread that the connection was handed to, for life. Others hold the conn_info (registry.h) or an id and post messages.
- * Input: one recv per readiness into the thread's buffer; requests are parsed in place and executed in batches; only an
- * unfinished tail is copied to the connection. Output: replies of a batch go into the thread's output and leave in one send;
- * what the socket does not take moves to the connection and waits for writability.
- * Closing: conn_close() only marks; the memory goes at the end of the reactor's turn, so no callee frees a connection under its
- * caller. */
+ * Owner: the net_thread that the connection was handed to, for life. Others hold the conn_info
+ * (registry.h) or an id and post messages. Input: one recv per readiness into the thread's buffer;
+ * requests are parsed in place and executed in batches; only an unfinished tail is copied to the
+ * connection. Output: the replies of a turn stand one behind the other in the thread's output; at
+ * the end of the turn each connection's run leaves in one send (reading all before writing all
+ * makes turns, and so waits, fewer). What a socket does not take moves to its connection and waits
+ * for writability. Closing: conn_close() only marks; the memory goes at the end of the reactor's
+ * turn, so no callee frees a connection under its caller. */
 #pragma once
 
 #include "io/reactor.h"
@@ -38,8 +40,8 @@ struct conn {
     struct output pending;
     struct out_cursor sent;
     enum conn_state state;
-    bool parked;    /* waits in the thread's list for conn_resume_all() */
-    bool held;      /* not read until conn_release(): CLIENT PAUSE */
+    bool parked; /* waits in the thread's list for conn_resume_all() */
+    bool held;   /* not read until conn_release(): CLIENT PAUSE */
     enum client_class class;
     int64_t soft_since_ms; /* when the soft output limit was passed; 0: it is not */
     int64_t active_ms;     /* monotonic */
@@ -50,8 +52,9 @@ struct conn {
 
 struct conn_ops {
     void (*opened)(struct conn *c);
-    /* Executes requests in order, replies into `out`; returns how many are done. Fewer than count: the rest stays unread (the connection
-     * was parked or held, or is closing). Requests with argc 0 count as done. */
+    /* Executes requests in order, replies into `out`; returns how many are done. Fewer than count:
+     * the rest stays unread (the connection was parked or held, or is closing). Requests with argc
+     * 0 count as done. */
     uint32_t (*execute)(struct conn *c, struct request *requests, uint32_t count,
                         struct output *out);
     /* Answers the parser's error; the connection closes after it. */
@@ -68,7 +71,19 @@ INLINE void stat_bump(_Atomic uint64_t *counter, uint64_t n)
 }
 
 struct net_counters { /* of one thread, read by others */
-    CACHE_ALIGNED _Atomic uint64_t bytes_in, bytes_out, reads, writes, limit_closed, query_limit_closed;
+    CACHE_ALIGNED _Atomic uint64_t bytes_in, bytes_out, reads, writes, limit_closed,
+        query_limit_closed;
+};
+
+/* Replies of one connection in the thread's output, to be sent at the end of the turn. */
+struct queued_reply {
+    struct conn *conn;
+    size_t begin, end;
+};
+
+enum {
+    QUEUED_MAX = 256,
+    QUEUED_BYTES = 128 * 1024
 };
 
 struct net_thread {
@@ -81,6 +96,8 @@ struct net_thread {
     uint64_t conn_count;
     struct timer cron;
     struct output out;
+    struct queued_reply queued[QUEUED_MAX];
+    uint32_t queued_count;
     struct request_arena arena;
     char *receive; /* LIMIT_RECV_BYTES */
     void *owner;   /* of the server */
@@ -91,7 +108,7 @@ enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, 
 /* Closes all connections and frees everything. The reactor no longer runs. */
 void net_thread_deinit(struct net_thread *t);
 
-/* Last in each turn: frees what was closed. */
+/* Last in each turn: sends the replies, frees what was closed. */
 void net_thread_end_turn(struct net_thread *t);
 
 /* Hands a socket over: any thread. */
@@ -106,8 +123,11 @@ void conn_resume_all(struct net_thread *t);
 /* Stops and restarts reading and executing (CLIENT PAUSE). */
 void conn_hold(struct conn *c);
 void conn_release(struct conn *c);
-/* Sends `out`, or queues what the socket does not take; clears it. */
-void conn_send(struct conn *c, struct output *out);
+/* Takes what was written to the thread's output from `begin` on as c's next bytes: they leave at
+ * the end of the turn. */
+void conn_reply(struct conn *c, size_t begin);
+/* Sends all queued replies; the thread's output is empty afterwards. */
+void conn_flush_queued(struct net_thread *t);
 /* Pending output in bytes. */
 size_t conn_pending(const struct conn *c);
 /* Memory of the connection with its buffers. */

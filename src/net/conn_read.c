@@ -1,12 +1,15 @@
 /* The input path: socket → requests → server. */
+#include "base/assert.h"
 #include "net/conn_internal.h"
 
-#include "base/assert.h"
-
 #include <errno.h>
+
 #include <sys/socket.h>
 
-enum { TAIL_READ_MIN = 16 * 1024, TAIL_KEEP = 0 };
+enum {
+    TAIL_READ_MIN = 16 * 1024,
+    TAIL_KEEP = 0
+};
 
 static bool runnable(const struct conn *c)
 {
@@ -36,7 +39,8 @@ static enum parse_result parse_batch(struct conn *c, const char *data, size_t le
     t->arena.used = 0;
     while (batch->count < limit) {
         struct request *request = &batch->requests[batch->count];
-        result = parser_next(&c->parser, data + batch->bytes, len - batch->bytes, &t->arena, request);
+        result =
+            parser_next(&c->parser, data + batch->bytes, len - batch->bytes, &t->arena, request);
         if (result != PARSE_DONE)
             break;
         batch->bytes += request->bytes;
@@ -94,29 +98,32 @@ static void check_query_limit(struct conn *c)
 static void note_input(struct conn *c)
 {
     atomic_store_explicit(&c->info.in_bytes, (uint32_t)buf_len(&c->in), memory_order_relaxed);
-    atomic_store_explicit(&c->info.in_free, (uint32_t)(c->in.cap - c->in.end), memory_order_relaxed);
+    atomic_store_explicit(&c->info.in_free, (uint32_t)(c->in.cap - c->in.end),
+                          memory_order_relaxed);
 }
 
 void conn_process_pending(struct conn *c)
 {
+    size_t begin = buf_len(&c->thread->out.bytes);
     buf_consume(&c->in, consume(c, buf_ptr(&c->in), buf_len(&c->in)));
     if (!buf_len(&c->in) && c->in.cap) {
         buf_deinit(&c->in); /* an idle connection keeps no buffer */
         parser_trim(&c->parser);
     }
-    conn_send(c, &c->thread->out);
+    conn_reply(c, begin);
     check_query_limit(c);
     note_input(c);
 }
 
 static void process_received(struct conn *c, const char *data, size_t len)
 {
+    size_t begin = buf_len(&c->thread->out.bytes);
     size_t done = consume(c, data, len);
     if (unlikely(done < len)) {
         buf_append(&c->in, data + done, len - done);
         note_input(c);
     }
-    conn_send(c, &c->thread->out);
+    conn_reply(c, begin);
     check_query_limit(c);
 }
 
@@ -148,7 +155,8 @@ void conn_read(struct conn *c)
     if (likely(!buf_len(&c->in) && runnable(c))) {
         ssize_t n = recv(c->source.fd, t->receive, LIMIT_RECV_BYTES, 0);
         if (likely(received(c, n))) {
-            mailbox_drain(&t->reactor.mailbox, &t->reactor); /* what was sent to us happened before */
+            mailbox_drain(&t->reactor.mailbox,
+                          &t->reactor); /* what was sent to us happened before */
             process_received(c, t->receive, (size_t)n);
         }
         return;

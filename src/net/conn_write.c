@@ -1,14 +1,17 @@
 /* The output path: replies → socket. */
-#include "net/conn_internal.h"
-
 #include "base/assert.h"
+#include "net/conn_internal.h"
 
 #include <errno.h>
 #include <poll.h>
+
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-enum { IOV_BATCH = 64, COMPACT_BYTES = 256 * 1024 };
+enum {
+    IOV_BATCH = 64,
+    COMPACT_BYTES = 256 * 1024
+};
 
 static size_t remaining(const struct output *o, const struct out_cursor *at)
 {
@@ -57,13 +60,13 @@ static void advance(const struct output *o, struct out_cursor *at, size_t sent)
     }
 }
 
-/* One system call; 0: the socket is full, < 0: it is dead. */
-static ssize_t send_some(struct conn *c, const struct output *o, const struct out_cursor *at)
+/* One system call for at most `len` bytes; 0: the socket is full, < 0: it is dead. */
+static ssize_t send_some(struct conn *c, const struct output *o, const struct out_cursor *at,
+                         size_t len)
 {
     ssize_t n;
     if (likely(o->ref_count == 0)) {
-        n = send(c->source.fd, buf_ptr(&o->bytes) + at->bytes, buf_len(&o->bytes) - at->bytes,
-                 MSG_NOSIGNAL);
+        n = send(c->source.fd, buf_ptr(&o->bytes) + at->bytes, len, MSG_NOSIGNAL);
     } else {
         struct iovec iov[IOV_BATCH];
         struct msghdr msg = {.msg_iov = iov};
@@ -131,36 +134,73 @@ size_t conn_pending(const struct conn *c)
     return remaining(&c->pending, &c->sent);
 }
 
-HOT void conn_send(struct conn *c, struct output *out)
+/* Sends a connection's run of the output; the rest becomes its pending output. */
+static void send_run(struct conn *c, struct output *out, struct out_cursor from, size_t len)
 {
-    struct out_cursor sent = {0};
-    size_t len = output_len(out);
-    if (unlikely(c->state == CONN_CLOSED) || !len) {
-        output_clear(out);
-        if (c->state == CONN_FLUSHING && !conn_pending(c))
-            conn_close(c);
-        return;
-    }
     if (likely(!output_len(&c->pending))) {
-        ssize_t n = send_some(c, out, &sent);
-        if (likely(n == (ssize_t)len)) {
-            output_clear(out);
-            if (unlikely(c->state == CONN_FLUSHING))
-                conn_close(c);
+        ssize_t n = send_some(c, out, &from, len);
+        if (likely(n == (ssize_t)len))
             return;
-        }
         if (n < 0) {
-            output_clear(out);
             conn_close(c);
             return;
         }
-        advance(out, &sent, (size_t)n);
+        advance(out, &from, (size_t)n);
     }
-    append_pending(c, out, sent);
-    output_clear(out);
+    append_pending(c, out, from);
     note_output(c);
     check_output_limit(c);
     conn_update_interest(c);
+}
+
+static void close_if_flushed(struct conn *c)
+{
+    if (unlikely(c->state == CONN_FLUSHING) && !output_len(&c->pending))
+        conn_close(c);
+}
+
+/* Sends the queued runs, and nothing of what stands behind them. */
+static void send_queued(struct net_thread *t)
+{
+    size_t end = t->out.bytes.end;
+    uint32_t refs = t->out.ref_count;
+    t->out.ref_count = 0; /* a reference can only belong to the last, unqueued run */
+    for (uint32_t i = 0; i < t->queued_count; i++) {
+        struct queued_reply *q = &t->queued[i];
+        if (unlikely(q->conn->state == CONN_CLOSED))
+            continue;
+        t->out.bytes.end = t->out.bytes.begin + q->end; /* nothing behind it belongs to this one */
+        send_run(q->conn, &t->out, (struct out_cursor){.bytes = q->begin}, q->end - q->begin);
+        close_if_flushed(q->conn);
+    }
+    t->out.bytes.end = end;
+    t->out.ref_count = refs;
+    t->queued_count = 0;
+}
+
+void conn_flush_queued(struct net_thread *t)
+{
+    send_queued(t);
+    output_clear(&t->out);
+}
+
+HOT void conn_reply(struct conn *c, size_t begin)
+{
+    struct net_thread *t = c->thread;
+    size_t end = buf_len(&t->out.bytes);
+    if (likely(!t->out.ref_count && t->queued_count < QUEUED_MAX && end < QUEUED_BYTES)) {
+        if (likely(end > begin))
+            t->queued[t->queued_count++] = (struct queued_reply){c, begin, end};
+        else
+            close_if_flushed(c);
+        return;
+    }
+    struct output *out = &t->out;
+    send_queued(t);
+    if (c->state != CONN_CLOSED)
+        send_run(c, out, (struct out_cursor){.bytes = begin}, output_len(out) - begin);
+    output_clear(out);
+    close_if_flushed(c);
 }
 
 /* Drops sent bytes from the front of a long queue. References keep their distance. */
@@ -188,7 +228,7 @@ void conn_write(struct conn *c)
     if (c->state == CONN_CLOSED)
         return;
     if (output_len(&c->pending)) {
-        ssize_t n = send_some(c, &c->pending, &c->sent);
+        ssize_t n = send_some(c, &c->pending, &c->sent, buf_len(&c->pending.bytes) - c->sent.bytes);
         if (n < 0) {
             conn_close(c);
             return;

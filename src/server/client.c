@@ -72,12 +72,7 @@ static void closed(struct conn *c)
         pause_forget(t, c);
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));
     atomic_fetch_sub_explicit(&t->server->connected, 1, memory_order_relaxed);
-    if (t->raised) { /* it may have been this one that asked; the others ask again */
-        t->raised = false;
-        gate_open(&t->server->ks->gates, t->txn.self);
-        atomic_store(&t->gate_event, true);
-        t->net.reactor.again = true;
-    }
+    dispatch_unraise(t); /* it may have been this one that asked; the others ask again */
 }
 
 static void protocol_error(struct conn *c, struct output *out)

@@ -11,7 +11,11 @@
 #include <stdio.h>
 
 enum { SECURITY_LOG_MS = 60 * 1000 };
-enum run_result { RUN_DONE, RUN_LATER, RUN_HELD };
+enum run_result {
+    RUN_DONE,
+    RUN_LATER, /* when the gate lets it */
+    RUN_HELD,  /* when CLIENT PAUSE ends */
+};
 
 struct planned {
     const struct command *cmd;
@@ -30,7 +34,8 @@ INLINE bool has_one_key(const struct command *cmd, const struct request *r)
 }
 
 HOT static void plan(struct server_thread *t, const struct session *session,
-                     const struct request *requests, uint32_t count, struct planned *plans)
+                     const struct request *requests, uint32_t count, struct planned *plans,
+                     bool prefetch)
 {
     struct db *db = keyspace_db(t->server->ks, session->db);
     uint32_t keyed = 0;
@@ -45,8 +50,8 @@ HOT static void plan(struct server_thread *t, const struct session *session,
         txn_prefetch_shard(&t->txn, db, p->key.hash);
         keyed++;
     }
-    if (keyed < 2)
-        return; /* a single miss has nothing to overlap with */
+    if (keyed < 2 || !prefetch)
+        return; /* a single miss has nothing to overlap with; outside the gate nothing may be looked at */
     for (uint32_t i = 0; i < count; i++)
         if (plans[i].one_key)
             txn_prefetch_bucket(&t->txn, db, plans[i].key.hash);
@@ -78,19 +83,18 @@ static void collect_key(void *arg, uint32_t index, uint16_t flags)
     t->keys[c->count++] = key_make(c->argv[index]);
 }
 
-static uint32_t collect_keys(struct server_thread *t, const struct planned *p,
-                             const struct request *r)
+INLINE void collect_keys(struct server_thread *t, const struct planned *p, const struct request *r)
 {
-    if (likely(p->one_key)) {
-        t->keys[0] = p->key;
-        return 1;
-    }
-    if (!p->cmd->key_spec_count)
-        return 0;
+    struct exec *ex = &t->exec;
+    ex->keys = &p->key;
+    ex->key_count = p->one_key;
+    if (likely(p->one_key) || !p->cmd->key_spec_count)
+        return;
     struct key_collector collector = {t, r->argv, 0};
-    if (!command_visit_keys(p->cmd, r->argv, r->argc, collect_key, &collector))
-        return 0; /* the handler will say what is wrong with the arguments */
-    return collector.count;
+    /* When it fails, the handler will say what is wrong with the arguments. */
+    if (command_visit_keys(p->cmd, r->argv, r->argc, collect_key, &collector))
+        ex->key_count = collector.count;
+    ex->keys = t->keys;
 }
 
 /* ---- checks ---- */
@@ -189,8 +193,7 @@ INLINE void call(struct server_thread *t, const struct planned *p, const struct 
     ex->argv = r->argv;
     ex->argc = r->argc;
     ex->session = session;
-    ex->key_count = collect_keys(t, p, r);
-    ex->keys = t->keys;
+    collect_keys(t, p, r);
     t->txn.restartable = !exclusive;
     t->txn.no_touch = session->no_touch;
     txn_begin(&t->txn, session->db, exclusive);
@@ -200,21 +203,45 @@ INLINE void call(struct server_thread *t, const struct planned *p, const struct 
     txn_end(&t->txn, r->argv, r->argc);
 }
 
+struct run {
+    struct server_thread *thread;
+    struct conn *conn;
+    struct session *session;
+    const struct command *counting; /* the command of the calls not yet counted: statistics go by runs of one command */
+    uint64_t calls, started;        /* of that run; cycles */
+    bool inside;                    /* the gate */
+    uint16_t last_command;          /* id + 1 */
+};
+
 /* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the way back is closed. */
-static enum run_result call_exclusive(struct server_thread *t, const struct planned *p,
-                                      const struct request *r, struct session *session)
+static enum run_result call_exclusive(struct run *run, const struct planned *p,
+                                      const struct request *r)
 {
+    struct server_thread *t = run->thread;
     struct gates *gates = &t->server->ks->gates;
-    gate_leave(gates, t->txn.self);
+    if (run->inside)
+        gate_leave(gates, t->txn.self);
+    run->inside = false;
     enum gate_grant grant = gate_exclusive(gates, t->txn.self);
     t->raised = grant != GATE_BUSY;
     if (grant != GATE_GRANTED)
         return RUN_LATER;
-    call(t, p, r, session, true);
+    call(t, p, r, run->session, true);
     t->raised = false;
     t->rerun_exclusive = false;
     gate_open(gates, t->txn.self);
     return RUN_DONE;
+}
+
+/* Gives up exclusive mode that was asked for; who else on this thread wants it asks again. */
+void dispatch_unraise(struct server_thread *t)
+{
+    if (!t->raised)
+        return;
+    t->raised = false;
+    gate_open(&t->server->ks->gates, t->txn.self);
+    atomic_store(&t->gate_event, true);
+    t->net.reactor.again = true;
 }
 
 static void finish_reply(struct server_thread *t, struct session *session,
@@ -233,14 +260,18 @@ static void finish_reply(struct server_thread *t, struct session *session,
         session->reply_mode = REPLY_ON;
 }
 
-struct run {
-    struct server_thread *thread;
-    struct conn *conn;
-    struct session *session;
-    uint64_t cycles; /* when the previous command ended */
-    bool inside;     /* the gate */
-    uint16_t last_command; /* id + 1 */
-};
+static void count_calls(struct run *run, const struct command *next)
+{
+    uint64_t now = clock_cycles();
+    if (run->calls) {
+        struct command_stats *s = &run->thread->stats[run->counting->id];
+        stat_bump(&s->calls, run->calls);
+        stat_bump(&s->cycles, now - run->started);
+    }
+    run->counting = next;
+    run->calls = 0;
+    run->started = now;
+}
 
 /* An error reply was written: for INFO errorstats. */
 INLINE bool count_errors(struct server_thread *t, uint32_t errors_before)
@@ -251,15 +282,32 @@ INLINE bool count_errors(struct server_thread *t, uint32_t errors_before)
     return true;
 }
 
-static void count_call(struct run *run, const struct command *cmd, bool failed)
+INLINE bool enter_gate(struct run *run)
 {
-    struct command_stats *s = &run->thread->stats[cmd->id];
-    uint64_t now = clock_cycles();
-    stat_bump(&s->calls, 1);
-    stat_bump(&s->cycles, now - run->cycles);
-    if (unlikely(failed))
-        stat_bump(&s->failed, 1);
-    run->cycles = now;
+    if (!run->inside)
+        run->inside = gate_enter(&run->thread->server->ks->gates, run->thread->txn.self);
+    return run->inside;
+}
+
+INLINE bool is_paused(struct server_thread *t, const struct command *cmd)
+{
+    return unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
+           pause_applies(t, cmd);
+}
+
+/* Runs an admitted command in the mode it needs, unless it has to wait. A command that wants exclusive mode does not enter the gate
+ * first: while our own request is pending, the gate is closed to us too. */
+INLINE enum run_result execute(struct run *run, const struct planned *p, const struct request *r)
+{
+    struct server_thread *t = run->thread;
+    if (unlikely(is_paused(t, p->cmd)))
+        return RUN_HELD;
+    if (unlikely(wants_exclusive(t, p->cmd)))
+        return call_exclusive(run, p, r);
+    if (unlikely(!enter_gate(run)))
+        return RUN_LATER;
+    call(t, p, r, run->session, false);
+    return RUN_DONE;
 }
 
 HOT static enum run_result run_one(struct run *run, const struct planned *p,
@@ -270,6 +318,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     t->reply.proto = session->proto;
     struct output_mark mark = output_mark(t->reply.out);
     uint32_t errors = t->reply.errors;
+    if (unlikely(p->cmd != run->counting))
+        count_calls(run, p->cmd);
     reply_begin(&t->reply);
     if (unlikely(!admit(t, p->cmd, r, session))) {
         finish_reply(t, session, mark);
@@ -278,36 +328,33 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
             stat_bump(&t->stats[p->cmd->id].rejected, 1);
         return RUN_DONE;
     }
-    if (unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
-        pause_applies(t, p->cmd)) {
+    enum run_result result = execute(run, p, r);
+    if (unlikely(result != RUN_DONE)) {
         output_rewind(t->reply.out, mark);
-        return RUN_HELD;
-    }
-    if (unlikely(wants_exclusive(t, p->cmd))) {
-        run->inside = false;
-        if (call_exclusive(t, p, r, session) == RUN_LATER) {
-            output_rewind(t->reply.out, mark);
-            return RUN_LATER;
-        }
-    } else {
-        call(t, p, r, session, false);
+        return result;
     }
     finish_reply(t, session, mark);
-    count_call(run, p->cmd, count_errors(t, errors));
+    run->calls++;
     run->last_command = (uint16_t)(p->cmd->id + 1);
+    if (unlikely(count_errors(t, errors)))
+        stat_bump(&t->stats[p->cmd->id].failed, 1);
     return RUN_DONE;
-}
-
-static bool enter_gate(struct run *run)
-{
-    if (!run->inside)
-        run->inside = gate_enter(&run->thread->server->ks->gates, run->thread->txn.self);
-    return run->inside;
 }
 
 static bool stops_batch(const struct run *run)
 {
     return run->conn->state != CONN_OPEN || run->conn->held;
+}
+
+/* The command at t->at must wait, and with it the connection. */
+COLD static void suspend(struct run *run, enum run_result why)
+{
+    if (why == RUN_LATER) {
+        conn_park(run->conn);
+        return;
+    }
+    dispatch_unraise(run->thread); /* nobody waits for the gates meanwhile */
+    pause_hold(run->thread, run->conn);
 }
 
 /* Runs plans[t->at …] until the end or until something stops it. */
@@ -318,13 +365,9 @@ static void run_batch(struct run *run, const struct planned *plans, const struct
     for (; t->at < count; t->at++) {
         if (unlikely(!requests[t->at].argc))
             continue;
-        enum run_result result =
-            likely(enter_gate(run)) ? run_one(run, &plans[t->at], &requests[t->at]) : RUN_LATER;
+        enum run_result result = run_one(run, &plans[t->at], &requests[t->at]);
         if (unlikely(result != RUN_DONE)) {
-            if (result == RUN_HELD)
-                pause_hold(t, run->conn);
-            else
-                conn_park(run->conn);
+            suspend(run, result);
             return;
         }
         if (unlikely(run->session->close_after_reply)) {
@@ -349,23 +392,24 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
 {
     struct planned plans[LIMIT_BATCH_REQUESTS];
     struct server_thread *t = thread_of(c);
-    struct run run = {t, c, client_session(c), clock_cycles(), false, 0};
+    struct run run = {.thread = t, .conn = c, .session = client_session(c)};
     t->reply.out = out;
     t->current = c;
     t->requests = requests;
     t->at = 0;
     start_clock(t);
-    if (unlikely(!enter_gate(&run))) {
+    if (likely(!t->raised) && unlikely(!enter_gate(&run))) {
         conn_park(c);
         return 0;
     }
-    plan(t, run.session, requests, count, plans);
+    plan(t, run.session, requests, count, plans, run.inside);
     if (unlikely(setjmp(t->txn.keyspec_unwind))) { /* a wrong key spec: the command at t->at again, alone */
         txn_unlock(&t->txn);
         t->rerun_exclusive = true;
         run.inside = true;
     }
     run_batch(&run, plans, requests, count);
+    count_calls(&run, NULL);
     if (likely(run.inside))
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;

@@ -34,6 +34,7 @@ static void run_free(struct job *self)
     if (job->parts)
         keyspace_free_parts(job->parts, job->part_count);
     mem_free(MEM_OTHER, job, sizeof(*job));
+    atomic_fetch_add_explicit(&the_server->lazy_freed, 1, memory_order_relaxed);
 }
 
 static void submit_free(struct entry *e, struct part *parts, unsigned count)
@@ -58,12 +59,12 @@ static void free_parts_later(struct part *parts, unsigned count)
 static void after_turn(struct reactor *r)
 {
     struct server_thread *t = container_of(r, struct server_thread, net.reactor);
-    if (unlikely(atomic_load_explicit(&t->gate_event, memory_order_relaxed)) &&
-        atomic_exchange(&t->gate_event, false))
-        conn_resume_all(&t->net);
     if (unlikely(atomic_load_explicit(&t->client_event, memory_order_relaxed)) &&
         atomic_exchange(&t->client_event, false))
         clients_look(t);
+    if (unlikely(atomic_load_explicit(&t->gate_event, memory_order_relaxed)) &&
+        atomic_exchange(&t->gate_event, false))
+        conn_resume_all(&t->net);
     net_thread_end_turn(&t->net);
 }
 

@@ -12,6 +12,9 @@
 #include "store/keyspace.h"
 #include "store/settings.h"
 
+/* What clients that look at it expect: the version whose replies we give. */
+#define REDIS_VERSION "7.2.4"
+
 enum { THREADS_MAX = 64, LISTENERS_MAX = 40, ERROR_CODES_MAX = 128, ERROR_CODE_BYTES = 24 };
 
 enum engine_status { ENGINE_WAITING, ENGINE_BUSY, ENGINE_SHUTTING_DOWN };
@@ -33,7 +36,7 @@ struct server_thread {
     struct txn txn;
     struct exec exec;
     struct reply reply;
-    struct key *keys; /* of the command that runs */
+    struct key *keys; /* of the command that runs, when it has more than one */
     uint32_t key_cap;
     uint32_t at;      /* index in the batch of the command that runs */
     bool rerun_exclusive;   /* its key spec was wrong: again, alone */
@@ -95,6 +98,7 @@ struct server {
     struct stats_totals baseline; /* what CONFIG RESETSTAT forgot; written in exclusive mode */
     size_t startup_bytes;
     _Atomic size_t peak_bytes;
+    _Atomic uint64_t lazy_freed; /* values and tables freed by workers */
     _Atomic int64_t main_user_us, main_system_us; /* CPU time of the main thread */
     /* ---- calls to the main thread: acceptor_call.c ---- */
     struct lock acceptor_lock;
@@ -121,6 +125,7 @@ extern const struct conn_ops client_conn_ops;
 /* dispatch.c */
 uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, struct output *out);
 void dispatch_gate_wake(void *arg);
+void dispatch_unraise(struct server_thread *t);
 
 /* client.c: what other threads asked for: closes killed clients, releases held ones. The owner thread. */
 void clients_look(struct server_thread *t);
@@ -129,8 +134,29 @@ void clients_wake(struct server_thread *t);
 /* Publishes what CLIENT LIST shows of the connection. The owner thread. */
 void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms);
 
-/* auth.c */
-bool auth_check_password(struct slice password);
+/* cmd_client.c */
+/* False: answered with the error for names that CLIENT LIST could not show. */
+bool client_check_name(struct exec *ex, struct slice name);
+/* "" takes the name away. */
+void client_set_name(struct conn *c, struct slice name);
+
+/* client_list.c */
+struct client_filter {
+    const uint64_t *ids; /* NULL: all */
+    size_t id_count;
+    int class;                 /* enum client_class, -1: all; CLASS_PRIMARY */
+    struct slice addr, laddr;  /* ptr NULL: all */
+    int64_t max_age_s;         /* at least so old; 0: all */
+    const struct conn_info *skip;
+};
+enum { CLASS_PRIMARY = CLIENT_CLASSES }; /* our link to a primary: there is none */
+/* False: answered "Unknown client type". */
+bool client_parse_type(struct exec *ex, uint32_t index, int *out);
+/* Calls visit for each client that passes, with its registry locked: visit takes no lock. */
+void clients_visit(struct server *s, const struct client_filter *filter,
+                   void (*visit)(void *arg, struct server_thread *t, struct conn_info *info), void *arg);
+/* Updates what is shown of the client whose command runs. */
+void client_publish_self(struct exec *ex);
 
 /* pause.c: CLIENT PAUSE. */
 /* True when the command must wait; the pause has not ended. */

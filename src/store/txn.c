@@ -261,24 +261,37 @@ bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out)
     return find_in(t, keyspace_db(t->ks, db), key, out);
 }
 
+/* A hint, so a busy lock is not waited for; a lone thread needs none (a locked instruction would wait for the loads
+ * before it and undo the overlap of misses that prefetching is for). */
+INLINE bool peek_begin(struct txn *t, struct lock *lock)
+{
+    return t->ks->gates.count == 1 || lock_try(lock);
+}
+
+INLINE void peek_end(struct txn *t, struct lock *lock)
+{
+    if (t->ks->gates.count != 1)
+        lock_release(lock);
+}
+
 void txn_prefetch_bucket(struct txn *t, const struct db *db, uint64_t hash)
 {
     unsigned shard = keyspace_shard_of(t->ks, hash);
     struct lock *lock = &t->ks->shards[shard].lock;
-    if (!lock_try(lock))
+    if (!peek_begin(t, lock))
         return;
     table_prefetch_bucket(&db_part(db, shard)->table, hash);
-    lock_release(lock);
+    peek_end(t, lock);
 }
 
 void txn_prefetch_entry(struct txn *t, const struct db *db, uint64_t hash)
 {
     unsigned shard = keyspace_shard_of(t->ks, hash);
     struct lock *lock = &t->ks->shards[shard].lock;
-    if (!lock_try(lock))
+    if (!peek_begin(t, lock))
         return;
     __builtin_prefetch(table_peek(&db_part(db, shard)->table, hash));
-    lock_release(lock);
+    peek_end(t, lock);
 }
 
 /* ---- changes ---- */
