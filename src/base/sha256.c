@@ -1,6 +1,10 @@
 #include "base/sha256.h"
 
-enum { BLOCK_BYTES = 64, LENGTH_AT = 56, ROUNDS = 64 };
+enum {
+    BLOCK_BYTES = 64,
+    LENGTH_AT = 56,
+    ROUNDS = 64
+};
 
 static const uint32_t round_constants[ROUNDS] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -21,7 +25,8 @@ INLINE uint32_t rotate(uint32_t x, unsigned bits)
 static void expand(const unsigned char *block, uint32_t w[ROUNDS])
 {
     for (int i = 0; i < 16; i++, block += 4)
-        w[i] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 | block[3];
+        w[i] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 |
+               block[3];
     for (int i = 16; i < ROUNDS; i++) {
         uint32_t low = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
         uint32_t high = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;

@@ -45,7 +45,8 @@ static const struct flag_name key_flag_names[] = {
     {KEY_VARIABLE_FLAGS, "variable_flags"},
 };
 
-static void reply_flags(struct reply *r, uint32_t flags, const struct flag_name *names, size_t count)
+static void reply_flags(struct reply *r, uint32_t flags, const struct flag_name *names,
+                        size_t count)
 {
     struct output_mark mark = reply_defer(r);
     size_t shown = 0;
@@ -162,8 +163,12 @@ static void reply_row_head(struct reply *r, const struct command *cmd)
 static void reply_row(struct reply *r, const struct command *cmd)
 {
     reply_row_head(r, cmd);
-    reply_set(r, cmd->subcommand_count);
-    for (int id = 0; cmd->subcommand_count && id < COMMAND_COUNT; id++)
+    if (!cmd->subcommand_count) {
+        reply_set(r, 0);
+        return;
+    }
+    reply_array(r, cmd->subcommand_count);
+    for (int id = 0; id < COMMAND_COUNT; id++)
         if (commands[id].parent == cmd->id) {
             reply_row_head(r, &commands[id]);
             reply_set(r, 0);
@@ -208,7 +213,7 @@ void cmd_command_info(struct exec *ex)
         if (cmd)
             reply_row(ex->reply, cmd);
         else
-            reply_null_array(ex->reply);
+            reply_null(ex->reply);
     }
 }
 
@@ -263,7 +268,12 @@ void cmd_command_docs(struct exec *ex)
 
 /* ---- COMMAND LIST ---- */
 
-enum list_filter { FILTER_NONE, FILTER_MODULE, FILTER_CATEGORY, FILTER_PATTERN };
+enum list_filter {
+    FILTER_NONE,
+    FILTER_MODULE,
+    FILTER_CATEGORY,
+    FILTER_PATTERN
+};
 
 static bool parse_filter(struct exec *ex, enum list_filter *out)
 {
@@ -382,8 +392,8 @@ static bool check_getkeys(const struct key_lister *l)
 
 static void getkeys(struct exec *ex, bool with_flags)
 {
-    struct key_lister l = {.ex = ex, .argv = ex->argv + 2, .argc = ex->argc - 2,
-                           .with_flags = with_flags};
+    struct key_lister l = {
+        .ex = ex, .argv = ex->argv + 2, .argc = ex->argc - 2, .with_flags = with_flags};
     l.cmd = command_lookup(l.argv, l.argc);
     if (!check_getkeys(&l))
         return;

@@ -19,8 +19,12 @@ void cmd_echo(struct exec *ex)
 void cmd_select(struct exec *ex)
 {
     int64_t db;
-    if (!arg_int_range(ex, 1, INT32_MIN, INT32_MAX, &db, NULL))
+    if (!arg_int(ex, 1, &db, NULL))
         return;
+    if (db < INT32_MIN || db > INT32_MAX) {
+        fail(ex, "ERR value is out of range, value must between -2147483648 and 2147483647");
+        return;
+    }
     if (db < 0 || db >= ex->txn->ks->db_count) {
         fail(ex, "ERR DB index is out of range");
         return;

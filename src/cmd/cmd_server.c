@@ -23,7 +23,8 @@ static const char *const art[] = {
     "          '-......-'              '-......-'\n",
 };
 
-/* Versions and their parameters choose other pictures in Redis; here all show the same one, and are still checked. */
+/* Versions and their parameters choose other pictures in Redis; here all show the same one, and are
+ * still checked. */
 static bool check_lolwut(struct exec *ex)
 {
     int64_t ignored;

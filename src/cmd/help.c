@@ -2,7 +2,9 @@
 
 #include <stdio.h>
 
-enum { LINE_MAX_BYTES = 256 };
+enum {
+    LINE_MAX_BYTES = 256
+};
 
 static void format_upper(char *out, size_t size, const char *name)
 {
@@ -48,7 +50,8 @@ void help_reply(struct exec *ex)
     struct output_mark mark = reply_defer(r);
     size_t lines = 3;
     format_upper(name, sizeof(name), commands[parent].name);
-    snprintf(line, sizeof(line), "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
+    snprintf(line, sizeof(line),
+             "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
     reply_status(r, line);
     if (commands[parent].handler) {
         reply_status(r, "(no subcommand)");

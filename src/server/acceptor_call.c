@@ -1,5 +1,6 @@
-/* acceptor_call.c: a reactor's thread has the main thread do something and waits for it. The main thread takes no gate and
- * waits for nobody, so this cannot deadlock; it is for CONFIG SET of ports and addresses, which runs in exclusive mode anyway. */
+/* acceptor_call.c: a reactor's thread has the main thread do something and waits for it. The main
+ * thread takes no gate and waits for nobody, so this cannot deadlock; it is for CONFIG SET of ports
+ * and addresses, which runs in exclusive mode anyway. */
 #include "server/server_internal.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
-/* auth.c: who a connection is: AUTH, HELLO, RESET, and what there is of ACL: one user, `default`, with one password or none.
- * Passwords are compared in constant time. Handlers run inside the gate, so they may read the settings' strings. */
+/* auth.c: who a connection is: AUTH, HELLO, RESET, and what there is of ACL: one user, `default`,
+ * with one password or none. Passwords are compared in constant time. Handlers run inside the gate,
+ * so they may read the settings' strings. */
 #include "base/sha256.h"
 #include "cmd/help.h"
 #include "server/server_internal.h"
@@ -11,7 +12,8 @@ static bool equal_constant_time(struct slice given, struct slice expected)
 {
     unsigned char difference = given.len != expected.len;
     for (size_t i = 0; i < given.len; i++)
-        difference |= (unsigned char)(given.ptr[i] ^ expected.ptr[expected.len ? i % expected.len : 0]);
+        difference |=
+            (unsigned char)(given.ptr[i] ^ expected.ptr[expected.len ? i % expected.len : 0]);
     return difference == 0;
 }
 
@@ -67,8 +69,9 @@ static bool parse_version(struct exec *ex, struct hello *hello)
         return true;
     if (!arg_int(ex, 1, &hello->version, "ERR Protocol version is not an integer or out of range"))
         return false;
-    bool can = hello->version == 2 ||
-               (hello->version == 3 && ex->session->proto != REPLY_FRAME); /* whose shapes are RESP2's */
+    bool can =
+        hello->version == 2 ||
+        (hello->version == 3 && ex->session->proto != REPLY_FRAME); /* whose shapes are RESP2's */
     return can || fail(ex, "NOPROTO unsupported protocol version");
 }
 
@@ -134,9 +137,10 @@ void cmd_hello(struct exec *ex)
     if (hello.has_auth && !authenticate(ex, hello.user, hello.password))
         return;
     if (!ex->session->authenticated) {
-        fail(ex, "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
-                 "HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and "
-                 "select the RESP protocol version at the same time");
+        fail(ex,
+             "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
+             "HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and "
+             "select the RESP protocol version at the same time");
         return;
     }
     if (hello.has_name)

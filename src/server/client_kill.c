@@ -1,5 +1,6 @@
-/* client_kill.c: CLIENT KILL. Only its own thread may close a connection: the others get a flag in their descriptor and their
- * threads a wake. A flagged connection executes nothing any more, since its thread looks at the flag before it reads. */
+/* client_kill.c: CLIENT KILL. Only its own thread may close a connection: the others get a flag in
+ * their descriptor and their threads a wake. A flagged connection executes nothing any more, since
+ * its thread looks at the flag before it reads. */
 #include "server/server_internal.h"
 
 struct kill_request {

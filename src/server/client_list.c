@@ -1,5 +1,5 @@
-/* client_list.c: CLIENT LIST and CLIENT INFO: one line per connection, from the registries of all threads. Nobody is stopped: a line
- * shows its client as of the end of its last batch. */
+/* client_list.c: CLIENT LIST and CLIENT INFO: one line per connection, from the registries of all
+ * threads. Nobody is stopped: a line shows its client as of the end of its last batch. */
 #include "base/assert.h"
 #include "base/clock.h"
 #include "server/server_internal.h"
@@ -14,9 +14,10 @@ bool client_parse_type(struct exec *ex, uint32_t index, int *out)
         const char *name;
         int class;
     } types[] = {
-        {"normal", CLIENT_NORMAL}, {"slave", CLIENT_REPLICA},  {"replica", CLIENT_REPLICA},
+        {"normal", CLIENT_NORMAL}, {"slave", CLIENT_REPLICA}, {"replica", CLIENT_REPLICA},
         {"pubsub", CLIENT_PUBSUB}, {"master", CLASS_PRIMARY},
     };
+
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         if (arg_is(ex, index, types[i].name)) {
             *out = types[i].class;
@@ -49,7 +50,8 @@ static bool passes(const struct client_filter *f, const struct conn_info *info, 
 }
 
 void clients_visit(struct server *s, const struct client_filter *filter,
-                   void (*visit)(void *arg, struct server_thread *t, struct conn_info *info), void *arg)
+                   void (*visit)(void *arg, struct server_thread *t, struct conn_info *info),
+                   void *arg)
 {
     int64_t now_ms = clock_wall_ms();
     for (unsigned i = 0; i < s->thread_count; i++) {
@@ -95,7 +97,8 @@ struct own_request { /* the command that asks: its bytes are in no connection's 
     size_t bytes, argument_bytes;
 };
 
-static void append_line(struct buf *out, const struct conn_info *info, const struct own_request *own)
+static void append_line(struct buf *out, const struct conn_info *info,
+                        const struct own_request *own)
 {
     char flags[8];
     int64_t now_ms = clock_wall_ms(), active_ms = RELAXED(info->active_ms);

@@ -10,9 +10,13 @@ static bool parse_shutdown(struct exec *ex, unsigned *flags, bool *abort_it)
         const char *name;
         unsigned flag;
     } options[] = {
-        {"nosave", SHUTDOWN_NOSAVE}, {"save", SHUTDOWN_SAVE}, {"now", SHUTDOWN_NOW},
-        {"force", SHUTDOWN_FORCE},   {"abort", 0},
+        {"nosave", SHUTDOWN_NOSAVE},
+        {"save", SHUTDOWN_SAVE},
+        {"now", SHUTDOWN_NOW},
+        {"force", SHUTDOWN_FORCE},
+        {"abort", 0},
     };
+
     *flags = 0;
     *abort_it = false;
     for (uint32_t i = 1; i < ex->argc; i++) {

@@ -1,4 +1,5 @@
-/* CLIENT: the subcommands about the connection itself. The others stand in client_list.c, client_kill.c and pause.c. */
+/* CLIENT: the subcommands about the connection itself. The others stand in client_list.c,
+ * client_kill.c and pause.c. */
 #include "cmd/help.h"
 #include "server/server_internal.h"
 
@@ -68,9 +69,8 @@ void cmd_client_setinfo(struct exec *ex)
         return;
     }
     if (!is_printable(ex->argv[3])) {
-        reply_errorf(ex->reply,
-                     "ERR %.*s cannot contain spaces, newlines or special characters.", shown,
-                     option.ptr);
+        reply_errorf(ex->reply, "ERR %.*s cannot contain spaces, newlines or special characters.",
+                     shown, option.ptr);
         return;
     }
     set_text(c, is_name ? &c->info.lib_name : &c->info.lib_version, ex->argv[3]);

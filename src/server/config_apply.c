@@ -1,5 +1,5 @@
-/* config_apply.c: what CONFIG SET has to tell the running server. Directives that are read where they are used need nothing here.
- * Hooks run on the thread of the command, in exclusive mode. */
+/* config_apply.c: what CONFIG SET has to tell the running server. Directives that are read where
+ * they are used need nothing here. Hooks run on the thread of the command, in exclusive mode. */
 #include "base/log.h"
 #include "server/config.h"
 #include "server/server_internal.h"
@@ -45,9 +45,10 @@ static enum err apply_maxclients(char *errbuf)
     unsigned possible;
     if (server_raise_file_limit(net_settings.maxclients, &possible))
         return OK;
-    snprintf(errbuf, CONFIG_ERROR_MAX,
-             "The operating system is not able to handle the specified number of clients, try with %u",
-             possible);
+    snprintf(
+        errbuf, CONFIG_ERROR_MAX,
+        "The operating system is not able to handle the specified number of clients, try with %u",
+        possible);
     return ERR_LIMIT;
 }
 
@@ -67,10 +68,11 @@ static enum err apply_maxmemory(char *errbuf)
 {
     size_t used = mem_used(MEM_DATA);
     if (store_settings.maxmemory && used > store_settings.maxmemory)
-        log_warning("WARNING: the new maxmemory value set via CONFIG SET (%llu) is smaller than the "
-                    "current memory usage (%zu). This will result in key eviction and/or the "
-                    "inability to accept new write commands depending on the maxmemory-policy.",
-                    (unsigned long long)store_settings.maxmemory, used);
+        log_warning(
+            "WARNING: the new maxmemory value set via CONFIG SET (%llu) is smaller than the "
+            "current memory usage (%zu). This will result in key eviction and/or the "
+            "inability to accept new write commands depending on the maxmemory-policy.",
+            (unsigned long long)store_settings.maxmemory, used);
     return OK;
 }
 

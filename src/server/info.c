@@ -1,4 +1,5 @@
-/* info.c: INFO: which sections, in which order. The sections themselves stand in info_sections.c and info_stats.c. */
+/* info.c: INFO: which sections, in which order. The sections themselves stand in info_sections.c
+ * and info_stats.c. */
 #include "server/info.h"
 
 static const struct section {
@@ -21,7 +22,10 @@ static const struct section {
     {"keyspace", info_keyspace, true},
 };
 
-enum { SECTIONS = ARRAY_LEN(sections), MODULES_AT = 7 };
+enum {
+    SECTIONS = ARRAY_LEN(sections),
+    MODULES_AT = 7
+};
 
 static void choose(struct slice name, bool chosen[SECTIONS])
 {

@@ -1,6 +1,7 @@
-/* info.h: the sections of INFO, with Redis 7.2's fields. What the server has no such thing of (forks, Lua, tracking) reads 0.
- * Each appends "# Title", then name:value lines ended by CR LF. Any reactor inside its gate; counters of other threads are read as
- * they are, without stopping anybody. */
+/* info.h: the sections of INFO, with Redis 7.2's fields. What the server has no such thing of
+ * (forks, Lua, tracking) reads 0. Each appends "# Title", then name:value lines ended by CR LF. Any
+ * reactor inside its gate; counters of other threads are read as they are, without stopping
+ * anybody. */
 #pragma once
 
 #include "base/buf.h"

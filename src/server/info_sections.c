@@ -4,6 +4,7 @@
 #include "server/info.h"
 
 #include <unistd.h>
+
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
@@ -26,7 +27,8 @@ static const char *engine_status(struct server *s)
     unsigned inside = 0;
     for (unsigned i = 0; i < s->ks->gates.count; i++)
         inside += atomic_load(&s->ks->gates.gates[i].inside);
-    return inside > 1 || worker_pending(s->pool) ? "busy" : "waiting"; /* this thread is inside itself */
+    return inside > 1 || worker_pending(s->pool) ? "busy"
+                                                 : "waiting"; /* this thread is inside itself */
 }
 
 static void put_build(struct buf *out)
@@ -162,7 +164,8 @@ static void put_used(struct buf *out, const struct memory *m)
     put_both(out, "used_memory", m->used);
     put_both(out, "used_memory_rss", m->stats.rss);
     put_both(out, "used_memory_peak", m->peak);
-    buf_printf(out, "used_memory_peak_perc:%.2f%%\r\n", ratio((double)m->used * 100, (double)m->peak));
+    buf_printf(out, "used_memory_peak_perc:%.2f%%\r\n",
+               ratio((double)m->used * 100, (double)m->peak));
     put_int(out, "used_memory_overhead", (int64_t)m->overhead);
     put_int(out, "used_memory_startup", (int64_t)m->startup);
     put_int(out, "used_memory_dataset", (int64_t)m->dataset);
@@ -211,7 +214,8 @@ void info_memory(struct server *s, struct buf *out)
     put_policy(out);
     put_allocator(out, &m.stats);
     buf_printf(out, "mem_fragmentation_ratio:%.2f\r\nmem_fragmentation_bytes:%lld\r\n",
-               ratio((double)m.stats.rss, (double)m.used), (long long)m.stats.rss - (long long)m.used);
+               ratio((double)m.stats.rss, (double)m.used),
+               (long long)m.stats.rss - (long long)m.used);
     put_int(out, "mem_not_counted_for_evict", (int64_t)(m.used - MIN(mem_used(MEM_DATA), m.used)));
     buf_puts(out, "mem_replication_backlog:0\r\nmem_total_replication_buffers:0\r\n"
                   "mem_clients_slaves:0\r\n");

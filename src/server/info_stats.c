@@ -2,8 +2,6 @@
 #include "base/clock.h"
 #include "server/info.h"
 
-
-
 static void put(struct buf *out, const char *name, uint64_t value)
 {
     buf_printf(out, "%s:%llu\r\n", name, (unsigned long long)value);
@@ -147,7 +145,8 @@ void info_errorstats(struct server *s, struct buf *out)
                        (unsigned long long)sums.items[i].count);
 }
 
-/* Latencies per command are not recorded: the section is there and empty, as with latency-tracking off. */
+/* Latencies per command are not recorded: the section is there and empty, as with latency-tracking
+ * off. */
 void info_latencystats(struct server *s, struct buf *out)
 {
     buf_puts(out, "# Latencystats\r\n");

@@ -1,5 +1,6 @@
-/* pause.c: CLIENT PAUSE. The state is two atomics that every thread reads; a connection whose command must wait is held, its requests
- * stay unread, and it is released by its own thread: by a timer when the pause ends, by a wake when CLIENT UNPAUSE comes. */
+/* pause.c: CLIENT PAUSE. The state is two atomics that every thread reads; a connection whose
+ * command must wait is held, its requests stay unread, and it is released by its own thread: by a
+ * timer when the pause ends, by a wake when CLIENT UNPAUSE comes. */
 #include "base/clock.h"
 #include "cmd/help.h"
 #include "server/server_internal.h"

@@ -1,15 +1,20 @@
 /* stats.c: sums of the threads' counters, the sampler of rates, CONFIG RESETSTAT.
  *
- * Each thread writes its own counters with relaxed stores; readers add them up without stopping anybody. A reset cannot write other
- * threads' counters (their next store would undo it), so it remembers the sums as a baseline. The counters per command and per error
- * code are written inside the gates only, and the reset runs with all gates closed, so these it does clear. */
+ * Each thread writes its own counters with relaxed stores; readers add them up without stopping
+ * anybody. A reset cannot write other threads' counters (their next store would undo it), so it
+ * remembers the sums as a baseline. The counters per command and per error code are written inside
+ * the gates only, and the reset runs with all gates closed, so these it does clear. */
 #include "base/clock.h"
 #include "server/server_internal.h"
 
 #include <stdio.h>
+
 #include <sys/resource.h>
 
-enum { SAMPLE_MS = 100, SAMPLES = 16 };
+enum {
+    SAMPLE_MS = 100,
+    SAMPLES = 16
+};
 
 INLINE uint64_t load(const _Atomic uint64_t *counter)
 {
@@ -110,7 +115,8 @@ void stats_reset(struct server *s)
 
 size_t stats_memory(struct server *s)
 {
-    size_t used = mem_used_total(), peak = atomic_load_explicit(&s->peak_bytes, memory_order_relaxed);
+    size_t used = mem_used_total(),
+           peak = atomic_load_explicit(&s->peak_bytes, memory_order_relaxed);
     while (used > peak && !atomic_compare_exchange_weak(&s->peak_bytes, &peak, used))
         ;
     return used;
