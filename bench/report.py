@@ -17,8 +17,10 @@ def facts():
     """Of the machine only what a reader needs to judge the figures."""
     cpu = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
     redis = subprocess.run(["redis-server", "--version"], capture_output=True, text=True).stdout
-    return [f"CPU {cpu.group(1) if cpu else platform.machine()}, {os.cpu_count()} cores, "
-            f"kernel {re.match(r'[0-9.]*[0-9]', platform.release()).group()}, redis-server {re.search(r'v=([0-9.]+)', redis).group(1)}"]
+    kernel = re.match(r"[0-9.]*[0-9]", platform.release()).group()
+    version = re.search(r"v=([0-9.]+)", redis).group(1)
+    return [f"CPU {cpu.group(1) if cpu else platform.machine()}, {os.cpu_count()} cores, kernel {kernel}, "
+            f"redis-server {version}"]
 
 
 def speed_table(ours, theirs):
@@ -28,8 +30,8 @@ def speed_table(ours, theirs):
         (cpu, rate), (redis_cpu, redis_rate) = ours[key], theirs[key]
         goal = GOALS.get(key)
         mark = "" if goal is None else f"≥ {goal}" + ("" if redis_cpu / cpu >= goal else " **missed**")
-        lines.append(f"| {key[0]} | {key[1]} | {cpu / 1000:.3f} | {redis_cpu / 1000:.3f} | {redis_cpu / cpu:.2f} | {mark} "
-                     f"| {rate:,.0f} | {redis_rate:,.0f} |")
+        lines.append(f"| {key[0]} | {key[1]} | {cpu / 1000:.3f} | {redis_cpu / 1000:.3f} "
+                     f"| {redis_cpu / cpu:.2f} | {mark} | {rate:,.0f} | {redis_rate:,.0f} |")
     return lines
 
 
@@ -37,7 +39,8 @@ def memory_table(ours, theirs):
     lines = ["| bytes per | Tokamak | redis | goal |", "|---|--:|--:|--:|"]
     for name, size in ours.items():
         goal = MEMORY_GOALS[name]
-        lines.append(f"| {name} | {size:.0f} | {theirs[name]:.0f} | ≤ {goal}{'' if size <= goal else ' **missed**'} |")
+        mark = "" if size <= goal else " **missed**"
+        lines.append(f"| {name} | {size:.0f} | {theirs[name]:.0f} | ≤ {goal}{mark} |")
     return lines
 
 
@@ -50,7 +53,8 @@ def reactor_table(results):
 
 
 def idle_table(ours, theirs):
-    lines = ["| GET, P=16 | op/s alone | op/s beside 10,000 idle connections | cost (goal ≤ 5 %) |", "|---|--:|--:|--:|"]
+    lines = ["| GET, P=16 | op/s alone | op/s beside 10,000 idle connections | cost (goal ≤ 5 %) |",
+             "|---|--:|--:|--:|"]
     for name, (alone, beside) in (("Tokamak", ours), ("redis", theirs)):
         lines.append(f"| {name} | {alone:,.0f} | {beside:,.0f} | {100 * (1 - beside / alone):.1f} % |")
     return lines

@@ -32,7 +32,9 @@ def arguments():
     parser.add_argument("--no-reactors", action="store_true")
     parser.add_argument("--server", default=os.environ.get("TOKAMAK_SERVER", str(ROOT / "build" / "tokamak-server")))
     parser.add_argument("--output", default=str(ROOT / "bench" / "RESULTS.md"))
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.server = str(Path(options.server).resolve())
+    return options
 
 
 def keep_best(best, results):
@@ -47,8 +49,8 @@ def speed_section(options, scale):
     for name in names:  # in turn, test by test, so that a change of the machine's mood hits both
         for side, binary in [("ours", options.server), ("theirs", REDIS)] * options.repeat:
             keep_best(rows[side], speed.measure(partial(BenchServer, binary), [name], pipelines, scale))
-        print("\n".join(report.speed_table({k: v for k, v in rows["ours"].items() if k[0] == name}, rows["theirs"])[2:]),
-              file=sys.stderr, flush=True)
+        finished = {key: row for key, row in rows["ours"].items() if key[0] == name}
+        print("\n".join(report.speed_table(finished, rows["theirs"])[2:]), file=sys.stderr, flush=True)
     return ["## CPU per operation", "", *report.speed_table(rows["ours"], rows["theirs"]), ""]
 
 
@@ -76,7 +78,6 @@ def main():
     options = arguments()
     scale = QUICK_SCALE if options.quick else 1
     lines = ["# Results of `make bench`", "", made_by(options), "", *report.facts(), ""]
-
     if not options.no_speed:
         lines += speed_section(options, scale)
     if not options.no_reactors:

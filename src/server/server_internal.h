@@ -91,6 +91,7 @@ struct server {
     _Atomic int status;         /* enum engine_status */
     int64_t started_ms;         /* monotonic */
     int64_t started_wall_s;
+    _Atomic bool cron_paused, active_expire_off; /* DEBUG */
     char run_id[41], replication_id[41];
     /* ---- statistics: stats.c ---- */
     struct timer sample_timer; /* on the main thread */

@@ -1,5 +1,8 @@
 #include "store/value.h"
 
+#include "ds/heap.h"
+#include "ds/table.h"
+
 static void string_destroy(enum encoding encoding, void *root)
 {
     blob_unref(root);
@@ -15,8 +18,73 @@ static size_t string_bytes(enum encoding encoding, const void *root, size_t samp
     return blob_bytes(root);
 }
 
-static const struct value_ops string_ops = {string_destroy, string_effort, string_bytes};
+/* A blob with two owners is immutable: whoever changes it takes a copy first. */
+static void *string_copy(enum encoding encoding, const void *root)
+{
+    struct blob *b = (struct blob *)root;
+    blob_ref(b);
+    return b;
+}
+
+static void string_visit(enum encoding encoding, const void *root, value_visit_fn visit, void *arg)
+{
+    const struct blob *b = root;
+    visit(arg, slice_make(b->bytes, b->len), slice_make("", 0));
+}
+
+static const struct value_ops string_ops = {
+    .destroy = string_destroy,
+    .effort = string_effort,
+    .bytes = string_bytes,
+    .copy = string_copy,
+    .visit = string_visit,
+};
 
 const struct value_ops *const value_ops[TYPE_COUNT] = {
     [TYPE_STRING] = &string_ops,
 };
+
+static bool is_direct(enum encoding encoding)
+{
+    return encoding == ENC_INLINE || encoding == ENC_INT;
+}
+
+struct entry *entry_copy(const struct entry *e, struct slice key, bool expires)
+{
+    enum encoding encoding = entry_encoding(e);
+    struct value_shape shape = {encoding, encoding == ENC_INLINE ? e->inline_len : 8, 0};
+    struct entry *copy = entry_create(key, entry_type(e), shape, expires);
+    copy->flags |= e->flags & (uint8_t)~ENTRY_EXPIRES;
+    entry_set_access(copy, entry_access(e));
+    if (expires) {
+        int64_t when = entry_expire_ms(e);
+        memcpy(entry_expire_at(copy), &when, sizeof(when));
+        entry_set_heap_position(copy, (uint32_t)ENTRY_NO_POSITION);
+    }
+    if (is_direct(encoding))
+        memcpy(entry_value(copy), entry_value(e), shape.bytes);
+    else
+        entry_set_pointer(copy, value_ops[entry_type(e)]->copy(encoding, entry_pointer(e)));
+    return copy;
+}
+
+void entry_visit(const struct entry *e, value_visit_fn visit, void *arg)
+{
+    enum encoding encoding = entry_encoding(e);
+    char scratch[NUM_INT64_MAX_LEN];
+    if (is_direct(encoding))
+        visit(arg, entry_string(e, scratch), slice_make("", 0));
+    else
+        value_ops[entry_type(e)]->visit(encoding, entry_pointer(e), visit, arg);
+}
+
+size_t entry_memory(const struct entry *e, size_t samples)
+{
+    enum { TABLE_SHARE = sizeof(struct table_bucket) / (TABLE_SLOTS - 1) };
+    size_t bytes = mem_size_class(entry_size(e)) + TABLE_SHARE;
+    if (entry_expires(e))
+        bytes += sizeof(struct heap_item);
+    if (!is_direct(entry_encoding(e)))
+        bytes += value_ops[entry_type(e)]->bytes(entry_encoding(e), entry_pointer(e), samples);
+    return bytes;
+}

@@ -151,8 +151,8 @@ class Generator:
         return (b"[" if roll < 0.65 else b"(" if roll < 0.96 else b"") + self.draw_m()
 
     def draw_pattern(self):
-        return self.rng.choice([b"*", b"m*", b"*1*", b"[ls]*:?", b"string:*", b"?", b"\\m1", b"[^m]*", b"[a-", b"", b"nothing",
-                                b"*" * 10 + b"x", b"[0-9]", b"zset:[1-3]"])
+        return self.rng.choice([b"*", b"m*", b"*1*", b"[ls]*:?", b"string:*", b"?", b"\\m1", b"[^m]*", b"[a-",
+                                b"", b"nothing", b"*" * 10 + b"x", b"[0-9]", b"zset:[1-3]"])
 
     def draw_weight(self):
         """Always with a star: sorting a set by nothing has no order to compare."""

@@ -3,6 +3,8 @@
 Every write passes one choke point and there leaves its effect; a handler that changes data past it, or
 reports something else than it did, is caught here long before there is a log.
 """
+import time
+
 import pytest
 
 from diff.dump import differing, dump
@@ -13,16 +15,22 @@ from lib.server import REDIS
 LIMITS = {"databases": 3, "proto_max_bulk_len": "1mb"}
 COMMANDS = 30_000
 BATCH = 500
+IDLE_COMMANDS = [
+    ["GET", "k"], ["DEL", "none"], ["LRANGE", "l", 0, -1], ["SET", "k", "w", "NX"], ["PERSIST", "k"],
+    ["LREM", "l", 0, "x"], ["EXPIRE", "none", 10], ["LPUSHX", "none", "x"], ["SINTERSTORE", "a", "b"],
+    ["HDEL", "none", "f"], ["ZREM", "none", "m"], ["LTRIM", "l", 0, -1], ["KEYS", "*"],
+]
 
 
 @pytest.fixture
 def recording(start_server, tmp_path):
     """A server that writes its effects to a file; skips where there is no such directive."""
+    with start_server().connect() as conn:
+        known = conn.cmd("CONFIG", "GET", "debug-effects-file")
+    if not isinstance(known, list) or not known:
+        pytest.skip("the server has no directive debug-effects-file")
     path = tmp_path / "effects"
     server = start_server(debug_effects_file=path, **LIMITS)
-    with server.connect() as conn:
-        if not conn.cmd("CONFIG", "GET", "debug-effects-file"):
-            pytest.skip("the server has no debug-effects-file")
     server.effects = path
     return server
 
@@ -83,15 +91,12 @@ def test_reads_leave_no_effects(recording):
         conn.cmd("SET", "k", "v")
         conn.cmd("RPUSH", "l", "a", "b")
         size = wait_for_size(recording.effects)
-        for command in (["GET", "k"], ["DEL", "none"], ["LRANGE", "l", 0, -1], ["SET", "k", "w", "NX"], ["PERSIST", "k"],
-                        ["LREM", "l", 0, "x"], ["EXPIRE", "none", 10], ["LPUSHX", "none", "x"], ["SINTERSTORE", "a", "b"],
-                        ["HDEL", "none", "f"], ["ZREM", "none", "m"], ["LTRIM", "l", 0, -1], ["KEYS", "*"]):
+        for command in IDLE_COMMANDS:
             conn.cmd(*command)
     recording.stop()
     assert recording.effects.stat().st_size == size
 
 
 def wait_for_size(path):
-    import time
     time.sleep(0.3)
     return path.stat().st_size

@@ -61,3 +61,19 @@ BIG_STREAMS = {
     "a million empty bulks": b"*1000000\r\n" + b"$0\r\n\r\n" * 1000000 + PING,
     "ten thousand PINGs": PING * 10000,
 }
+
+_MULTIBULK = (b"-ERR Protocol error: invalid multibulk length\r\n", True)
+_BULK = (b"-ERR Protocol error: invalid bulk length\r\n", True)
+_CRLF = (b"-ERR Protocol error: expected CRLF\r\n", True)
+
+# Where Tokamak is stricter than redis-server, on purpose: its own answer, with the reason.
+INTENDED = {
+    **{"*" + bad: (_MULTIBULK, "redis looks for the line's end only up to a NUL and waits for ever")
+       for bad in ("\x00", "1\x00")},
+    **{prefix + bad: (_BULK, "the same for a bulk length") for bad in ("\x00", "1\x00")
+       for prefix in ("*1\r\n$", "*2\r\n$4\r\nECHO\r\n$")},
+    "no CRLF after bulk": (_CRLF, "redis skips any two bytes and so runs out of step unnoticed"),
+    "bulk shorter than told": (_CRLF, "as above"),
+    "CR without LF": (_CRLF, "as above, after a length"),
+    "NUL inline": ((b"$3\r\na\x00b\r\n+PONG\r\n", False), "a NUL is a byte like any other; redis waits for ever"),
+}

@@ -23,7 +23,8 @@ def test_failed_auth_in_a_pipeline(locked, start_server):
 
 @pytest.mark.parametrize("request_bytes", [
     encode(["ECHO"] + ["a"] * 17), encode(["ECHO", "a" * 17000]), b"*17\r\n", b"*1\r\n$17000\r\n",
-    b"*2\r\n$9\r\nAUTHORIZE\r\n$2147483647\r\n"])
+    b"*2\r\n$9\r\nAUTHORIZE\r\n$2147483647\r\n"],
+    ids=["17 arguments", "17 KB", "17 announced", "17 KB announced", "2 GB announced"])
 def test_limits_before_authentication(locked, request_bytes):
     with locked.connect() as conn:
         conn.send(request_bytes)
