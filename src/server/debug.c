@@ -5,6 +5,7 @@
 #include "proto/settings.h"
 #include "server/debug_digest.h"
 #include "server/server_internal.h"
+#include "store/access.h"
 #include "store/value.h"
 
 #include <math.h>
@@ -198,7 +199,7 @@ static void debug_object(struct exec *ex)
         return;
     }
     const struct entry *e = ref.entry;
-    uint32_t idle_s = ((uint32_t)(ex->txn->now_ms / 1000) - entry_access(e)) & 0xffffff;
+    uint32_t idle_s = access_is_lfu() ? 0 : access_idle_s(e, ex->txn->now_ms);
     char list[64] = "", text[320];
     if (entry_type(e) == TYPE_LIST)
         snprintf(list, sizeof(list), " ql_listpack_max:%d ql_compressed:%d",

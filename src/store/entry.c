@@ -48,7 +48,8 @@ struct entry *entry_create(struct slice key, enum value_type type, struct value_
                            bool expires)
 {
     ASSERT(key.len <= UINT32_MAX);
-    struct entry *e = mem_alloc(MEM_DATA, total_size((uint32_t)key.len, expires, shape.bytes));
+    size_t size = total_size((uint32_t)key.len, expires, shape.bytes);
+    struct entry *e = mem_alloc(MEM_DATA, mem_size_class(size)); /* reshape_in_place() uses it all */
     e->type_encoding = (uint8_t)type;
     e->flags = expires ? ENTRY_EXPIRES : 0;
     put_head(e, key, 0, shape);
@@ -139,6 +140,7 @@ const char *entry_encoding_name(const struct entry *e)
     case ENC_BLOB:
         return "raw";
     case ENC_PACKED:
+    case ENC_SHORT_DEQUE:
         return "listpack";
     case ENC_INTSET:
         return "intset";
@@ -147,7 +149,7 @@ const char *entry_encoding_name(const struct entry *e)
     case ENC_TREE:
         return "skiplist";
     case ENC_DEQUE:
-        return "quicklist"; /* a short list says listpack: list.c decides */
+        return "quicklist";
     case ENC_STREAM:
         return "stream";
     }

@@ -1,7 +1,8 @@
 #include "store/value.h"
 
-#include "ds/heap.h"
-#include "ds/table.h"
+#include "store/hash.h"
+#include "store/keyspace.h"
+#include "store/list.h"
 
 static void string_destroy(enum encoding encoding, void *root)
 {
@@ -42,6 +43,8 @@ static const struct value_ops string_ops = {
 
 const struct value_ops *const value_ops[TYPE_COUNT] = {
     [TYPE_STRING] = &string_ops,
+    [TYPE_LIST] = &list_value_ops,
+    [TYPE_HASH] = &hash_value_ops,
 };
 
 static bool is_direct(enum encoding encoding)
@@ -81,10 +84,5 @@ void entry_visit(const struct entry *e, value_visit_fn visit, void *arg)
 size_t entry_memory(const struct entry *e, size_t samples)
 {
     enum { TABLE_SHARE = sizeof(struct table_bucket) / (TABLE_SLOTS - 1) };
-    size_t bytes = mem_size_class(entry_size(e)) + TABLE_SHARE;
-    if (entry_expires(e))
-        bytes += sizeof(struct heap_item);
-    if (!is_direct(entry_encoding(e)))
-        bytes += value_ops[entry_type(e)]->bytes(entry_encoding(e), entry_pointer(e), samples);
-    return bytes;
+    return entry_bytes(e, samples) + TABLE_SHARE + (entry_expires(e) ? sizeof(struct heap_item) : 0);
 }
