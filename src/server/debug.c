@@ -1,6 +1,7 @@
 /* debug.c: DEBUG, as tests of Redis and Valkey use it. One row per subcommand; everything runs in
  * exclusive mode. */
 #include "base/log.h"
+#include "base/rand.h"
 #include "os/sock.h"
 #include "proto/settings.h"
 #include "server/debug_digest.h"
@@ -36,6 +37,12 @@ static bool find_by_name(struct exec *ex, struct slice name, struct key *key, st
 {
     ex->txn->no_touch = true;
     return find_key(ex, name, key, ref);
+}
+
+static void debug_change_repl_id(struct exec *ex)
+{
+    rand_hex(server_of(ex)->replication_id, 40);
+    reply_ok(ex->reply);
 }
 
 /* ---- time ---- */
@@ -392,6 +399,8 @@ static void debug_help(struct exec *ex)
     static const char *const lines[] = {
         "ASSERT | OOM | PANIC | SEGFAULT",
         "    End the server in that way.",
+        "CHANGE-REPL-ID",
+        "    Take a new replication id.",
         "DICT-RESIZING <0|1>",
         "    Accepted, without effect.",
         "DIGEST",
@@ -435,6 +444,7 @@ static const struct {
     command_fn run;
 } subcommands[] = {
     {"assert", 2, 2, debug_abort},
+    {"change-repl-id", 2, 2, debug_change_repl_id},
     {"dict-resizing", 3, 3, debug_accept},
     {"digest", 2, 2, debug_digest},
     {"digest-value", 2, UINT32_MAX, debug_digest_value},
