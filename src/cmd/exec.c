@@ -1,5 +1,8 @@
 #include "cmd/exec.h"
 
+#include <limits.h>
+#include <stdio.h>
+
 bool fail(struct exec *ex, const char *text)
 {
     reply_error(ex->reply, text);
@@ -33,6 +36,39 @@ bool arg_double(struct exec *ex, uint32_t index, double *out, const char *error)
     if (likely(num_parse_double(ex->argv[index], out)))
         return true;
     return fail(ex, error ? error : ERROR_NOT_FLOAT);
+}
+
+bool arg_db(struct exec *ex, uint32_t index, int *out)
+{
+    int64_t value;
+    if (!arg_int(ex, index, &value, NULL))
+        return false;
+    if (value < INT_MIN || value > INT_MAX)
+        return fail(ex, "ERR value is out of range, value must between -2147483648 and 2147483647");
+    if (value < 0 || value >= ex->txn->ks->db_count)
+        return fail(ex, "ERR DB index is out of range");
+    *out = (int)value;
+    return true;
+}
+
+void reply_help(struct exec *ex, const char *const *lines)
+{
+    char name[48];
+    size_t count = 0, len = 0;
+    for (const char *p = ex->cmd->full_name; *p && *p != '|' && len < sizeof(name) - 1; p++)
+        name[len++] = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
+    name[len] = 0;
+    while (lines[count])
+        count++;
+    reply_array(ex->reply, count + 3);
+    char usage[112];
+    snprintf(usage, sizeof(usage),
+             "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
+    reply_status(ex->reply, usage);
+    for (size_t i = 0; i < count; i++)
+        reply_status(ex->reply, lines[i]);
+    reply_status(ex->reply, "HELP");
+    reply_status(ex->reply, "    Prints this help.");
 }
 
 static bool check_type(struct exec *ex, const struct ref *ref, enum value_type type)

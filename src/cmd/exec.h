@@ -47,6 +47,11 @@ INLINE bool arg_is(const struct exec *ex, uint32_t index, const char *word)
 bool fail_syntax(struct exec *ex); /* answers ERROR_SYNTAX, returns false */
 bool fail(struct exec *ex, const char *text);
 
+/* A database number; outside the configured ones: "ERR DB index is out of range". */
+bool arg_db(struct exec *ex, uint32_t index, int *out) MUST_USE;
+/* The reply of a HELP subcommand: the usage line, then `lines` (ending with NULL), then HELP itself. */
+void reply_help(struct exec *ex, const char *const *lines);
+
 /* ---- keys: `at` is an index of ex->keys ---- */
 
 /* Looks up for reading (counts hit or miss). False: WRONGTYPE was answered. A missing key gives true and ref->entry NULL. */

@@ -75,6 +75,39 @@ void keyspace_destroy(struct keyspace *ks)
     mem_free_aligned(MEM_OTHER, ks, sizeof(*ks));
 }
 
+static uint64_t nonempty_word(const struct db *db, unsigned word)
+{
+    return atomic_load_explicit(&db->nonempty[word], memory_order_relaxed);
+}
+
+int db_next_nonempty(const struct keyspace *ks, const struct db *db, unsigned from)
+{
+    if (from >= ks->shard_count)
+        return -1;
+    unsigned word = from / 64;
+    uint64_t bits = nonempty_word(db, word) & (~(uint64_t)0 << (from % 64));
+    while (!bits) {
+        if (++word * 64 >= ks->shard_count)
+            return -1;
+        bits = nonempty_word(db, word);
+    }
+    return (int)(word * 64) + __builtin_ctzll(bits);
+}
+
+int db_random_nonempty(const struct keyspace *ks, const struct db *db, struct rng *rng)
+{
+    uint64_t total = 0;
+    for (unsigned word = 0; word * 64 < ks->shard_count; word++)
+        total += (unsigned)__builtin_popcountll(nonempty_word(db, word));
+    if (total == 0)
+        return -1;
+    uint64_t skip = rng_below(rng, total);
+    int shard = db_next_nonempty(ks, db, 0);
+    for (; skip && shard >= 0; skip--)
+        shard = db_next_nonempty(ks, db, (unsigned)shard + 1);
+    return shard >= 0 ? shard : db_next_nonempty(ks, db, 0); /* some became empty meanwhile */
+}
+
 int64_t keyspace_keys(const struct keyspace *ks, int db)
 {
     int64_t sum = 0;

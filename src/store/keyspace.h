@@ -78,6 +78,11 @@ INLINE struct part *db_part(const struct db *db, unsigned shard)
     return &atomic_load_explicit(&db->parts, memory_order_acquire)[shard];
 }
 
+/* The first shard from `from` on whose table has entries, or -1: a hint (see nonempty). Any thread. */
+int db_next_nonempty(const struct keyspace *ks, const struct db *db, unsigned from);
+/* Any such shard, uniformly chosen, or -1. */
+int db_random_nonempty(const struct keyspace *ks, const struct db *db, struct rng *rng);
+
 /* Sums over all threads. */
 int64_t keyspace_keys(const struct keyspace *ks, int db);
 int64_t keyspace_expires(const struct keyspace *ks, int db);

@@ -69,7 +69,8 @@ void txn_deinit(struct txn *t);
 void txn_begin(struct txn *t, int db, bool exclusive);
 /* Locks the shards of the keys. Not in exclusive mode; once per txn. */
 void txn_lock(struct txn *t, const struct key *keys, uint32_t count);
-/* For walks over the keyspace: locks this one shard (no other held), until txn_unlock(). */
+/* For walks over the keyspace: locks this one shard (no other held), until txn_unlock(), which also hands over
+ * the DELs of keys that expired meanwhile. */
 void txn_lock_shard(struct txn *t, unsigned shard);
 /* The same without waiting: false when somebody holds it. */
 bool txn_try_shard(struct txn *t, unsigned shard);
@@ -84,7 +85,8 @@ bool txn_find_read(struct txn *t, const struct key *key, struct ref *out);
 /* The same in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 
-/* Announce a change, and report it. Events are Redis's notification names ("set", "lpush" …). */
+/* Announce a change, and report it. Events are Redis's notification names ("set", "lpush" …); NULL: watchers and the log
+ * hear of it, subscribers do not (a key that gives way to RENAME or COPY). */
 void txn_edit(struct txn *t, const struct ref *ref);
 void txn_commit(struct txn *t, const struct ref *ref, const char *event);
 
@@ -112,6 +114,10 @@ struct entry *txn_take(struct txn *t, struct ref *ref, const char *event);
 void txn_put(struct txn *t, struct ref *ref, struct entry *e, const char *event);
 /* Absolute expiry in ms, or TTL_NONE. Edits; the caller commits with its own event. */
 void txn_set_expire(struct txn *t, struct ref *ref, int64_t when_ms);
+
+/* Exclusive mode only: the whole database (-1: all of them) becomes empty; two databases change places. */
+void txn_flush(struct txn *t, int db, bool lazy);
+void txn_swap(struct txn *t, int a, int b);
 
 /* An explicit effect; the first one replaces the verbatim command. All arguments are bytes. */
 void effect_command(struct txn *t, const struct slice *argv, uint32_t argc);

@@ -1,0 +1,90 @@
+/* OBJECT: how a value is kept, and when it was last used. */
+#include "cmd/exec.h"
+#include "store/settings.h"
+#include "store/value.h"
+
+static bool policy_is_lfu(void)
+{
+    return store_settings.maxmemory_policy == POLICY_ALLKEYS_LFU ||
+           store_settings.maxmemory_policy == POLICY_VOLATILE_LFU;
+}
+
+/* False: there is no such key, and null was answered. */
+static bool find_object(struct exec *ex, struct ref *ref)
+{
+    ex->txn->no_touch = true;
+    if (txn_find_read(ex->txn, &ex->keys[0], ref))
+        return true;
+    reply_null(ex->reply);
+    return false;
+}
+
+void cmd_object_encoding(struct exec *ex)
+{
+    struct ref ref;
+    if (find_object(ex, &ref))
+        reply_bulk_cstr(ex->reply, entry_encoding_name(ref.entry));
+}
+
+void cmd_object_refcount(struct exec *ex)
+{
+    struct ref ref;
+    if (find_object(ex, &ref))
+        reply_int(ex->reply, 1);
+}
+
+void cmd_object_idletime(struct exec *ex)
+{
+    struct ref ref;
+    if (!find_object(ex, &ref))
+        return;
+    if (policy_is_lfu())
+        reply_error(ex->reply,
+                    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note "
+                    "that when switching between policies at runtime LRU and LFU data will take "
+                    "some time to adjust.");
+    else
+        reply_int(ex->reply,
+                  (int64_t)((uint32_t)(ex->txn->now_ms / 1000) - entry_access(ref.entry)) &
+                      0xffffff);
+}
+
+/* The LFU counter as it stands after the minutes without access. */
+static int64_t decayed_frequency(const struct entry *e, int64_t now_ms)
+{
+    uint32_t access = entry_access(e), counter = access & 0xff;
+    uint32_t idle_min = ((uint32_t)(now_ms / 60000) - (access >> 8)) & 0xffff;
+    int decay_min = store_settings.lfu_decay_time_min;
+    uint32_t lost = decay_min ? idle_min / (uint32_t)decay_min : 0;
+    return lost > counter ? 0 : counter - lost;
+}
+
+void cmd_object_freq(struct exec *ex)
+{
+    struct ref ref;
+    if (!find_object(ex, &ref))
+        return;
+    if (policy_is_lfu())
+        reply_int(ex->reply, decayed_frequency(ref.entry, ex->txn->now_ms));
+    else
+        reply_error(ex->reply,
+                    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. "
+                    "Please note that when switching between policies at runtime LRU and LFU data "
+                    "will take some time to adjust.");
+}
+
+void cmd_object_help(struct exec *ex)
+{
+    static const char *const lines[] = {
+        "ENCODING <key>",
+        "    The name of the representation that holds the value.",
+        "FREQ <key>",
+        "    The access frequency counter, under an LFU maxmemory policy.",
+        "IDLETIME <key>",
+        "    Seconds since the last access, unless the policy is LFU.",
+        "REFCOUNT <key>",
+        "    The number of references to the value: always 1.",
+        NULL,
+    };
+    reply_help(ex, lines);
+}
