@@ -1,5 +1,6 @@
 """maxmemory and maxkeys: what goes, what stays, what is refused."""
 import random
+import time
 
 import pytest
 
@@ -78,16 +79,16 @@ def test_noeviction(start_server):
 
 def test_lru_keeps_what_is_used(start_server):
     """A working set that is read all the time survives a flood."""
-    with start_server(maxmemory="2mb", maxmemory_policy="allkeys-lru", maxmemory_samples=10).connect() as conn:
+    with start_server(maxmemory="1mb", maxmemory_policy="allkeys-lru", maxmemory_samples=10).connect() as conn:
         hot = [f"hot:{i}" for i in range(200)]
         fill(conn, hot)
-        fill(conn, (f"old:{i}" for i in range(7000)))
-        conn.cmd("DEBUG", "SLEEP", "1.1")  # the clock counts seconds
+        fill(conn, (f"old:{i}" for i in range(4000)))
+        time.sleep(1.1)  # the clock counts seconds
         for round_ in range(10):
             conn.pipeline([["GET", name] for name in hot])
             fill(conn, (f"new:{round_}:{i}" for i in range(500)))
         assert alive(conn, hot) > 190
-        assert alive(conn, [f"old:{i}" for i in range(7000)]) < 6000
+        assert alive(conn, [f"old:{i}" for i in range(4000)]) < 3000
 
 
 def test_lfu_keeps_what_is_used_often(start_server):
@@ -103,12 +104,12 @@ def test_lfu_keeps_what_is_used_often(start_server):
 
 
 def test_ttl_takes_the_soonest(start_server):
-    with start_server(maxmemory="2mb", maxmemory_policy="volatile-ttl").connect() as conn:
-        late, soon = [f"late:{i}" for i in range(3000)], [f"soon:{i}" for i in range(3000)]
+    with start_server(maxmemory="1mb", maxmemory_policy="volatile-ttl").connect() as conn:
+        late, soon = [f"late:{i}" for i in range(2000)], [f"soon:{i}" for i in range(2000)]
         fill(conn, late, "EX", "100000")
         fill(conn, soon, "EX", "1000")
         fill(conn, (f"new:{i}" for i in range(4000)), "EX", "200000")
-        assert alive(conn, late) > 2900 > 2500 > alive(conn, soon)
+        assert alive(conn, late) > 1950 and alive(conn, soon) < 1500
 
 
 def test_large_values_go_whole(start_server):
@@ -135,7 +136,7 @@ def test_limit_lowered_at_run_time(server):
     with server.connect() as conn:
         fill(conn, (f"k:{i}" for i in range(20_000)))
         conn.cmd("CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory", "1mb")
-        conn.cmd("DEBUG", "SLEEP", "0.3")
+        time.sleep(0.3)
         assert 1000 < conn.cmd("DBSIZE") < 10_000
         conn.cmd("CONFIG", "SET", "maxmemory", "0")
         assert fill(conn, (f"n:{i}" for i in range(20_000))) == []
