@@ -1,6 +1,7 @@
 /* OBJECT: how a value is kept, and when it was last used. */
 #include "cmd/exec.h"
 #include "store/access.h"
+#include "store/value.h"
 
 /* False: there is no such key, and null was answered. */
 static bool find_object(struct exec *ex, struct ref *ref)
