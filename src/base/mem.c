@@ -215,6 +215,15 @@ void mem_purge(void)
 #endif
 }
 
+void mem_report(void (*print)(void *arg, const char *text), void *arg)
+{
+#ifdef USE_JEMALLOC
+    malloc_stats_print(print, arg, NULL);
+#else
+    print(arg, "No report: the allocator is libc's.\n");
+#endif
+}
+
 const char *mem_allocator_name(void)
 {
 #ifdef USE_JEMALLOC

@@ -73,4 +73,6 @@ struct mem_stats {
 void mem_stats_read(struct mem_stats *out);
 /* Gives unused pages back to the system. */
 void mem_purge(void);
+/* The allocator's report as text, in pieces, for people. */
+void mem_report(void (*print)(void *arg, const char *text), void *arg);
 const char *mem_allocator_name(void);

@@ -1,6 +1,9 @@
 #include "base/sha1.h"
 
-enum { BLOCK = 64, LENGTH_BYTES = 8 };
+enum {
+    BLOCK = 64,
+    LENGTH_BYTES = 8
+};
 
 static uint32_t rotate(uint32_t x, unsigned bits)
 {

@@ -346,7 +346,7 @@ static size_t format_header(const struct reply *r, char *at, enum reply_aggregat
                             size_t count)
 {
     static const char resp3[] = {[REPLY_ARRAY] = '*', [REPLY_MAP] = '%', [REPLY_SET] = '~',
-                                 [REPLY_PUSH] = '>'};
+                                 [REPLY_PUSH] = '>',  [REPLY_ATTRIBUTE] = '|'};
     if (kind == REPLY_MAP && r->proto != REPLY_RESP3)
         count *= 2;
     if (r->proto == REPLY_FRAME) {
@@ -386,6 +386,12 @@ void reply_set(struct reply *r, size_t count)
 void reply_push(struct reply *r, size_t count)
 {
     put_aggregate(r, REPLY_PUSH, count);
+}
+
+void reply_attribute(struct reply *r, size_t pairs)
+{
+    ASSERT(r->proto == REPLY_RESP3);
+    put_aggregate(r, REPLY_ATTRIBUTE, pairs);
 }
 
 void reply_int_array(struct reply *r, const int64_t *values, size_t count)

@@ -100,10 +100,12 @@ void reply_array(struct reply *r, size_t count);
 void reply_map(struct reply *r, size_t pairs);  /* RESP2: array of 2 × pairs */
 void reply_set(struct reply *r, size_t count);  /* RESP2: array */
 void reply_push(struct reply *r, size_t count); /* RESP2: array */
+/* RESP3 only: a map that belongs to the value after it. */
+void reply_attribute(struct reply *r, size_t pairs);
 /* An array of integers straight from memory. */
 void reply_int_array(struct reply *r, const int64_t *values, size_t count);
 
-enum reply_aggregate { REPLY_ARRAY, REPLY_MAP, REPLY_SET, REPLY_PUSH };
+enum reply_aggregate { REPLY_ARRAY, REPLY_MAP, REPLY_SET, REPLY_PUSH, REPLY_ATTRIBUTE };
 
 /* For lengths known only afterwards: open, write the values, close with the count. May nest. */
 struct output_mark reply_defer(struct reply *r);

@@ -23,7 +23,10 @@ static void fire(struct timer *self)
     struct server_thread *t = container_of(self, struct server_thread, expire_timer);
     struct gates *gates = &t->server->ks->gates;
     int64_t wait = 1;
-    if (gate_enter(gates, t->txn.self)) {
+    if (atomic_load_explicit(&t->server->active_expire_off, memory_order_relaxed) ||
+        atomic_load_explicit(&t->server->cron_paused, memory_order_relaxed)) {
+        wait = IDLE_MS;
+    } else if (gate_enter(gates, t->txn.self)) {
         t->txn.now_ms = clock_wall_ms();
         t->txn.restartable = false;
         int64_t next = expire_due(t, t->txn.now_ms);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "server/effects_file.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -180,6 +181,12 @@ static enum err create_parts(struct server *s)
     return err;
 }
 
+static enum err record_effects(struct server *s)
+{
+    const char *path = server_settings.debug_effects_file;
+    return *path ? effects_file_open(path, &s->ks->sink) : OK;
+}
+
 enum err server_create(struct server **out)
 {
     struct server *s = mem_alloc_aligned(MEM_OTHER, sizeof(*s));
@@ -193,7 +200,9 @@ enum err server_create(struct server **out)
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
     keyspace_free_later = free_entry_later;
     keyspace_free_parts_later = free_parts_later;
-    enum err err = create_parts(s);
+    enum err err = record_effects(s);
+    if (!err)
+        err = create_parts(s);
     if (err)
         log_warning("Cannot start: %s (%s)", err_text(err), strerror(errno));
     return err ? err : listeners_open(s);
@@ -229,6 +238,7 @@ void server_destroy(struct server *s)
     keyspace_free_later = NULL;
     keyspace_free_parts_later = NULL;
     keyspace_destroy(s->ks);
+    effects_file_close();
     reactor_deinit(&s->acceptor);
     mem_free_aligned(MEM_OTHER, s, sizeof(*s));
     the_server = NULL;

@@ -61,6 +61,7 @@ struct server {
     _Atomic unsigned connected; /* clients accepted and not yet gone */
     _Atomic int status;         /* enum engine_status */
     int64_t started_ms;         /* monotonic */
+    _Atomic bool cron_paused, active_expire_off; /* DEBUG */
     char run_id[41];
 };
 

@@ -67,6 +67,7 @@ struct server_settings {
     int shutdown_timeout_s;
     unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
     char *requirepass, *aclfile;
+    char *debug_effects_file;
     bool acl_pubsub_default; /* new users may use all channels */
     enum protected_action enable_protected_configs, enable_debug_command, enable_module_command;
     _Atomic int64_t busy_reply_threshold_ms;

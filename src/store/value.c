@@ -1,5 +1,7 @@
 #include "store/value.h"
 
+#include "ds/heap.h"
+#include "ds/table.h"
 #include "store/set.h"
 
 static void string_destroy(enum encoding encoding, void *root)
@@ -76,4 +78,15 @@ void entry_visit(const struct entry *e, value_visit_fn visit, void *arg)
         visit(arg, entry_string(e, scratch), slice_make("", 0));
     else
         value_ops[entry_type(e)]->visit(encoding, entry_pointer(e), visit, arg);
+}
+
+size_t entry_memory(const struct entry *e, size_t samples)
+{
+    enum { TABLE_SHARE = sizeof(struct table_bucket) / (TABLE_SLOTS - 1) };
+    size_t bytes = mem_size_class(entry_size(e)) + TABLE_SHARE;
+    if (entry_expires(e))
+        bytes += sizeof(struct heap_item);
+    if (!is_direct(entry_encoding(e)))
+        bytes += value_ops[entry_type(e)]->bytes(entry_encoding(e), entry_pointer(e), samples);
+    return bytes;
 }

@@ -27,5 +27,7 @@ extern const struct value_ops *const value_ops[TYPE_COUNT]; /* NULL: the type is
 
 /* A copy of an entry under another key, its expiry field (not its place in a heap) included when `expires`. */
 struct entry *entry_copy(const struct entry *e, struct slice key, bool expires);
+/* Bytes of an entry with its value and its share of the shard's table and heap; `samples` as in value_ops.bytes. */
+size_t entry_memory(const struct entry *e, size_t samples);
 /* Walks an entry's value; strings of every encoding included. */
 void entry_visit(const struct entry *e, value_visit_fn visit, void *arg);

@@ -1,0 +1,491 @@
+/* debug.c: DEBUG, as tests of Redis and Valkey use it. One row per subcommand; everything runs in
+ * exclusive mode. */
+#include "base/log.h"
+#include "os/sock.h"
+#include "proto/settings.h"
+#include "server/debug_digest.h"
+#include "server/server_internal.h"
+#include "store/value.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static struct server *server_of(struct exec *ex)
+{
+    return exec_thread(ex)->server;
+}
+
+static struct slice digits_of(int64_t value, char *scratch)
+{
+    return slice_make(scratch, num_format_int64(scratch, value));
+}
+
+/* atoi() as these subcommands always had it: what is no number is 0. */
+static bool arg_switch(struct exec *ex, uint32_t index)
+{
+    int64_t value;
+    return num_parse_int64(ex->argv[index], &value) && value != 0;
+}
+
+/* Only a key that the table holds; expired ones are not asked about. */
+static bool find_by_name(struct exec *ex, struct slice name, struct key *key, struct ref *ref)
+{
+    ex->txn->no_touch = true;
+    return find_key(ex, name, key, ref);
+}
+
+/* ---- time ---- */
+
+static void debug_sleep(struct exec *ex)
+{
+    double seconds = 0;
+    if (!num_parse_double(ex->argv[2], &seconds) || !(seconds > 0))
+        seconds = 0;
+    seconds = MIN(seconds, 1e9);
+    struct timespec left = {(time_t)seconds, (long)(fmod(seconds, 1) * 1e9)};
+    while (nanosleep(&left, &left) != 0)
+        ;
+    reply_ok(ex->reply);
+}
+
+static void debug_set_active_expire(struct exec *ex)
+{
+    atomic_store(&server_of(ex)->active_expire_off, !arg_switch(ex, 2));
+    reply_ok(ex->reply);
+}
+
+static void debug_pause_cron(struct exec *ex)
+{
+    atomic_store(&server_of(ex)->cron_paused, arg_switch(ex, 2));
+    reply_ok(ex->reply);
+}
+
+/* ---- replies ---- */
+
+static void debug_error(struct exec *ex)
+{
+    reply_errorf(ex->reply, "%.*s", (int)MIN(ex->argv[2].len, (size_t)1024), ex->argv[2].ptr);
+}
+
+static void debug_log(struct exec *ex)
+{
+    log_warning("DEBUG LOG: %.*s", (int)MIN(ex->argv[2].len, (size_t)1000), ex->argv[2].ptr);
+    reply_ok(ex->reply);
+}
+
+static void protocol_string(struct reply *r)
+{
+    reply_bulk_cstr(r, "Hello World");
+}
+
+static void protocol_integer(struct reply *r)
+{
+    reply_int(r, 12345);
+}
+
+static void protocol_double(struct reply *r)
+{
+    reply_double(r, 3.141);
+}
+
+static void protocol_array(struct reply *r)
+{
+    reply_int_array(r, (int64_t[]){0, 1, 2}, 3);
+}
+
+static void protocol_set(struct reply *r)
+{
+    reply_set(r, 3);
+    for (int i = 0; i < 3; i++)
+        reply_int(r, i);
+}
+
+static void protocol_map(struct reply *r)
+{
+    reply_map(r, 3);
+    for (int i = 0; i < 3; i++) {
+        reply_int(r, i);
+        reply_bool(r, i == 1);
+    }
+}
+
+static void protocol_attribute(struct reply *r)
+{
+    if (r->proto == REPLY_RESP3) {
+        reply_attribute(r, 1);
+        reply_bulk_cstr(r, "key-popularity");
+        reply_array(r, 2);
+        reply_bulk_cstr(r, "key:123");
+        reply_int(r, 90);
+    }
+    reply_bulk_cstr(r, "Some real reply following the attribute");
+}
+
+static void protocol_push(struct reply *r)
+{
+    if (r->proto != REPLY_RESP3) {
+        reply_error(r, "ERR RESP2 is not supported by this command");
+        return;
+    }
+    reply_push(r, 2);
+    reply_bulk_cstr(r, "server-cpu-usage");
+    reply_int(r, 42);
+    reply_bulk_cstr(r, "Some real reply following the push reply");
+}
+
+static void protocol_verbatim(struct reply *r)
+{
+    reply_verbatim(r, "txt", SLICE("This is a verbatim\nstring"));
+}
+
+static void protocol_true(struct reply *r)
+{
+    reply_bool(r, true);
+}
+
+static void protocol_false(struct reply *r)
+{
+    reply_bool(r, false);
+}
+
+static void protocol_bignum(struct reply *r)
+{
+    reply_big_number(r, SLICE("1234567999999999999999999999999999999"));
+}
+
+static void debug_protocol(struct exec *ex)
+{
+    static const struct {
+        const char *name;
+        void (*reply)(struct reply *r);
+    } kinds[] = {
+        {"string", protocol_string},
+        {"integer", protocol_integer},
+        {"double", protocol_double},
+        {"bignum", protocol_bignum},
+        {"null", reply_null},
+        {"array", protocol_array},
+        {"set", protocol_set},
+        {"map", protocol_map},
+        {"attrib", protocol_attribute},
+        {"push", protocol_push},
+        {"verbatim", protocol_verbatim},
+        {"true", protocol_true},
+        {"false", protocol_false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (arg_is(ex, 2, kinds[i].name)) {
+            kinds[i].reply(ex->reply);
+            return;
+        }
+    reply_error(ex->reply,
+                "ERR Wrong protocol type name. Please use one of the following: "
+                "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false");
+}
+
+/* ---- data ---- */
+
+static void debug_object(struct exec *ex)
+{
+    struct key key;
+    struct ref ref;
+    if (!find_by_name(ex, ex->argv[2], &key, &ref)) {
+        reply_error(ex->reply, ERROR_NO_KEY);
+        return;
+    }
+    const struct entry *e = ref.entry;
+    uint32_t idle_s = ((uint32_t)(ex->txn->now_ms / 1000) - entry_access(e)) & 0xffffff;
+    char list[64] = "", text[320];
+    if (entry_type(e) == TYPE_LIST)
+        snprintf(list, sizeof(list), " ql_listpack_max:%d ql_compressed:%d",
+                 store_settings.list_max_listpack_size, store_settings.list_compress_depth != 0);
+    snprintf(text, sizeof(text),
+             "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%u lru_seconds_idle:%u%s",
+             (const void *)e, entry_encoding_name(e), entry_memory(e, 0), entry_access(e), idle_s,
+             list);
+    reply_status(ex->reply, text);
+}
+
+static void reply_digest(struct reply *r, const struct digest *d)
+{
+    char hex[2 * SHA1_BYTES + 1] = {0};
+    digest_hex(d, hex);
+    reply_status(r, hex);
+}
+
+static void debug_digest(struct exec *ex)
+{
+    struct digest d;
+    digest_keyspace(ex->txn->ks, ex->txn->now_ms, &d);
+    reply_digest(ex->reply, &d);
+}
+
+static void debug_digest_value(struct exec *ex)
+{
+    reply_array(ex->reply, ex->argc - 2);
+    for (uint32_t i = 2; i < ex->argc; i++) {
+        struct digest d = {{0}};
+        struct key key;
+        struct ref ref;
+        if (find_by_name(ex, ex->argv[i], &key, &ref))
+            digest_entry(ref.entry, &d);
+        reply_digest(ex->reply, &d);
+    }
+}
+
+static void print_stats(struct buf *out, const char *title, const struct table_stats *stats,
+                        uint64_t used)
+{
+    buf_printf(out, "[%s]\n", title);
+    if (!used) {
+        buf_puts(out, "No stats available for empty dictionaries\n");
+        return;
+    }
+    buf_printf(out,
+               " table size: %llu\n number of elements: %llu\n overflow buckets: %llu\n"
+               " max chain length: %llu\n",
+               (unsigned long long)stats->buckets, (unsigned long long)used,
+               (unsigned long long)stats->children, (unsigned long long)stats->longest_chain);
+}
+
+/* Sums over all shards; sizes are in buckets. */
+static void debug_htstats(struct exec *ex)
+{
+    int64_t id;
+    struct keyspace *ks = ex->txn->ks;
+    if (!arg_int(ex, 2, &id, NULL))
+        return;
+    if (id < 0 || id >= ks->db_count) {
+        reply_error(ex->reply, "ERR Out of range database");
+        return;
+    }
+    struct table_stats sum = {0}, one;
+    struct db *db = keyspace_db(ks, (int)id);
+    for (unsigned shard = 0; shard < ks->shard_count; shard++) {
+        table_stats_read(&db_part(db, shard)->table, &one);
+        sum.buckets += one.buckets;
+        sum.children += one.children;
+        sum.longest_chain = MAX(sum.longest_chain, one.longest_chain);
+    }
+    struct buf text;
+    buf_init(&text, MEM_OTHER);
+    print_stats(&text, "Dictionary HT", &sum, (uint64_t)keyspace_keys(ks, (int)id));
+    buf_printf(&text, "[Expires HT]\n number of elements: %lld\n",
+               (long long)keyspace_expires(ks, (int)id));
+    reply_verbatim(ex->reply, "txt", buf_slice(&text));
+    buf_deinit(&text);
+}
+
+static void debug_htstats_key(struct exec *ex)
+{
+    struct key key;
+    struct ref ref;
+    char text[96];
+    if (!find_by_name(ex, ex->argv[2], &key, &ref)) {
+        reply_error(ex->reply, ERROR_NO_KEY);
+    } else if (entry_encoding(ref.entry) != ENC_TABLE && entry_encoding(ref.entry) != ENC_TREE) {
+        reply_error(ex->reply, "ERR The value stored at the specified key is not represented using "
+                               "an hash table");
+    } else {
+        int len = snprintf(text, sizeof(text), "number of elements: %zu\nbytes: %zu\n",
+                           entry_free_effort(ref.entry), entry_memory(ref.entry, 0));
+        reply_verbatim(ex->reply, "txt", slice_make(text, (size_t)len));
+    }
+}
+
+/* <prefix>:<n>, or `size` bytes that start with value:<n>. */
+static void populate_one(struct exec *ex, struct slice prefix, int64_t n, char *value, size_t size)
+{
+    char digits[NUM_INT64_MAX_LEN], text[8 + NUM_INT64_MAX_LEN];
+    struct slice number = digits_of(n, digits);
+    struct buf name;
+    struct key key;
+    struct ref ref;
+    buf_init(&name, MEM_OTHER);
+    buf_append(&name, prefix.ptr, prefix.len);
+    buf_putc(&name, ':');
+    buf_append(&name, number.ptr, number.len);
+    if (!find_key(ex, buf_slice(&name), &key, &ref)) {
+        size_t len =
+            (size_t)snprintf(text, sizeof(text), "value:%.*s", (int)number.len, number.ptr);
+        if (value)
+            memcpy(value, text, MIN(len, size));
+        txn_set_string(ex->txn, &ref, value ? slice_make(value, size) : slice_make(text, len),
+                       TTL_NONE, NULL);
+    }
+    buf_deinit(&name);
+}
+
+static void debug_populate(struct exec *ex)
+{
+    int64_t count, size = 0;
+    const char *bad = "ERR value is out of range, must be positive";
+    struct slice prefix = ex->argc > 3 ? ex->argv[3] : SLICE("key");
+    if (!arg_int_range(ex, 2, 0, INT64_MAX, &count, bad))
+        return;
+    if (ex->argc > 4 && !arg_int_range(ex, 4, 0, proto_settings.max_bulk_len, &size, bad))
+        return;
+    char *value = size ? mem_zalloc(MEM_OTHER, (size_t)size) : NULL;
+    for (int64_t n = 0; n < count; n++)
+        populate_one(ex, prefix, n, value, (size_t)size);
+    mem_free(MEM_OTHER, value, (size_t)size);
+    effect_suppress(ex->txn); /* as in Redis: a tool for filling one server */
+    reply_ok(ex->reply);
+}
+
+static void debug_replicate(struct exec *ex)
+{
+    effect_command(ex->txn, ex->argv + 2, ex->argc - 2);
+    reply_ok(ex->reply);
+}
+
+static void debug_reload(struct exec *ex)
+{
+    reply_error(ex->reply, "ERR there is no persistence to reload from");
+}
+
+/* ---- switches without an effect here ---- */
+
+/* Tables resize in small steps whatever happens elsewhere, there are no scripts that could be
+ * denied, and checksums are not read yet. */
+static void debug_accept(struct exec *ex)
+{
+    reply_ok(ex->reply);
+}
+
+/* Blocks of lists are cut by list-max-listpack-size alone, large elements included. */
+static void debug_packed_threshold(struct exec *ex)
+{
+    uint64_t size;
+    if (!num_parse_memory(ex->argv[2], &size) || size > UINT32_MAX ||
+        (size == 0 && !slice_is(ex->argv[2], "0"))) {
+        reply_error(ex->reply,
+                    "ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+        return;
+    }
+    reply_ok(ex->reply);
+}
+
+/* ---- ends ---- */
+
+static void debug_segfault(struct exec *ex)
+{
+    log_warning("DEBUG SEGFAULT");
+    raise(SIGSEGV);
+}
+
+static void debug_abort(struct exec *ex)
+{
+    log_warning("DEBUG %.*s: the server ends here", (int)ex->argv[1].len, ex->argv[1].ptr);
+    abort();
+}
+
+/* ---- the table ---- */
+
+static void debug_help(struct exec *ex)
+{
+    static const char *const lines[] = {
+        "ASSERT | OOM | PANIC | SEGFAULT",
+        "    End the server in that way.",
+        "DICT-RESIZING <0|1>",
+        "    Accepted, without effect.",
+        "DIGEST",
+        "    A digest of all data.",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "    A digest of each value.",
+        "ERROR <text>",
+        "    Reply with this error.",
+        "HTSTATS <db> | HTSTATS-KEY <key>",
+        "    Figures about hash tables.",
+        "LOG <text>",
+        "    Write a line to the log.",
+        "OBJECT <key>",
+        "    How a value is kept.",
+        "PAUSE-CRON <0|1>",
+        "    Stop or restart periodic work.",
+        "POPULATE <count> [<prefix> [<size>]]",
+        "    Create string keys named <prefix>:<n>; they are not logged.",
+        "PROTOCOL <type>",
+        "    Reply with a value of that type of the protocol.",
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "    Accepted, without effect.",
+        "RELOAD | LOADAOF",
+        "    Not possible without persistence.",
+        "REPLICATE <command> [<arg> ...]",
+        "    Put a command into the log that did not happen.",
+        "SET-ACTIVE-EXPIRE <0|1>",
+        "    Whether keys expire before somebody asks for them.",
+        "SET-DISABLE-DENY-SCRIPTS <0|1>",
+        "    Accepted, without effect.",
+        "SLEEP <seconds>",
+        "    Stop the whole server for a while.",
+        NULL,
+    };
+    reply_help(ex, lines);
+}
+
+static const struct {
+    const char *name;
+    uint32_t min_argc, max_argc;
+    command_fn run;
+} subcommands[] = {
+    {"assert", 2, 2, debug_abort},
+    {"dict-resizing", 3, 3, debug_accept},
+    {"digest", 2, 2, debug_digest},
+    {"digest-value", 2, UINT32_MAX, debug_digest_value},
+    {"error", 3, 3, debug_error},
+    {"help", 2, 2, debug_help},
+    {"htstats", 3, 4, debug_htstats},
+    {"htstats-key", 3, 4, debug_htstats_key},
+    {"loadaof", 2, 2, debug_reload},
+    {"log", 3, 3, debug_log},
+    {"object", 3, 4, debug_object},
+    {"oom", 2, 2, debug_abort},
+    {"panic", 2, 2, debug_abort},
+    {"pause-cron", 3, 3, debug_pause_cron},
+    {"populate", 3, 5, debug_populate},
+    {"protocol", 3, 3, debug_protocol},
+    {"quicklist-packed-threshold", 3, 3, debug_packed_threshold},
+    {"reload", 2, UINT32_MAX, debug_reload},
+    {"replicate", 3, UINT32_MAX, debug_replicate},
+    {"segfault", 2, 2, debug_segfault},
+    {"set-active-expire", 3, 3, debug_set_active_expire},
+    {"set-disable-deny-scripts", 3, 3, debug_accept},
+    {"sleep", 3, 3, debug_sleep},
+};
+
+static bool allowed(struct exec *ex)
+{
+    switch (server_settings.enable_debug_command) {
+    case PROTECTED_YES:
+        return true;
+    case PROTECTED_LOCAL:
+        return sock_is_local(exec_thread(ex)->current->source.fd);
+    default:
+        return false;
+    }
+}
+
+void cmd_debug(struct exec *ex)
+{
+    if (!allowed(ex)) {
+        reply_error(ex->reply,
+                    "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
+                    "\"local\", you can run it from a local connection, otherwise you need to set "
+                    "this option in the configuration file, and then restart the server.");
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
+        if (arg_is(ex, 1, subcommands[i].name) && ex->argc >= subcommands[i].min_argc &&
+            ex->argc <= subcommands[i].max_argc) {
+            subcommands[i].run(ex);
+            return;
+        }
+    reply_errorf(ex->reply,
+                 "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG HELP.",
+                 (int)MIN(ex->argv[1].len, (size_t)128), ex->argv[1].ptr);
+}
