@@ -32,7 +32,9 @@ def arguments():
     parser.add_argument("--no-reactors", action="store_true")
     parser.add_argument("--server", default=os.environ.get("TOKAMAK_SERVER", str(ROOT / "build" / "tokamak-server")))
     parser.add_argument("--output", default=str(ROOT / "bench" / "RESULTS.md"))
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.server = str(Path(options.server).resolve())
+    return options
 
 
 def keep_best(best, results):

@@ -64,6 +64,12 @@ void mem_strfree(char *text);
 /* Sum over all threads; exact when no thread allocates meanwhile. Never negative. */
 size_t mem_used(enum mem_class class);
 size_t mem_used_total(void);
+/* The calling thread's own part of the sum; negative when it frees what others allocated. */
+INLINE int64_t mem_used_self(enum mem_class class)
+{
+    const struct mem_counters *self = mem_counters_self;
+    return self ? __atomic_load_n(&self->used[class], __ATOMIC_RELAXED) : 0;
+}
 
 struct mem_stats {
     size_t allocated, active, resident, retained; /* as jemalloc's stats.*; 0 with libc */

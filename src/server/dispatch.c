@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "server/server_internal.h"
+#include "store/access.h"
 
 #include <stdio.h>
 
@@ -144,6 +145,30 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
     return true;
 }
 
+/* ---- limits of memory and keys ---- */
+
+/* Evicts what must go; false: nothing can, and the command, which may add data, was refused. */
+static bool make_room(struct server_thread *t, const struct session *session,
+                           const struct planned *p, const struct request *r)
+{
+    struct exec *ex = &t->exec;
+    bool adds = p->cmd->flags & CMD_DENYOOM;
+    ex->key_count = 0;
+    if (adds && store_settings.maxkeys)
+        collect_keys(t, p, r);
+    enum evict_verdict verdict =
+        evict_make_room(&t->evictor, &t->txn, session->db, ex->keys, ex->key_count);
+    if (p->cmd->exclusive)
+        evict_forget(&t->evictor); /* it may change the limits */
+    if (!adds || verdict == EVICT_FITS || verdict == EVICT_LATER)
+        return true;
+    reply_error(&t->reply,
+                verdict == EVICT_FULL_MEMORY
+                    ? "OOM command not allowed when used memory > 'maxmemory'."
+                    : "OOM command not allowed when the number of keys would pass 'maxkeys'.");
+    return false;
+}
+
 /* ---- stage 3: run ---- */
 
 static bool wants_exclusive(const struct server_thread *t, const struct command *cmd)
@@ -238,7 +263,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     if (unlikely(p->cmd != run->counting))
         count_calls(run, p->cmd);
     reply_begin(&t->reply);
-    if (unlikely(!admit(t, p->cmd, r, session))) {
+    if (unlikely(!admit(t, p->cmd, r, session) ||
+                 (evict_limited() && !make_room(t, session, p, r)))) {
         finish_reply(t, session, mark);
         if (p->cmd)
             stat_bump(&t->stats[p->cmd->id].rejected, 1);
@@ -300,7 +326,8 @@ static void run_batch(struct run *run, const struct planned *plans, const struct
 static void start_clock(struct server_thread *t)
 {
     t->txn.now_ms = clock_wall_ms();
-    t->txn.access_clock = (uint32_t)(t->txn.now_ms / 1000) & 0xffffff;
+    t->txn.access_clock = access_lru_clock(t->txn.now_ms);
+    evict_forget(&t->evictor);
 }
 
 uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, struct output *out)

@@ -29,9 +29,14 @@ static void fire(struct timer *self)
     } else if (gate_enter(gates, t->txn.self)) {
         t->txn.now_ms = clock_wall_ms();
         t->txn.restartable = false;
+        evict_forget(&t->evictor);
         int64_t next = expire_due(t, t->txn.now_ms);
+        bool more = evict_limited() &&
+                    evict_make_room(&t->evictor, &t->txn, 0, NULL, 0) == EVICT_LATER;
         gate_leave(gates, t->txn.self);
         wait = next == INT64_MAX ? IDLE_MS : MIN(MAX(next - t->txn.now_ms + 1, 1), (int64_t)IDLE_MS);
+        if (more)
+            wait = 1;
     }
     reactor_arm(&t->net.reactor, self, t->net.reactor.now_ms + wait);
 }

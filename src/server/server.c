@@ -14,7 +14,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 1000, FIRST_KEYS = 64, RESERVED_FDS = 64 };
+enum { DRAIN_MS = 1000, FIRST_KEYS = 64, RESERVED_FDS = 64, FREE_SAMPLES = 5 };
 
 struct server *the_server;
 
@@ -23,6 +23,7 @@ struct server *the_server;
 struct free_job {
     struct job job;
     struct entry *entry;
+    int64_t entry_bytes; /* about */
     struct part *parts;
     unsigned part_count;
 };
@@ -34,13 +35,17 @@ static void run_free(struct job *self)
         entry_destroy(job->entry);
     if (job->parts)
         keyspace_free_parts(job->parts, job->part_count);
+    keyspace_freeing(-1, -job->entry_bytes);
     mem_free(MEM_OTHER, job, sizeof(*job));
 }
 
 static void submit_free(struct entry *e, struct part *parts, unsigned count)
 {
     struct free_job *job = mem_alloc(MEM_OTHER, sizeof(*job));
-    *job = (struct free_job){{.run = run_free}, e, parts, count};
+    *job = (struct free_job){{.run = run_free}, e, 0, parts, count};
+    if (e)
+        job->entry_bytes = (int64_t)entry_bytes(e, FREE_SAMPLES);
+    keyspace_freeing(1, job->entry_bytes);
     worker_submit(the_server->pool, &job->job);
 }
 
@@ -82,6 +87,7 @@ static enum err create_thread(struct server *s, unsigned id)
     t->net.owner = t;
     t->net.reactor.after_turn = after_turn;
     txn_init(&t->txn, s->ks, gate_register(&s->ks->gates, dispatch_gate_wake, t));
+    evictor_init(&t->evictor);
     t->key_cap = FIRST_KEYS;
     t->keys = mem_alloc(MEM_OTHER, t->key_cap * sizeof(struct key));
     t->exec.txn = &t->txn;

@@ -9,6 +9,7 @@
 #include "net/conn.h"
 #include "server/server.h"
 #include "server/settings.h"
+#include "store/evict.h"
 #include "store/keyspace.h"
 #include "store/settings.h"
 
@@ -24,6 +25,7 @@ struct server_thread {
     struct net_thread net;
     struct server *server;
     struct txn txn;
+    struct evictor evictor;
     struct exec exec;
     struct reply reply;
     struct key *keys; /* of the command that runs, when it has more than one */

@@ -124,6 +124,15 @@ int64_t keyspace_expires(const struct keyspace *ks, int db)
     return MAX(sum, 0);
 }
 
+int64_t keyspace_all_keys(const struct keyspace *ks)
+{
+    int64_t sum = 0;
+    for (unsigned i = 0; i < MAX(ks->gates.count, 1u); i++)
+        for (int db = 0; db < ks->db_count; db++)
+            sum += atomic_load_explicit(&ks->stats[i].counts[db].keys, memory_order_relaxed);
+    return MAX(sum, 0);
+}
+
 uint64_t keyspace_stat(const struct keyspace *ks, enum store_stat which)
 {
     uint64_t sum = 0;
@@ -150,6 +159,32 @@ size_t entry_free_effort(const struct entry *e)
     if (!has_pointer(e))
         return 1;
     return value_ops[entry_type(e)]->effort(entry_encoding(e), entry_pointer(e));
+}
+
+size_t entry_bytes(const struct entry *e, size_t samples)
+{
+    size_t bytes = mem_size_class(entry_size(e));
+    if (has_pointer(e))
+        bytes += value_ops[entry_type(e)]->bytes(entry_encoding(e), entry_pointer(e), samples);
+    return bytes;
+}
+
+static _Atomic int64_t freeing_jobs, freeing_bytes;
+
+void keyspace_freeing(int64_t jobs, int64_t bytes)
+{
+    atomic_fetch_add_explicit(&freeing_jobs, jobs, memory_order_relaxed);
+    atomic_fetch_add_explicit(&freeing_bytes, bytes, memory_order_relaxed);
+}
+
+int64_t keyspace_freeing_jobs(void)
+{
+    return atomic_load_explicit(&freeing_jobs, memory_order_relaxed);
+}
+
+int64_t keyspace_freeing_bytes(void)
+{
+    return atomic_load_explicit(&freeing_bytes, memory_order_relaxed);
 }
 
 void entry_release(struct entry *e, bool lazy)

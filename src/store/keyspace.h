@@ -86,6 +86,7 @@ int db_random_nonempty(const struct keyspace *ks, const struct db *db, struct rn
 /* Sums over all threads. */
 int64_t keyspace_keys(const struct keyspace *ks, int db);
 int64_t keyspace_expires(const struct keyspace *ks, int db);
+int64_t keyspace_all_keys(const struct keyspace *ks); /* of all databases */
 uint64_t keyspace_stat(const struct keyspace *ks, enum store_stat which);
 
 /* A counter that only its owner thread writes. */
@@ -100,8 +101,15 @@ void entry_destroy(struct entry *e);
 /* Elements that entry_destroy() would walk: decides whether it is left to a worker. */
 size_t entry_free_effort(const struct entry *e);
 
+/* Bytes of an entry and its value; large collections are estimated from `samples` members (0: all). */
+size_t entry_bytes(const struct entry *e, size_t samples);
+
 /* Plugged in by the server: destroys the entry on another thread, soon. NULL: at once. */
 extern void (*keyspace_free_later)(struct entry *e);
+/* What other threads are freeing: who plugs in says so, around each job. Whole tables have unknown bytes: 0. */
+void keyspace_freeing(int64_t jobs, int64_t bytes);
+int64_t keyspace_freeing_jobs(void);
+int64_t keyspace_freeing_bytes(void);
 /* Drops an entry that is in no table any more, here or on the worker pool according to its size. */
 void entry_release(struct entry *e, bool lazy);
 

@@ -62,6 +62,14 @@ struct member *member_create_valued(struct slice name, struct slice value)
     return m;
 }
 
+struct member *member_copy(const struct member *m)
+{
+    size_t size = member_size(m);
+    struct member *copy = mem_alloc(MEM_DATA, size);
+    memcpy(copy, m, size);
+    return copy;
+}
+
 void member_free(struct member *m)
 {
     mem_free(MEM_DATA, m, member_size(m));

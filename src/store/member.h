@@ -102,6 +102,7 @@ INLINE bool member_has_name(const void *member, const void *name)
 struct member *member_create(struct slice name);
 struct member *member_create_scored(struct slice name, double score);
 struct member *member_create_valued(struct slice name, struct slice value);
+struct member *member_copy(const struct member *m);
 void member_free(struct member *m);
 
 /* Another value: in place when the size class stays, otherwise in a new node with the same name.

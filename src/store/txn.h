@@ -40,7 +40,7 @@ struct txn {
     struct keyspace *ks;
     struct db *db;
     int64_t now_ms;        /* wall clock of the batch: all keys expire against it */
-    uint32_t access_clock; /* what a touched entry's access field gets (LRU) */
+    uint32_t access_clock; /* what a touched entry's access field gets, but for LFU policies */
     unsigned self;         /* gate index */
     bool exclusive;
     bool no_touch;         /* leave access clocks alone */
@@ -72,6 +72,8 @@ void txn_lock(struct txn *t, const struct key *keys, uint32_t count);
 /* For walks over the keyspace: locks this one shard (no other held), until txn_unlock(), which also hands over
  * the DELs of keys that expired meanwhile. */
 void txn_lock_shard(struct txn *t, unsigned shard);
+/* The same without waiting: false when somebody holds it. */
+bool txn_try_shard(struct txn *t, unsigned shard);
 void txn_unlock(struct txn *t);
 /* Hands the effect to the sink and drops the locks. `argv` is the command itself. */
 void txn_end(struct txn *t, const struct slice *argv, uint32_t argc);
@@ -94,6 +96,9 @@ void txn_set_string(struct txn *t, struct ref *ref, struct slice text, int64_t e
                     const char *event);
 /* The same with an integer, TTL kept: the result of a counter. */
 void txn_set_int(struct txn *t, struct ref *ref, int64_t value, const char *event);
+/* The same with a text that stays one even when it reads as an integer; `flags`: 0, or ENTRY_RAW after an edit. */
+void txn_set_text(struct txn *t, struct ref *ref, struct slice text, uint8_t flags,
+                  const char *event);
 /* Puts a blob as the value (takes the reference), TTL kept: in-place edits of strings, always "raw". */
 void txn_set_blob(struct txn *t, struct ref *ref, struct blob *blob, const char *event);
 /* Adds a missing key with a collection root. Edits; the caller commits when it has filled it. */
@@ -138,3 +143,5 @@ INLINE void txn_prefetch_shard(const struct txn *t, const struct db *db, uint64_
 /* Second and third: bucket, then entry, under the shard's lock if it is free. */
 void txn_prefetch_bucket(struct txn *t, const struct db *db, uint64_t hash);
 void txn_prefetch_entry(struct txn *t, const struct db *db, uint64_t hash);
+/* All stages for keys whose shards are held: call it a few keys ahead of their lookups. */
+void txn_prefetch_held(struct txn *t, const struct key *keys, uint32_t count);

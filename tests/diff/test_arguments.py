@@ -30,6 +30,7 @@ def run_batch(server, commands):
 def test_edge_integers_in_every_argument(start_server):
     server = start_server(**LIMITS)
     with server.connect() as conn:
+        assert isinstance(conn.cmd("COMMAND"), list), "the server has no COMMAND"
         commands = [call for words, arity in table(conn) for call in calls(words, arity)]
     assert len(commands) > 5000
     for start in range(0, len(commands), BATCH):

@@ -25,11 +25,12 @@ IDLE_COMMANDS = [
 @pytest.fixture
 def recording(start_server, tmp_path):
     """A server that writes its effects to a file; skips where there is no such directive."""
+    with start_server().connect() as conn:
+        known = conn.cmd("CONFIG", "GET", "debug-effects-file")
+    if not isinstance(known, list) or not known:
+        pytest.skip("the server has no directive debug-effects-file")
     path = tmp_path / "effects"
     server = start_server(debug_effects_file=path, **LIMITS)
-    with server.connect() as conn:
-        if not conn.cmd("CONFIG", "GET", "debug-effects-file"):
-            pytest.skip("the server has no debug-effects-file")
     server.effects = path
     return server
 

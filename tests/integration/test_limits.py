@@ -1,11 +1,13 @@
 """Limits that keep one client from harming the others."""
 import resource
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from lib.resp import Connection, encode
+from lib.server import binary_under_test
 from lib.wait import wait_until
 
 VALUE = 100_000
@@ -108,8 +110,6 @@ def test_killed_client_mid_pipeline(server):
 @pytest.mark.tokamak
 def test_unknown_directive_names_file_and_line(tmp_path):
     """The start stops and says where, and what was probably meant."""
-    import subprocess
-    from lib.server import binary_under_test
     config = tmp_path / "bad.conf"
     config.write_text("# fine\nport 0\nmaxmemry 100mb\n")
     result = subprocess.run([binary_under_test(), str(config)], capture_output=True, text=True, timeout=10)

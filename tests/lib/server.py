@@ -22,7 +22,7 @@ STOPPED_BY_US = (0, -signal.SIGTERM, -signal.SIGKILL)
 
 def binary_under_test():
     """TOKAMAK_SERVER, or the default build."""
-    return os.environ.get("TOKAMAK_SERVER") or str(ROOT / "build" / "tokamak-server")
+    return str(Path(os.environ.get("TOKAMAK_SERVER") or ROOT / "build" / "tokamak-server").absolute())
 
 
 def is_redis(binary):

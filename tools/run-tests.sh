@@ -1,0 +1,39 @@
+#!/bin/sh
+# Runs the suites on a finished build: quick | long | sanitizer DIR | sanitizer-short DIR.
+set -u
+mode=$1
+dir=${2:-build}
+python=${PYTHON:-/usr/bin/python3}
+failed=0
+
+export TOKAMAK_SERVER="$dir/tokamak-server"
+export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}"
+export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1}"
+
+# The linearizability checker must find the anomaly of a build with locks left out.
+build_broken() {
+    [ -e build-broken/build.ninja ] ||
+        meson setup build-broken -Dbroken_lock=true -Dsched_fuzz=true -Db_lto=false --buildtype=debugoptimized >/dev/null
+    ninja -C build-broken tokamak-server >/dev/null && export TOKAMAK_BROKEN_SERVER=build-broken/tokamak-server
+}
+
+$python tools/check_layers.py || failed=1
+meson test -C "$dir" --print-errorlogs --timeout-multiplier 4 || failed=1
+case $mode in
+quick)
+    build_broken || failed=1
+    $python -m pytest -q tests || failed=1
+    ;;
+long)
+    build_broken || failed=1
+    TOKAMAK_AXES=product DIFF_COMMANDS=400000 STORM_COMMANDS=2000000 $python -m pytest -q tests || failed=1
+    ;;
+sanitizer)
+    STORM_COMMANDS=2000000 $python -m pytest -q tests -m "not release" || failed=1
+    ;;
+sanitizer-short)
+    TOKAMAK_AXES=default DIFF_COMMANDS=30000 STORM_COMMANDS=100000 $python -m pytest -q tests -m "not release" || failed=1
+    ;;
+esac
+exit $failed
