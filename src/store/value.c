@@ -50,7 +50,6 @@ const struct value_ops *const value_ops[TYPE_COUNT] = {
     [TYPE_HASH] = &hash_value_ops,
     [TYPE_SET] = &set_value_ops,
     [TYPE_ZSET] = &zset_value_ops,
-    [TYPE_HASH] = &hash_value_ops,
 };
 
 static bool is_direct(enum encoding encoding)
