@@ -25,9 +25,16 @@ def _no_such_subcommand(command, ours, theirs):
         command[:2] in ([b"CLIENT", b"NO-TOUCH"], [b"CLIENT", b"SETINFO"])
 
 
+def _rank_with_score(command, ours, theirs):
+    """7.2 gave ZRANK and ZREVRANK a fourth argument."""
+    return command[0] in (b"ZRANK", b"ZREVRANK") and len(command) == 4 and \
+        isinstance(theirs, Error) and theirs.startswith(b"ERR wrong number of arguments")
+
+
 RULES = [
     ("encodings that 7.2 added", _encoding),
     ("subcommands that 7.2 added", _no_such_subcommand),
+    ("options that 7.2 added", _rank_with_score),
 ]
 
 
