@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/config.h"
+#include "server/process.h"
 #include "server/server.h"
 
 #include <stdio.h>
@@ -29,10 +30,13 @@ int main(int argc, char **argv)
     if (status >= 0)
         fprintf(status ? stderr : stdout, "%.*s", (int)buf_len(&message), buf_ptr(&message));
     buf_deinit(&message);
+    if (status < 0)
+        status = process_begin() == OK ? -1 : 1;
     if (status < 0) {
         log_notice("Tokamak " TOKAMAK_VERSION " is starting, pid %d", (int)getpid());
         config_log_inactive();
         status = run();
+        process_end();
     }
     config_deinit();
     return status;

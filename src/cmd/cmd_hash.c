@@ -1,12 +1,13 @@
-/* Commands on hashes: one field, several, or all of them. cmd_hash_scan.c has SCAN and random choice. */
+/* Commands on hashes: one field, several, or all of them. cmd_hash_scan.c has SCAN and random
+ * choice. */
 #include "cmd/exec.h"
-
 #include "proto/settings.h"
 #include "store/hash.h"
 
 #include <math.h>
 
-/* A field or value that a hash cannot hold; only a very large proto-max-bulk-len lets one through. */
+/* A field or value that a hash cannot hold; only a very large proto-max-bulk-len lets one through.
+ */
 static bool check_texts(struct exec *ex, uint32_t from)
 {
     for (uint32_t i = from; i < ex->argc; i++)
@@ -40,7 +41,8 @@ static void set_one(struct exec *ex, struct ref *ref, struct slice value, const 
     close_hash(ex, ref, h, event);
 }
 
-/* The field argv[2] of the key for a write; `value` is empty and *found false when there is none. False: answered. */
+/* The field argv[2] of the key for a write; `value` is empty and *found false when there is none.
+ * False: answered. */
 static bool find_one(struct exec *ex, struct ref *ref, bool *found, struct slice *value,
                      char scratch[NUM_INT64_MAX_LEN])
 {
@@ -244,7 +246,11 @@ void cmd_hlen(struct exec *ex)
         reply_int(ex->reply, ref.entry ? (int64_t)hash_len(hash_of(ref.entry)) : 0);
 }
 
-enum parts { FIELDS = 1, VALUES = 2, BOTH = 3 };
+enum parts {
+    FIELDS = 1,
+    VALUES = 2,
+    BOTH = 3
+};
 
 static void reply_all(struct exec *ex, enum parts parts)
 {

@@ -52,8 +52,12 @@ void cmd_hscan(struct exec *ex)
 
 /* ---- HRANDFIELD ---- */
 
+#define ERROR_COUNT_RANGE \
+    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+
 enum {
-    REPEATS_MAX = 1 << 24,         /* a larger negative count is refused: Redis answers until memory runs out */
+    REPEATS_MAX =
+        1 << 24, /* a larger negative count is refused: Redis answers until memory runs out */
     REPEATS_BYTES_MAX = 256 << 20, /* and so is a reply that would grow beyond this */
     REPEATS_BATCH = 4096,
 };
@@ -103,9 +107,10 @@ static void reply_repeated(struct exec *ex, struct random_reply *random, struct 
 /* argv[2] and argv[3]. False: answered. */
 static bool random_args(struct exec *ex, int64_t *count, bool *with_values)
 {
-    if (!arg_int_range(ex, 2, -INT64_MAX, INT64_MAX, count,
-                       NULL))
+    if (!arg_int(ex, 2, count, NULL))
         return false;
+    if (*count == INT64_MIN)
+        return fail(ex, ERROR_COUNT_RANGE);
     *with_values = ex->argc == 4 && arg_is(ex, 3, "withvalues");
     if (ex->argc > 4 || (ex->argc == 4 && !*with_values))
         return fail_syntax(ex);

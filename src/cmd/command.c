@@ -17,6 +17,13 @@ struct command commands[COMMAND_COUNT] = {
 };
 /* clang-format on */
 
+const char *const acl_category_names[ACL_CATEGORY_COUNT] = {
+    "keyspace",   "read",      "write",       "set",        "sortedset", "list",    "hash",
+    "string",     "bitmap",    "hyperloglog", "geo",        "stream",    "pubsub",  "admin",
+    "fast",       "slow",      "blocking",    "dangerous",  "connection", "transaction",
+    "scripting",
+};
+
 /* Names are found by an open-addressed table over (length, first 16 bytes folded to lower case): no general hash. */
 enum { NAME_SLOTS = 2048, NAME_WORD = 8, NAME_MAX = 32 };
 

@@ -65,6 +65,7 @@ enum acl_category {
     ACL_SCRIPTING = 1 << 20,
 };
 enum { ACL_CATEGORY_COUNT = 21 };
+extern const char *const acl_category_names[ACL_CATEGORY_COUNT]; /* by bit */
 
 enum key_flag { /* Redis's key spec flags */
     KEY_RO = 1 << 0,

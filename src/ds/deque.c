@@ -21,6 +21,20 @@ void deque_deinit(struct deque *d)
     deque_init(d, d->fill);
 }
 
+void deque_copy(struct deque *copy, const struct deque *d)
+{
+    deque_init(copy, d->fill);
+    for (const struct deque_block *from = d->head; from; from = from->next) {
+        struct deque_block *b = deque_block_create(from->cap);
+        b->begin = from->begin;
+        b->end = from->end;
+        b->count = from->count;
+        memcpy(b->data + b->begin, from->data + from->begin, deque_block_used(from));
+        deque_block_link(copy, b, copy->tail);
+    }
+    copy->len = d->len;
+}
+
 size_t deque_bytes(const struct deque *d)
 {
     size_t sum = 0;

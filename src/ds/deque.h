@@ -58,6 +58,8 @@ struct deque_iter {
 void deque_init(struct deque *d, int fill);
 /* Frees all blocks, O(blocks); the deque is empty and usable afterwards. */
 void deque_deinit(struct deque *d);
+/* Fills `copy` (uninitialised) with the entries of `d`, block by block. O(bytes). */
+void deque_copy(struct deque *copy, const struct deque *d);
 /* Bytes of all blocks as charged, without struct deque. O(blocks). */
 size_t deque_bytes(const struct deque *d);
 /* Bytes of all entries as a single listpack would hold them. O(blocks). */

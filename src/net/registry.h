@@ -23,7 +23,7 @@ struct conn_info {
     char *name, *lib_name, *lib_version, *user; /* mem_strdup, may be NULL */
     /* relaxed atomics, written by the owner */
     _Atomic int64_t active_ms; /* wall clock of the last command */
-    _Atomic int db, resp;
+    _Atomic int db, resp, class; /* class: enum client_class */
     _Atomic uint32_t flags; /* enum conn_flag */
     _Atomic uint16_t command; /* enum command_id + 1 of the last command; 0: none */
     _Atomic uint32_t in_bytes, in_free, out_refs;

@@ -1,4 +1,4 @@
-/* client.c: a connection's session: made when it opens, freed when it closes. */
+/* client.c: a connection's session: made when it opens, freed when it closes; and what other threads may ask of it. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/server_internal.h"
@@ -19,23 +19,60 @@ static void opened(struct conn *c)
     client->conn = c;
     client->session.id = c->info.id;
     client->session.proto = c->info.kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2;
-    client->session.authenticated = !server_settings.requirepass || !*server_settings.requirepass;
+    client->session.authenticated = !atomic_load(&the_server->password_set);
     client->session.client = client;
     c->session = client;
     c->parser.authenticated = client->session.authenticated;
+    client_publish(c, 0, c->info.created_ms);
+}
+
+void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
+{
+    const struct session *session = client_session(c);
+    uint32_t flags = (session->no_evict ? CONN_NO_EVICT : 0) |
+                     (session->no_touch ? CONN_NO_TOUCH : 0) |
+                     (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0);
+    int resp = session->proto == REPLY_RESP3 ? 3 : 2;
+    atomic_store_explicit(&c->info.active_ms, now_ms, memory_order_relaxed);
+    atomic_store_explicit(&c->info.db, session->db, memory_order_relaxed);
+    atomic_store_explicit(&c->info.resp, resp, memory_order_relaxed);
+    atomic_store_explicit(&c->info.flags, flags, memory_order_relaxed);
+    if (command_id)
+        atomic_store_explicit(&c->info.command, command_id, memory_order_relaxed);
+}
+
+/* ---- asked for by others ---- */
+
+void clients_wake(struct server_thread *t)
+{
+    atomic_store(&t->client_event, true);
+    reactor_wake(&t->net.reactor);
+}
+
+static void look_at(struct server_thread *t, struct conn *c)
+{
+    if (atomic_load_explicit(&c->info.kill, memory_order_relaxed)) {
+        conn_close(c);
+    } else if (c->held) {
+        pause_forget(t, c);
+        conn_release(c); /* whose next command still has to wait is held again */
+    }
+}
+
+void clients_look(struct server_thread *t)
+{
+    for (struct conn *c = t->net.conns; c; c = c->next)
+        look_at(t, c);
 }
 
 static void closed(struct conn *c)
 {
     struct server_thread *t = thread_of(c);
+    if (c->held)
+        pause_forget(t, c);
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));
     atomic_fetch_sub_explicit(&t->server->connected, 1, memory_order_relaxed);
-    if (t->raised) { /* it may have been this one that asked; the others ask again */
-        t->raised = false;
-        gate_open(&t->server->ks->gates, t->txn.self);
-        atomic_store(&t->gate_event, true);
-        t->net.reactor.again = true;
-    }
+    dispatch_unraise(t); /* it may have been this one that asked; the others ask again */
 }
 
 static void protocol_error(struct conn *c, struct output *out)
@@ -46,6 +83,7 @@ static void protocol_error(struct conn *c, struct output *out)
     reply_begin(&t->reply);
     reply_errorf(&t->reply, "ERR %s", c->parser.error);
     reply_end(&t->reply);
+    stats_count_error(t);
     log_verbose("Protocol error (%s) from client: %s", c->parser.error, c->info.peer);
 }
 

@@ -4,12 +4,19 @@
  * order, each under the locks of its keys. The whole batch is inside the gate, left only for exclusive commands. */
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
+#include "proto/settings.h"
 #include "server/server_internal.h"
 #include "store/access.h"
 
 #include <stdio.h>
 
-enum run_result { RUN_DONE, RUN_LATER };
+enum { SECURITY_LOG_MS = 60 * 1000 };
+enum run_result {
+    RUN_DONE,
+    RUN_LATER, /* when the gate lets it */
+    RUN_HELD,  /* when CLIENT PAUSE ends */
+};
 
 struct planned {
     const struct command *cmd;
@@ -28,7 +35,8 @@ INLINE bool has_one_key(const struct command *cmd, const struct request *r)
 }
 
 HOT static void plan(struct server_thread *t, const struct session *session,
-                     const struct request *requests, uint32_t count, struct planned *plans)
+                     const struct request *requests, uint32_t count, struct planned *plans,
+                     bool prefetch)
 {
     struct db *db = keyspace_db(t->server->ks, session->db);
     uint32_t keyed = 0;
@@ -43,8 +51,8 @@ HOT static void plan(struct server_thread *t, const struct session *session,
         txn_prefetch_shard(&t->txn, db, p->key.hash);
         keyed++;
     }
-    if (keyed < 2)
-        return; /* a single miss has nothing to overlap with */
+    if (keyed < 2 || !prefetch)
+        return; /* a single miss has nothing to overlap with; outside the gate nothing may be looked at */
     for (uint32_t i = 0; i < count; i++)
         if (plans[i].one_key)
             txn_prefetch_bucket(&t->txn, db, plans[i].key.hash);
@@ -92,6 +100,24 @@ INLINE void collect_keys(struct server_thread *t, const struct planned *p, const
 
 /* ---- checks ---- */
 
+/* A browser tricked into sending us its request: nothing of it may run, nothing is answered. */
+COLD static bool is_http(const struct request *r)
+{
+    return slice_is(r->argv[0], "post") || slice_is(r->argv[0], "host:");
+}
+
+COLD static void log_http(const struct conn *c)
+{
+    static _Atomic int64_t last_ms = INT64_MIN / 2;
+    int64_t now_ms = clock_monotonic_ms(), last = atomic_load(&last_ms);
+    if (now_ms - last < SECURITY_LOG_MS || !atomic_compare_exchange_strong(&last_ms, &last, now_ms))
+        return;
+    log_warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
+                "commands to Redis. This is likely due to an attacker attempting to use Cross "
+                "Protocol Scripting to compromise your Redis instance. Connection from %s aborted.",
+                c->info.peer);
+}
+
 COLD static void reject_unknown(struct reply *reply, const struct request *r)
 {
     char args[160];
@@ -127,10 +153,15 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
 {
     struct reply *reply = &t->reply;
     if (unlikely(!cmd)) {
+        if (is_http(r)) {
+            log_http(t->current);
+            conn_close(t->current);
+            return false;
+        }
         reject_unknown(reply, r);
         return false;
     }
-    if (unlikely(!cmd->handler && r->argc >= 2)) {
+    if (unlikely(cmd->subcommand_count && r->argc >= 2)) {
         reject_subcommand(reply, cmd, r);
         return false;
     }
@@ -197,21 +228,45 @@ INLINE void call(struct server_thread *t, const struct planned *p, const struct 
     txn_end(&t->txn, r->argv, r->argc);
 }
 
+struct run {
+    struct server_thread *thread;
+    struct conn *conn;
+    struct session *session;
+    const struct command *counting; /* the command of the calls not yet counted: statistics go by runs of one command */
+    uint64_t calls, started;        /* of that run; cycles */
+    bool inside;                    /* the gate */
+    uint16_t last_command;          /* id + 1 */
+};
+
 /* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the way back is closed. */
-static enum run_result call_exclusive(struct server_thread *t, const struct planned *p,
-                                      const struct request *r, struct session *session)
+static enum run_result call_exclusive(struct run *run, const struct planned *p,
+                                      const struct request *r)
 {
+    struct server_thread *t = run->thread;
     struct gates *gates = &t->server->ks->gates;
-    gate_leave(gates, t->txn.self);
+    if (run->inside)
+        gate_leave(gates, t->txn.self);
+    run->inside = false;
     enum gate_grant grant = gate_exclusive(gates, t->txn.self);
     t->raised = grant != GATE_BUSY;
     if (grant != GATE_GRANTED)
         return RUN_LATER;
-    call(t, p, r, session, true);
+    call(t, p, r, run->session, true);
     t->raised = false;
     t->rerun_exclusive = false;
     gate_open(gates, t->txn.self);
     return RUN_DONE;
+}
+
+/* Gives up exclusive mode that was asked for; who else on this thread wants it asks again. */
+void dispatch_unraise(struct server_thread *t)
+{
+    if (!t->raised)
+        return;
+    t->raised = false;
+    gate_open(&t->server->ks->gates, t->txn.self);
+    atomic_store(&t->gate_event, true);
+    t->net.reactor.again = true;
 }
 
 static void finish_reply(struct server_thread *t, struct session *session,
@@ -230,15 +285,6 @@ static void finish_reply(struct server_thread *t, struct session *session,
         session->reply_mode = REPLY_ON;
 }
 
-struct run {
-    struct server_thread *thread;
-    struct conn *conn;
-    struct session *session;
-    const struct command *counting; /* the command of the calls not yet counted: statistics go by runs of one command */
-    uint64_t calls, started;        /* of that run; cycles */
-    bool inside;                    /* the gate */
-};
-
 static void count_calls(struct run *run, const struct command *next)
 {
     uint64_t now = clock_cycles();
@@ -250,6 +296,43 @@ static void count_calls(struct run *run, const struct command *next)
     run->counting = next;
     run->calls = 0;
     run->started = now;
+}
+
+/* An error reply was written: for INFO errorstats. */
+INLINE bool count_errors(struct server_thread *t, uint32_t errors_before)
+{
+    if (likely(t->reply.errors == errors_before))
+        return false;
+    stats_count_error(t);
+    return true;
+}
+
+INLINE bool enter_gate(struct run *run)
+{
+    if (!run->inside)
+        run->inside = gate_enter(&run->thread->server->ks->gates, run->thread->txn.self);
+    return run->inside;
+}
+
+INLINE bool is_paused(struct server_thread *t, const struct command *cmd)
+{
+    return unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
+           pause_applies(t, cmd);
+}
+
+/* Runs an admitted command in the mode it needs, unless it has to wait. A command that wants exclusive mode does not enter the gate
+ * first: while our own request is pending, the gate is closed to us too. */
+INLINE enum run_result execute(struct run *run, const struct planned *p, const struct request *r)
+{
+    struct server_thread *t = run->thread;
+    if (unlikely(is_paused(t, p->cmd)))
+        return RUN_HELD;
+    if (unlikely(wants_exclusive(t, p->cmd)))
+        return call_exclusive(run, p, r);
+    if (unlikely(!enter_gate(run)))
+        return RUN_LATER;
+    call(t, p, r, run->session, false);
+    return RUN_DONE;
 }
 
 HOT static enum run_result run_one(struct run *run, const struct planned *p,
@@ -266,36 +349,38 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     if (unlikely(!admit(t, p->cmd, r, session) ||
                  (evict_limited() && !make_room(t, session, p, r)))) {
         finish_reply(t, session, mark);
+        count_errors(t, errors);
         if (p->cmd)
             stat_bump(&t->stats[p->cmd->id].rejected, 1);
         return RUN_DONE;
     }
-    if (unlikely(wants_exclusive(t, p->cmd))) {
-        run->inside = false;
-        if (call_exclusive(t, p, r, session) == RUN_LATER) {
-            output_rewind(t->reply.out, mark);
-            return RUN_LATER;
-        }
-    } else {
-        call(t, p, r, session, false);
+    enum run_result result = execute(run, p, r);
+    if (unlikely(result != RUN_DONE)) {
+        output_rewind(t->reply.out, mark);
+        return result;
     }
     finish_reply(t, session, mark);
     run->calls++;
-    if (unlikely(t->reply.errors != errors))
+    run->last_command = (uint16_t)(p->cmd->id + 1);
+    if (unlikely(count_errors(t, errors)))
         stat_bump(&t->stats[p->cmd->id].failed, 1);
     return RUN_DONE;
-}
-
-static bool enter_gate(struct run *run)
-{
-    if (!run->inside)
-        run->inside = gate_enter(&run->thread->server->ks->gates, run->thread->txn.self);
-    return run->inside;
 }
 
 static bool stops_batch(const struct run *run)
 {
     return run->conn->state != CONN_OPEN || run->conn->held;
+}
+
+/* The command at t->at must wait, and with it the connection. */
+COLD static void suspend(struct run *run, enum run_result why)
+{
+    if (why == RUN_LATER) {
+        conn_park(run->conn);
+        return;
+    }
+    dispatch_unraise(run->thread); /* nobody waits for the gates meanwhile */
+    pause_hold(run->thread, run->conn);
 }
 
 /* Runs plans[t->at …] until the end or until something stops it. */
@@ -306,9 +391,9 @@ static void run_batch(struct run *run, const struct planned *plans, const struct
     for (; t->at < count; t->at++) {
         if (unlikely(!requests[t->at].argc))
             continue;
-        if (unlikely(!enter_gate(run)) ||
-            unlikely(run_one(run, &plans[t->at], &requests[t->at]) == RUN_LATER)) {
-            conn_park(run->conn);
+        enum run_result result = run_one(run, &plans[t->at], &requests[t->at]);
+        if (unlikely(result != RUN_DONE)) {
+            suspend(run, result);
             return;
         }
         if (unlikely(run->session->close_after_reply)) {
@@ -337,13 +422,14 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     struct run run = {.thread = t, .conn = c, .session = client_session(c)};
     t->reply.out = out;
     t->current = c;
+    t->requests = requests;
     t->at = 0;
     start_clock(t);
-    if (unlikely(!enter_gate(&run))) {
+    if (likely(!t->raised) && unlikely(!enter_gate(&run))) {
         conn_park(c);
         return 0;
     }
-    plan(t, run.session, requests, count, plans);
+    plan(t, run.session, requests, count, plans, run.inside);
     if (unlikely(setjmp(t->txn.keyspec_unwind))) { /* a wrong key spec: the command at t->at again, alone */
         txn_unlock(&t->txn);
         t->rerun_exclusive = true;
@@ -355,6 +441,9 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;
     c->parser.authenticated = run.session->authenticated;
+    c->parser.max_bulk =
+        (uint64_t)atomic_load_explicit(&proto_settings.max_bulk_len, memory_order_relaxed);
+    client_publish(c, run.last_command, t->txn.now_ms);
     stat_bump(&c->info.commands, t->at);
     return t->at;
 }

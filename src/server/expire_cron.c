@@ -24,7 +24,8 @@ static void fire(struct timer *self)
     struct gates *gates = &t->server->ks->gates;
     int64_t wait = 1;
     if (atomic_load_explicit(&t->server->active_expire_off, memory_order_relaxed) ||
-        atomic_load_explicit(&t->server->cron_paused, memory_order_relaxed)) {
+        atomic_load_explicit(&t->server->cron_paused, memory_order_relaxed) ||
+        pause_active(t->server)) {
         wait = IDLE_MS;
     } else if (gate_enter(gates, t->txn.self)) {
         t->txn.now_ms = clock_wall_ms();

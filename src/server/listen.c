@@ -25,7 +25,8 @@ static struct server_thread *least_loaded(struct server *s)
 
 static bool is_protected(int fd)
 {
-    return server_settings.protected_mode && !*server_settings.requirepass && !sock_is_local(fd);
+    return server_settings.protected_mode && !atomic_load(&the_server->password_set) &&
+           !sock_is_local(fd);
 }
 
 static void take(struct server *s, int fd, enum conn_kind kind)
@@ -140,13 +141,17 @@ static enum err open_port(struct server *s, int port, enum conn_kind kind)
     return ERR_SYS;
 }
 
+static enum err open_ports(struct server *s)
+{
+    enum err err = open_port(s, server_settings.port, CONN_RESP);
+    return err ? err : open_port(s, server_settings.frame_port, CONN_FRAME);
+}
+
 enum err listeners_open(struct server *s)
 {
     timer_init(&s->accept_retry, retry_accept);
     s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    enum err err = open_port(s, server_settings.port, CONN_RESP);
-    if (!err)
-        err = open_port(s, server_settings.frame_port, CONN_FRAME);
+    enum err err = open_ports(s);
     if (err || !*server_settings.unixsocket)
         return err;
     int fd;
@@ -157,6 +162,29 @@ enum err listeners_open(struct server *s)
         return err;
     }
     return add_listener(s, fd, CONN_UNIX);
+}
+
+/* Closes the TCP listeners; the unix socket's moves to the front of the array. */
+static void close_ports(struct server *s)
+{
+    unsigned count = s->listener_count;
+    s->listener_count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        enum conn_kind kind = s->listeners[i].kind;
+        int fd = s->listeners[i].source.fd;
+        reactor_remove(&s->acceptor, &s->listeners[i].source);
+        if (kind != CONN_UNIX || add_listener(s, fd, kind) != OK)
+            close(fd);
+    }
+}
+
+enum err listeners_reopen(struct server *s)
+{
+    close_ports(s); /* first: an address that stays could not be bound twice */
+    enum err err = open_ports(s);
+    if (err)
+        close_ports(s);
+    return err;
 }
 
 void listeners_close(struct server *s)

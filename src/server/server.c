@@ -37,6 +37,7 @@ static void run_free(struct job *self)
         keyspace_free_parts(job->parts, job->part_count);
     keyspace_freeing(-1, -job->entry_bytes);
     mem_free(MEM_OTHER, job, sizeof(*job));
+    atomic_fetch_add_explicit(&the_server->lazy_freed, 1, memory_order_relaxed);
 }
 
 static void submit_free(struct entry *e, struct part *parts, unsigned count)
@@ -64,6 +65,9 @@ static void free_parts_later(struct part *parts, unsigned count)
 static void after_turn(struct reactor *r)
 {
     struct server_thread *t = container_of(r, struct server_thread, net.reactor);
+    if (unlikely(atomic_load_explicit(&t->client_event, memory_order_relaxed)) &&
+        atomic_exchange(&t->client_event, false))
+        clients_look(t);
     if (unlikely(atomic_load_explicit(&t->gate_event, memory_order_relaxed)) &&
         atomic_exchange(&t->gate_event, false))
         conn_resume_all(&t->net);
@@ -92,6 +96,7 @@ static enum err create_thread(struct server *s, unsigned id)
     t->keys = mem_alloc(MEM_OTHER, t->key_cap * sizeof(struct key));
     t->exec.txn = &t->txn;
     t->exec.reply = &t->reply;
+    timer_init(&t->pause_timer, pause_fired);
     expire_cron_start(t);
     s->threads[s->thread_count++] = t;
     return OK;
@@ -116,7 +121,7 @@ static void *thread_main(void *arg)
 
 /* ---- signals ---- */
 
-static void begin_shutdown(struct server *s)
+void server_stop(struct server *s)
 {
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
     reactor_stop(&s->acceptor);
@@ -129,7 +134,7 @@ static void signal_ready(struct source *self, unsigned bits)
     while (read(self->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         log_warning("Received %s scheduling shutdown...",
                     info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-        begin_shutdown(s);
+        server_stop(s);
     }
 }
 
@@ -151,26 +156,32 @@ static enum err watch_signals(struct server *s)
 
 /* ---- life ---- */
 
+bool server_raise_file_limit(unsigned clients, unsigned *out_max)
+{
+    rlim_t want = (rlim_t)clients + RESERVED_FDS;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+        return true;
+    rlim_t hard = limit.rlim_max;
+    limit = (struct rlimit){want, MAX(hard, want)};
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        return true;
+    limit = (struct rlimit){hard, hard};
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* as many as there are */
+    *out_max = hard > 2 * RESERVED_FDS ? (unsigned)hard - RESERVED_FDS : RESERVED_FDS;
+    return false;
+}
+
 /* As Redis: enough descriptors for maxclients, or fewer clients. */
 static void adjust_file_limit(void)
 {
-    rlim_t want = net_settings.maxclients + RESERVED_FDS;
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+    unsigned wanted = net_settings.maxclients, possible;
+    if (server_raise_file_limit(wanted, &possible))
         return;
-    limit.rlim_cur = want;
-    if (limit.rlim_max < want)
-        limit.rlim_max = want;
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-        return;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-    net_settings.maxclients = limit.rlim_max > 2 * RESERVED_FDS ? (unsigned)limit.rlim_max - RESERVED_FDS : RESERVED_FDS;
-    log_warning("You requested maxclients needing %llu file descriptors; the limit is %llu: "
+    net_settings.maxclients = possible;
+    log_warning("You requested maxclients of %u; the limit of file descriptors is too low: "
                 "maxclients has been reduced to %u.",
-                (unsigned long long)want, (unsigned long long)limit.rlim_max,
-                net_settings.maxclients);
+                wanted, possible);
 }
 
 static enum err create_parts(struct server *s)
@@ -199,7 +210,10 @@ enum err server_create(struct server **out)
     the_server = *out = s;
     s->next_client_id = 1;
     s->started_ms = clock_monotonic_ms();
+    s->started_wall_s = clock_wall_ms() / 1000;
+    s->password_set = *server_settings.requirepass != 0;
     rand_hex(s->run_id, 40);
+    rand_hex(s->replication_id, 40);
     hash_seed(NULL);
     commands_init();
     adjust_file_limit();
@@ -211,7 +225,11 @@ enum err server_create(struct server **out)
         err = create_parts(s);
     if (err)
         log_warning("Cannot start: %s (%s)", err_text(err), strerror(errno));
-    return err ? err : listeners_open(s);
+    if (!err)
+        err = listeners_open(s);
+    config_apply_register();
+    stats_start(s);
+    return err;
 }
 
 int server_run(struct server *s)
@@ -227,6 +245,7 @@ int server_run(struct server *s)
     log_notice("Ready to accept connections tcp");
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
+    acceptor_call_end(s);
     listeners_close(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         reactor_stop(&s->threads[i]->net.reactor);
@@ -244,6 +263,7 @@ void server_destroy(struct server *s)
     keyspace_free_later = NULL;
     keyspace_free_parts_later = NULL;
     keyspace_destroy(s->ks);
+    reactor_disarm(&s->acceptor, &s->sample_timer);
     effects_file_close();
     reactor_deinit(&s->acceptor);
     mem_free_aligned(MEM_OTHER, s, sizeof(*s));

@@ -13,13 +13,23 @@
 #include "store/keyspace.h"
 #include "store/settings.h"
 
-enum { THREADS_MAX = 64, LISTENERS_MAX = 40 };
+/* What clients that look at it expect: the version whose replies we give. */
+#define REDIS_VERSION "7.2.4"
+
+enum { THREADS_MAX = 64, LISTENERS_MAX = 40, ERROR_CODES_MAX = 128, ERROR_CODE_BYTES = 24 };
 
 enum engine_status { ENGINE_WAITING, ENGINE_BUSY, ENGINE_SHUTTING_DOWN };
 
 struct command_stats { /* of one command on one thread; read by others */
     _Atomic uint64_t calls, cycles, rejected, failed;
 };
+
+struct error_stat { /* of one code on one thread; the code never changes once it is counted in error_codes */
+    char code[ERROR_CODE_BYTES];
+    _Atomic uint64_t count;
+};
+
+enum pause_kind { PAUSE_NONE, PAUSE_WRITE, PAUSE_ALL };
 
 struct server_thread {
     struct net_thread net;
@@ -34,9 +44,16 @@ struct server_thread {
     bool rerun_exclusive;   /* its key spec was wrong: again, alone */
     bool raised;            /* exclusive mode is asked for and not yet used */
     _Atomic bool gate_event; /* a gate wake has come */
+    _Atomic bool client_event; /* somebody was killed, or a pause ended: look at all clients */
     struct conn *current;    /* whose command runs */
+    const struct request *requests; /* its batch; requests[at] is the command */
     struct command_stats stats[COMMAND_COUNT];
+    struct error_stat errors[ERROR_CODES_MAX];
+    _Atomic uint32_t error_codes; /* used slots of errors; release after the slot is written */
+    _Atomic uint64_t error_replies;
+    _Atomic uint32_t held_clients; /* by CLIENT PAUSE */
     struct timer expire_timer;
+    struct timer pause_timer; /* armed while clients are held */
 };
 
 struct listener {
@@ -45,9 +62,21 @@ struct listener {
     enum conn_kind kind;
 };
 
-struct error_stat;
+/* What instantaneous_* shows: computed by the main thread, ten times a second. */
+struct rates {
+    _Atomic uint64_t commands, bytes_in, bytes_out; /* per second */
+};
+
+struct stats_totals { /* sums over all threads since the start or the last CONFIG RESETSTAT */
+    uint64_t commands, errors, bytes_in, bytes_out, reads, writes, limit_closed, query_limit_closed;
+    uint64_t hits, misses, expired, evicted, keyspec_fallbacks;
+};
 
 struct server {
+    CACHE_ALIGNED _Atomic int pause;  /* enum pause_kind; read for every command, changed under pause_lock */
+    _Atomic int64_t pause_until_ms;   /* monotonic */
+    struct lock pause_lock;
+    _Atomic bool password_set;        /* requirepass, for those outside the gates */
     struct keyspace *ks;
     struct worker_pool *pool;
     struct server_thread *threads[THREADS_MAX];
@@ -63,8 +92,20 @@ struct server {
     _Atomic unsigned connected; /* clients accepted and not yet gone */
     _Atomic int status;         /* enum engine_status */
     int64_t started_ms;         /* monotonic */
+    int64_t started_wall_s;
     _Atomic bool cron_paused, active_expire_off; /* DEBUG */
-    char run_id[41];
+    char run_id[41], replication_id[41];
+    /* ---- statistics: stats.c ---- */
+    struct timer sample_timer; /* on the main thread */
+    struct rates rates;
+    struct stats_totals baseline; /* what CONFIG RESETSTAT forgot; written in exclusive mode */
+    size_t startup_bytes;
+    _Atomic size_t peak_bytes;
+    _Atomic uint64_t lazy_freed; /* values and tables freed by workers */
+    _Atomic int64_t main_user_us, main_system_us; /* CPU time of the main thread */
+    /* ---- calls to the main thread: acceptor_call.c ---- */
+    struct lock acceptor_lock;
+    bool acceptor_gone; /* guarded by acceptor_lock */
 };
 
 /* The one server of this process, for the few places that have no way to it (handlers). Set by server_create(). */
@@ -87,10 +128,75 @@ extern const struct conn_ops client_conn_ops;
 /* dispatch.c */
 uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, struct output *out);
 void dispatch_gate_wake(void *arg);
+void dispatch_unraise(struct server_thread *t);
+
+/* client.c: what other threads asked for: closes killed clients, releases held ones. The owner thread. */
+void clients_look(struct server_thread *t);
+/* Makes the thread call clients_look() soon. Any thread. */
+void clients_wake(struct server_thread *t);
+/* Publishes what CLIENT LIST shows of the connection. The owner thread. */
+void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms);
+
+/* cmd_client.c */
+/* False: answered with the error for names that CLIENT LIST could not show. */
+bool client_check_name(struct exec *ex, struct slice name);
+/* "" takes the name away. */
+void client_set_name(struct conn *c, struct slice name);
+
+/* client_list.c */
+struct client_filter {
+    const uint64_t *ids; /* NULL: all */
+    size_t id_count;
+    int class;                 /* enum client_class, -1: all; CLASS_PRIMARY */
+    struct slice addr, laddr;  /* ptr NULL: all */
+    int64_t max_age_s;         /* at least so old; 0: all */
+    const struct conn_info *skip;
+};
+enum { CLASS_PRIMARY = CLIENT_CLASSES }; /* our link to a primary: there is none */
+/* False: answered "Unknown client type". */
+bool client_parse_type(struct exec *ex, uint32_t index, int *out);
+/* Calls visit for each client that passes, with its registry locked: visit takes no lock. */
+void clients_visit(struct server *s, const struct client_filter *filter,
+                   void (*visit)(void *arg, struct server_thread *t, struct conn_info *info), void *arg);
+/* Updates what is shown of the client whose command runs. */
+void client_publish_self(struct exec *ex);
+
+/* pause.c: CLIENT PAUSE. */
+/* True when the command must wait; the pause has not ended. */
+bool pause_applies(struct server_thread *t, const struct command *cmd);
+/* Holds the connection until the pause ends. */
+void pause_hold(struct server_thread *t, struct conn *c);
+void pause_fired(struct timer *self);
+/* The connection is no longer held, or closes. */
+void pause_forget(struct server_thread *t, struct conn *c);
+bool pause_active(struct server *s);
+
+/* stats.c */
+void stats_count_error(struct server_thread *t);
+void stats_sum(const struct server *s, struct stats_totals *out);
+/* Exclusive mode only. */
+void stats_reset(struct server *s);
+void stats_start(struct server *s);
+/* Also moves the peak. */
+size_t stats_memory(struct server *s);
+
+/* acceptor_call.c: runs a function on the main thread and waits for it. Exclusive mode or start only; false: the server stops. */
+bool acceptor_call(struct server *s, void (*run)(void *arg), void *arg);
+void acceptor_call_end(struct server *s);
+
+/* config_apply.c */
+void config_apply_register(void);
+
+/* server.c: begins a graceful stop. Any thread. */
+void server_stop(struct server *s);
+/* Raises the limit of descriptors for maxclients; false when the system refuses (the limit then stands in *out_max). */
+bool server_raise_file_limit(unsigned clients, unsigned *out_max);
 
 /* listen.c */
 enum err listeners_open(struct server *s);
 void listeners_close(struct server *s);
+/* Opens the RESP ports anew after port or bind changed. The main thread. */
+enum err listeners_reopen(struct server *s);
 
 /* expire_cron.c: each reactor fires the timers of its share of the shards. */
 void expire_cron_start(struct server_thread *t);

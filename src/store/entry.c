@@ -139,6 +139,7 @@ const char *entry_encoding_name(const struct entry *e)
     case ENC_BLOB:
         return "raw";
     case ENC_PACKED:
+    case ENC_SHORT_DEQUE:
         return "listpack";
     case ENC_INTSET:
         return "intset";
@@ -147,7 +148,7 @@ const char *entry_encoding_name(const struct entry *e)
     case ENC_TREE:
         return "skiplist";
     case ENC_DEQUE:
-        return "quicklist"; /* a short list says listpack: list.c decides */
+        return "quicklist";
     case ENC_STREAM:
         return "stream";
     }

@@ -27,7 +27,8 @@ enum encoding {
     ENC_INTSET, /* set: intset.h block */
     ENC_TABLE,  /* hash, set: table of members */
     ENC_TREE,   /* zset: T-tree and member table */
-    ENC_DEQUE,  /* list */
+    ENC_DEQUE,  /* list: struct deque */
+    ENC_SHORT_DEQUE, /* the same, while Redis would keep the list in one listpack: list.h */
     ENC_STREAM,
 };
 

@@ -123,8 +123,7 @@ bool hash_find(struct hash h, struct slice field, char scratch[NUM_INT64_MAX_LEN
         return at != 0;
     }
     struct table_pos pos;
-    const struct member *m =
-        table_find(h.root, hash_slice(field), member_has_name, &field, &pos);
+    const struct member *m = table_find(h.root, hash_slice(field), member_has_name, &field, &pos);
     if (m)
         *value = member_value(m);
     return m != NULL;
@@ -204,7 +203,10 @@ static void visit_member(void *member, void *arg)
 
 uint64_t hash_scan(struct hash h, uint64_t cursor, uint64_t count, value_visit_fn visit, void *arg)
 {
-    enum { STEPS_PER_FIELD = 10 }; /* as Redis limits the buckets that a call looks at */
+    enum {
+        STEPS_PER_FIELD = 10
+    }; /* as Redis limits the buckets that a call looks at */
+
     if (h.encoding == ENC_PACKED) {
         if (visit)
             visit_all(h, visit, arg);
@@ -253,7 +255,8 @@ void hash_pick(struct hash h, struct rng *rng, uint64_t count, value_visit_fn vi
     }
 }
 
-/* Selection sampling (Knuth, vol. 2, 3.4.2, algorithm S): each field is taken with the chance wanted / left. */
+/* Selection sampling (Knuth, vol. 2, 3.4.2, algorithm S): each field is taken with the chance
+ * wanted / left. */
 static void pick_by_walk(struct hash h, struct rng *rng, uint64_t wanted, value_visit_fn visit,
                          void *arg)
 {
@@ -308,7 +311,7 @@ static void free_member(void *member, void *arg)
     member_free(member);
 }
 
-static void destroy(enum encoding encoding, void *root)
+static void value_destroy(enum encoding encoding, void *root)
 {
     if (encoding == ENC_PACKED) {
         packed_free(root);
@@ -318,12 +321,12 @@ static void destroy(enum encoding encoding, void *root)
     mem_free(MEM_DATA, root, sizeof(struct table));
 }
 
-static size_t effort(enum encoding encoding, const void *root)
+static size_t value_effort(enum encoding encoding, const void *root)
 {
     return encoding == ENC_PACKED ? 1 : ((const struct table *)root)->used;
 }
 
-static size_t bytes(enum encoding encoding, const void *root, size_t samples)
+static size_t value_bytes(enum encoding encoding, const void *root, size_t samples)
 {
     if (encoding == ENC_PACKED)
         return mem_size_class(packed_bytes(root));
@@ -340,7 +343,7 @@ static size_t bytes(enum encoding encoding, const void *root, size_t samples)
     return sampled ? fixed + (size_t)((double)sum / (double)sampled * (double)t->used) : fixed;
 }
 
-static void *copy(enum encoding encoding, const void *root)
+static void *value_copy(enum encoding encoding, const void *root)
 {
     if (encoding == ENC_PACKED)
         return packed_dup(root);
@@ -356,15 +359,15 @@ static void *copy(enum encoding encoding, const void *root)
     return to;
 }
 
-static void visit(enum encoding encoding, const void *root, value_visit_fn visit, void *arg)
+static void value_visit(enum encoding encoding, const void *root, value_visit_fn visit, void *arg)
 {
     visit_all((struct hash){encoding, (void *)root}, visit, arg);
 }
 
 const struct value_ops hash_value_ops = {
-    .destroy = destroy,
-    .effort = effort,
-    .bytes = bytes,
-    .copy = copy,
-    .visit = visit,
+    .destroy = value_destroy,
+    .effort = value_effort,
+    .bytes = value_bytes,
+    .copy = value_copy,
+    .visit = value_visit,
 };

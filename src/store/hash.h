@@ -1,15 +1,15 @@
 /* hash.h: the hash value type, in Redis's two encodings.
  *
- *   ENC_PACKED  a ds/packed.h block, field and value in turn: up to hash-max-listpack-entries fields, neither fields nor
- *               values longer than hash-max-listpack-value
- *   ENC_TABLE   a ds/table.h of member.h nodes with values
- * A hash becomes a table exactly when it does in Redis 7.2, and never goes back.
+ *   ENC_PACKED  a ds/packed.h block, field and value in turn: up to hash-max-listpack-entries
+ * fields, neither fields nor values longer than hash-max-listpack-value ENC_TABLE   a ds/table.h of
+ * member.h nodes with values A hash becomes a table exactly when it does in Redis 7.2, and never
+ * goes back.
  *
- * struct hash is a handle: the encoding and root of a value that an entry (or the caller) owns. Functions that change a hash
- * take the handle by pointer, because the root may move; hash_store() then writes it back into the entry.
- * Fields and values passed in must not point into the hash, and are at most HASH_TEXT_MAX bytes.
- * Threading: the lock of the key's shard; reading changes nothing. Complexity: a table answers in O(1), a packed
- * hash in O(fields), which the directive bounds. */
+ * struct hash is a handle: the encoding and root of a value that an entry (or the caller) owns.
+ * Functions that change a hash take the handle by pointer, because the root may move; hash_store()
+ * then writes it back into the entry. Fields and values passed in must not point into the hash, and
+ * are at most HASH_TEXT_MAX bytes. Threading: the lock of the key's shard; reading changes nothing.
+ * Complexity: a table answers in O(1), a packed hash in O(fields), which the directive bounds. */
 #pragma once
 
 #include "base/rand.h"
@@ -23,7 +23,8 @@ struct hash {
     void *root;
 };
 
-/* A field and its value. The slices are borrowed from the hash, or lie in `scratch`: not to be copied. */
+/* A field and its value. The slices are borrowed from the hash, or lie in `scratch`: not to be
+ * copied. */
 struct hash_pair {
     struct slice field, value;
     char scratch[2][NUM_INT64_MAX_LEN];
@@ -49,7 +50,8 @@ uint64_t hash_len(struct hash h);
 bool hash_find(struct hash h, struct slice field, char scratch[NUM_INT64_MAX_LEN],
                struct slice *value);
 
-/* Announces that `fields` fields are about to be set at once: more than a packed hash may hold make a table of that size. */
+/* Announces that `fields` fields are about to be set at once: more than a packed hash may hold make
+ * a table of that size. */
 void hash_expect(struct hash *h, size_t fields);
 /* Sets a field; true when it is new. */
 bool hash_set(struct hash *h, struct slice field, struct slice value);
@@ -65,12 +67,15 @@ struct hash_iter {
 
 void hash_iter_init(struct hash_iter *it, struct hash h);
 bool hash_iter_next(struct hash_iter *it, struct hash_pair *out);
-/* SCAN: visits about `count` ≥ 1 fields from a cursor on and returns the next one, 0 at the end. In a sparse table fewer, for
- * the sake of time; of a packed hash all. Without `visit` it only finds the next cursor. */
+/* SCAN: visits about `count` ≥ 1 fields from a cursor on and returns the next one, 0 at the end. In
+ * a sparse table fewer, for the sake of time; of a packed hash all. Without `visit` it only finds
+ * the next cursor. */
 uint64_t hash_scan(struct hash h, uint64_t cursor, uint64_t count, value_visit_fn visit, void *arg);
 
-/* `count` independent random picks, from a hash that is not empty. O(1) each, but O(fields) once for a packed hash. */
+/* `count` independent random picks, from a hash that is not empty. O(1) each, but O(fields) once
+ * for a packed hash. */
 void hash_pick(struct hash h, struct rng *rng, uint64_t count, value_visit_fn visit, void *arg);
-/* `count` ≤ hash_len() different fields, each choice equally likely. O(count), or O(fields) when that is about as much. */
+/* `count` ≤ hash_len() different fields, each choice equally likely. O(count), or O(fields) when
+ * that is about as much. */
 void hash_pick_unique(struct hash h, struct rng *rng, uint64_t count, value_visit_fn visit,
                       void *arg);

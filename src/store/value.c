@@ -1,5 +1,10 @@
 #include "store/value.h"
 
+#include "store/hash.h"
+#include "ds/heap.h"
+#include "ds/table.h"
+#include "store/list.h"
+#include "store/set.h"
 #include "ds/heap.h"
 #include "ds/table.h"
 #include "store/hash.h"
@@ -45,9 +50,10 @@ static const struct value_ops string_ops = {
 
 const struct value_ops *const value_ops[TYPE_COUNT] = {
     [TYPE_STRING] = &string_ops,
+    [TYPE_LIST] = &list_value_ops,
+    [TYPE_HASH] = &hash_value_ops,
     [TYPE_SET] = &set_value_ops,
     [TYPE_ZSET] = &zset_value_ops,
-    [TYPE_HASH] = &hash_value_ops,
 };
 
 static bool is_direct(enum encoding encoding)

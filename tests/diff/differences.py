@@ -31,10 +31,17 @@ def _rank_with_score(command, ours, theirs):
         isinstance(theirs, Error) and theirs.startswith(b"ERR wrong number of arguments")
 
 
+def _lowest_rank(command, ours, theirs):
+    """7.0 overflows when it negates the rank; 7.2 refuses it."""
+    return command[:1] == [b"LPOS"] and b"-9223372036854775808" in command[3:] and isinstance(ours, Error) and \
+        ours.startswith(b"ERR value is out of range, value must between")
+
+
 RULES = [
     ("encodings that 7.2 added", _encoding),
     ("subcommands that 7.2 added", _no_such_subcommand),
     ("options that 7.2 added", _rank_with_score),
+    ("7.2 refuses a rank that cannot be negated", _lowest_rank),
 ]
 
 

@@ -162,6 +162,16 @@ static void read_step(struct world *w)
         assert_value(v, w->twin.values[index < 0 ? index + len : index]);
 }
 
+/* Goes on with a copy; the original goes. */
+static void copy_step(struct world *w)
+{
+    struct deque copy;
+    deque_copy(&copy, &w->d);
+    deque_deinit(&w->d);
+    w->d = copy;
+    check(w);
+}
+
 static void step(struct world *w, bool growing, size_t max_text)
 {
     struct slice value = model_value(&w->rng, w->text, max_text);
@@ -202,6 +212,8 @@ static void agrees_with_a_plain_array(void **state)
         step(&w, op % span < span * 3 / 4, op / 3000 % 6 ? 200 : 20000);
         if (op % 499 == 0)
             check(&w);
+        if (op % 4999 == 0)
+            copy_step(&w);
     }
     check(&w);
     deque_deinit(&w.d);

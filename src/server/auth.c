@@ -1,0 +1,231 @@
+/* auth.c: who a connection is: AUTH, HELLO, RESET, and what there is of ACL: one user, `default`,
+ * with one password or none. Passwords are compared in constant time. Handlers run inside the gate,
+ * so they may read the settings' strings. */
+#include "base/sha256.h"
+#include "cmd/help.h"
+#include "server/server_internal.h"
+
+#define ERROR_WRONGPASS "WRONGPASS invalid username-password pair or user is disabled."
+
+/* Takes as long for a wrong first byte as for a wrong last one. */
+static bool equal_constant_time(struct slice given, struct slice expected)
+{
+    unsigned char difference = given.len != expected.len;
+    for (size_t i = 0; i < given.len; i++)
+        difference |=
+            (unsigned char)(given.ptr[i] ^ expected.ptr[expected.len ? i % expected.len : 0]);
+    return difference == 0;
+}
+
+static bool has_password(void)
+{
+    return *server_settings.requirepass != 0;
+}
+
+static bool check_password(struct slice user, struct slice password)
+{
+    if (!slice_equal(user, SLICE("default")))
+        return false;
+    return !has_password() ||
+           equal_constant_time(password, slice_cstr(server_settings.requirepass));
+}
+
+/* False: answered. */
+static bool authenticate(struct exec *ex, struct slice user, struct slice password)
+{
+    if (!check_password(user, password))
+        return fail(ex, ERROR_WRONGPASS);
+    ex->session->authenticated = true;
+    return true;
+}
+
+void cmd_auth(struct exec *ex)
+{
+    if (ex->argc > 3) {
+        fail_syntax(ex);
+        return;
+    }
+    if (ex->argc == 2 && !has_password()) {
+        fail(ex, "ERR AUTH <password> called without any password configured for the default user. "
+                 "Are you sure your configuration is correct?");
+        return;
+    }
+    struct slice user = ex->argc == 3 ? ex->argv[1] : SLICE("default");
+    if (authenticate(ex, user, ex->argv[ex->argc - 1]))
+        reply_ok(ex->reply);
+}
+
+/* ---- HELLO ---- */
+
+struct hello {
+    int64_t version; /* 0: as it is */
+    struct slice user, password, name;
+    bool has_auth, has_name;
+};
+
+static bool parse_version(struct exec *ex, struct hello *hello)
+{
+    if (ex->argc < 2)
+        return true;
+    if (!arg_int(ex, 1, &hello->version, "ERR Protocol version is not an integer or out of range"))
+        return false;
+    bool can =
+        hello->version == 2 ||
+        (hello->version == 3 && ex->session->proto != REPLY_FRAME); /* whose shapes are RESP2's */
+    return can || fail(ex, "NOPROTO unsupported protocol version");
+}
+
+static bool parse_hello(struct exec *ex, struct hello *hello)
+{
+    if (!parse_version(ex, hello))
+        return false;
+    for (uint32_t i = 2; i < ex->argc; i++) {
+        uint32_t more = ex->argc - 1 - i;
+        if (arg_is(ex, i, "auth") && more >= 2) {
+            hello->has_auth = true;
+            hello->user = ex->argv[++i];
+            hello->password = ex->argv[++i];
+        } else if (arg_is(ex, i, "setname") && more >= 1) {
+            hello->has_name = true;
+            hello->name = ex->argv[++i];
+            if (!client_check_name(ex, hello->name))
+                return false;
+        } else {
+            reply_errorf(ex->reply, "ERR Syntax error in HELLO option '%.*s'",
+                         (int)MIN(ex->argv[i].len, (size_t)128), ex->argv[i].ptr);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void reply_pair(struct reply *r, const char *name, const char *value)
+{
+    reply_bulk_cstr(r, name);
+    reply_bulk_cstr(r, value);
+}
+
+static void reply_hello(struct exec *ex)
+{
+    struct reply *r = ex->reply;
+    reply_map(r, 7);
+    reply_pair(r, "server", "redis");
+    reply_pair(r, "version", REDIS_VERSION);
+    reply_bulk_cstr(r, "proto");
+    reply_int(r, r->proto == REPLY_RESP3 ? 3 : 2);
+    reply_bulk_cstr(r, "id");
+    reply_int(r, (int64_t)ex->session->id);
+    reply_pair(r, "mode", "standalone");
+    reply_pair(r, "role", "master");
+    reply_bulk_cstr(r, "modules");
+    reply_array(r, 0);
+}
+
+static void set_version(struct exec *ex, int64_t version)
+{
+    if (!version || ex->session->proto == REPLY_FRAME)
+        return;
+    ex->session->proto = version == 3 ? REPLY_RESP3 : REPLY_RESP2;
+    ex->reply->proto = ex->session->proto;
+}
+
+void cmd_hello(struct exec *ex)
+{
+    struct hello hello = {0};
+    if (!parse_hello(ex, &hello))
+        return;
+    if (hello.has_auth && !authenticate(ex, hello.user, hello.password))
+        return;
+    if (!ex->session->authenticated) {
+        fail(ex,
+             "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
+             "HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and "
+             "select the RESP protocol version at the same time");
+        return;
+    }
+    if (hello.has_name)
+        client_set_name(exec_thread(ex)->current, hello.name);
+    set_version(ex, hello.version);
+    reply_hello(ex);
+}
+
+void cmd_reset(struct exec *ex)
+{
+    struct session *session = ex->session;
+    session->db = 0;
+    session->no_touch = session->no_evict = false;
+    session->reply_mode = REPLY_ON;
+    session->authenticated = !has_password();
+    client_set_name(exec_thread(ex)->current, SLICE(""));
+    set_version(ex, 2);
+    reply_status(ex->reply, "RESET");
+}
+
+/* ---- ACL ---- */
+
+void cmd_acl_whoami(struct exec *ex)
+{
+    reply_bulk_cstr(ex->reply, "default");
+}
+
+void cmd_acl_users(struct exec *ex)
+{
+    reply_array(ex->reply, 1);
+    reply_bulk_cstr(ex->reply, "default");
+}
+
+void cmd_acl_list(struct exec *ex)
+{
+    struct buf line;
+    char hex[SHA256_HEX_BYTES];
+    buf_init(&line, MEM_OTHER);
+    sha256_hex(slice_cstr(server_settings.requirepass), hex);
+    buf_printf(&line, "user default on %s%s ~* &* +@all", has_password() ? "#" : "nopass",
+               has_password() ? hex : "");
+    reply_array(ex->reply, 1);
+    reply_bulk(ex->reply, buf_slice(&line));
+    buf_deinit(&line);
+}
+
+static void list_categories(struct reply *r)
+{
+    reply_array(r, ACL_CATEGORY_COUNT);
+    for (int i = 0; i < ACL_CATEGORY_COUNT; i++)
+        reply_bulk_cstr(r, acl_category_names[i]);
+}
+
+static void list_commands(struct reply *r, uint32_t category)
+{
+    struct output_mark mark = reply_defer(r);
+    size_t shown = 0;
+    for (int id = 0; id < COMMAND_COUNT; id++)
+        if (commands[id].categories & category) {
+            reply_bulk_cstr(r, commands[id].full_name);
+            shown++;
+        }
+    reply_defer_end(r, mark, REPLY_ARRAY, shown);
+}
+
+void cmd_acl_cat(struct exec *ex)
+{
+    if (ex->argc > 3) {
+        help_fail_subcommand(ex);
+        return;
+    }
+    if (ex->argc == 2) {
+        list_categories(ex->reply);
+        return;
+    }
+    for (int i = 0; i < ACL_CATEGORY_COUNT; i++)
+        if (arg_is(ex, 2, acl_category_names[i])) {
+            list_commands(ex->reply, 1u << i);
+            return;
+        }
+    reply_errorf(ex->reply, "ERR Unknown category '%.*s'", (int)MIN(ex->argv[2].len, (size_t)128),
+                 ex->argv[2].ptr);
+}
+
+void cmd_acl_help(struct exec *ex)
+{
+    help_reply(ex);
+}

@@ -1,0 +1,241 @@
+/* client_list.c: CLIENT LIST and CLIENT INFO: one line per connection, from the registries of all
+ * threads. Nobody is stopped: a line shows its client as of the end of its last batch. */
+#include "base/assert.h"
+#include "base/clock.h"
+#include "server/server_internal.h"
+
+#include <stdlib.h>
+
+/* ---- which clients ---- */
+
+bool client_parse_type(struct exec *ex, uint32_t index, int *out)
+{
+    static const struct {
+        const char *name;
+        int class;
+    } types[] = {
+        {"normal", CLIENT_NORMAL}, {"slave", CLIENT_REPLICA}, {"replica", CLIENT_REPLICA},
+        {"pubsub", CLIENT_PUBSUB}, {"master", CLASS_PRIMARY},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (arg_is(ex, index, types[i].name)) {
+            *out = types[i].class;
+            return true;
+        }
+    reply_errorf(ex->reply, "ERR Unknown client type '%.*s'",
+                 (int)MIN(ex->argv[index].len, (size_t)128), ex->argv[index].ptr);
+    return false;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static bool passes(const struct client_filter *f, const struct conn_info *info, int64_t now_ms)
+{
+    if (info == f->skip)
+        return false;
+    if (f->ids && !bsearch(&info->id, f->ids, f->id_count, sizeof(*f->ids), compare_ids))
+        return false;
+    if (f->class >= 0 && f->class != (int)atomic_load_explicit(&info->class, memory_order_relaxed))
+        return false;
+    if (f->addr.ptr && !slice_equal(f->addr, slice_cstr(info->peer)))
+        return false;
+    if (f->laddr.ptr && !slice_equal(f->laddr, slice_cstr(info->local)))
+        return false;
+    return !f->max_age_s || (now_ms - info->created_ms) / 1000 >= f->max_age_s;
+}
+
+void clients_visit(struct server *s, const struct client_filter *filter,
+                   void (*visit)(void *arg, struct server_thread *t, struct conn_info *info),
+                   void *arg)
+{
+    int64_t now_ms = clock_wall_ms();
+    for (unsigned i = 0; i < s->thread_count; i++) {
+        struct server_thread *t = s->threads[i];
+        lock_acquire(&t->net.registry.lock);
+        for (struct conn_info *info = t->net.registry.first; info; info = info->next)
+            if (passes(filter, info, now_ms))
+                visit(arg, t, info);
+        lock_release(&t->net.registry.lock);
+    }
+}
+
+/* ---- a line ---- */
+
+#define RELAXED(field) atomic_load_explicit(&(field), memory_order_relaxed)
+
+static void format_flags(const struct conn_info *info, char out[8])
+{
+    uint32_t flags = RELAXED(info->flags);
+    size_t len = 0;
+    if (flags & CONN_PAUSED)
+        out[len++] = 'b';
+    if (flags & CONN_CLOSING)
+        out[len++] = 'c';
+    if (info->kind == CONN_UNIX)
+        out[len++] = 'U';
+    if (flags & CONN_NO_EVICT)
+        out[len++] = 'e';
+    if (flags & CONN_NO_TOUCH)
+        out[len++] = 'T';
+    if (len == 0)
+        out[len++] = 'N';
+    out[len] = 0;
+}
+
+static const char *text_or(const char *text, const char *otherwise)
+{
+    return text ? text : otherwise;
+}
+
+struct own_request { /* the command that asks: its bytes are in no connection's buffer */
+    const struct conn_info *info;
+    size_t bytes, argument_bytes;
+};
+
+static void append_line(struct buf *out, const struct conn_info *info,
+                        const struct own_request *own)
+{
+    char flags[8];
+    int64_t now_ms = clock_wall_ms(), active_ms = RELAXED(info->active_ms);
+    size_t waiting = RELAXED(info->in_bytes), room = RELAXED(info->in_free), arguments = 0;
+    size_t pending = RELAXED(info->out_bytes), refs = RELAXED(info->out_refs);
+    unsigned command = RELAXED(info->command);
+    if (own->info == info) {
+        waiting = MAX(waiting, own->bytes);
+        arguments = own->argument_bytes;
+    }
+    format_flags(info, flags);
+    buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%d",
+               (unsigned long long)info->id, info->peer, info->local, info->fd,
+               text_or(info->name, ""), (long long)(now_ms - info->created_ms) / 1000,
+               (long long)MAX(now_ms - active_ms, (int64_t)0) / 1000, flags, RELAXED(info->db));
+    buf_printf(out,
+               " sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=0"
+               " rbs=0 rbp=0 obl=0 oll=%zu omem=%zu tot-mem=%zu events=%s",
+               waiting, room, arguments, pending ? refs + 1 : 0, pending,
+               sizeof(struct conn) + sizeof(struct session) + waiting + room + pending,
+               pending ? "rw" : "r");
+    buf_printf(out, " cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+               command ? commands[command - 1].full_name : "NULL", text_or(info->user, "default"),
+               RELAXED(info->resp), text_or(info->lib_name, ""), text_or(info->lib_version, ""));
+}
+
+/* ---- the lines in the order of ids, as Redis has them ---- */
+
+struct line {
+    uint64_t id;
+    size_t at, len;
+};
+
+struct listing {
+    struct own_request own;
+    struct buf text, lines; /* lines: struct line[] */
+};
+
+static void add_line(void *arg, struct server_thread *t, struct conn_info *info)
+{
+    struct listing *l = arg;
+    struct line line = {info->id, buf_len(&l->text), 0};
+    append_line(&l->text, info, &l->own);
+    line.len = buf_len(&l->text) - line.at;
+    buf_append(&l->lines, &line, sizeof(line));
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    uint64_t left = ((const struct line *)a)->id, right = ((const struct line *)b)->id;
+    return (left > right) - (left < right);
+}
+
+static void reply_lines(struct reply *r, struct listing *l)
+{
+    struct line *lines = (struct line *)buf_ptr(&l->lines);
+    size_t count = buf_len(&l->lines) / sizeof(*lines);
+    struct buf sorted;
+    buf_init(&sorted, MEM_CLIENT);
+    if (count)
+        qsort(lines, count, sizeof(*lines), compare_lines);
+    for (size_t i = 0; i < count; i++)
+        buf_append(&sorted, buf_ptr(&l->text) + lines[i].at, lines[i].len);
+    reply_verbatim(r, "txt", buf_slice(&sorted));
+    buf_deinit(&sorted);
+}
+
+void client_publish_self(struct exec *ex)
+{
+    struct server_thread *t = exec_thread(ex);
+    client_publish(t->current, (uint16_t)(ex->cmd->id + 1), t->txn.now_ms);
+}
+
+static void listing_init(struct listing *l, struct exec *ex)
+{
+    struct server_thread *t = exec_thread(ex);
+    l->own = (struct own_request){&t->current->info, t->requests[t->at].bytes, 0};
+    for (uint32_t i = 0; i < ex->argc; i++)
+        l->own.argument_bytes += ex->argv[i].len;
+    buf_init(&l->text, MEM_CLIENT);
+    buf_init(&l->lines, MEM_CLIENT);
+    client_publish_self(ex);
+}
+
+static void listing_deinit(struct listing *l)
+{
+    buf_deinit(&l->text);
+    buf_deinit(&l->lines);
+}
+
+void cmd_client_info(struct exec *ex)
+{
+    struct listing l;
+    listing_init(&l, ex);
+    append_line(&l.text, l.own.info, &l.own); /* this thread's own: nobody else changes its texts */
+    reply_verbatim(ex->reply, "txt", buf_slice(&l.text));
+    listing_deinit(&l);
+}
+
+/* ---- CLIENT LIST ---- */
+
+static bool parse_ids(struct exec *ex, struct buf *ids, struct client_filter *f)
+{
+    for (uint32_t i = 3; i < ex->argc; i++) {
+        int64_t id;
+        if (!arg_int_range(ex, i, 1, INT64_MAX, &id, "ERR Invalid client ID"))
+            return false;
+        buf_append(ids, &id, sizeof(id));
+    }
+    f->id_count = ex->argc - 3;
+    f->ids = (const uint64_t *)buf_ptr(ids);
+    qsort(buf_ptr(ids), f->id_count, sizeof(uint64_t), compare_ids);
+    return true;
+}
+
+static bool parse_list(struct exec *ex, struct buf *ids, struct client_filter *f)
+{
+    if (ex->argc == 2)
+        return true;
+    if (ex->argc == 4 && arg_is(ex, 2, "type"))
+        return client_parse_type(ex, 3, &f->class);
+    if (ex->argc > 3 && arg_is(ex, 2, "id"))
+        return parse_ids(ex, ids, f);
+    return fail_syntax(ex);
+}
+
+void cmd_client_list(struct exec *ex)
+{
+    struct client_filter filter = {.class = -1};
+    struct buf ids;
+    buf_init(&ids, MEM_CLIENT);
+    if (parse_list(ex, &ids, &filter)) {
+        struct listing l;
+        listing_init(&l, ex);
+        clients_visit(exec_thread(ex)->server, &filter, add_line, &l);
+        reply_lines(ex->reply, &l);
+        listing_deinit(&l);
+    }
+    buf_deinit(&ids);
+}

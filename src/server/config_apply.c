@@ -1,0 +1,87 @@
+/* config_apply.c: what CONFIG SET has to tell the running server. Directives that are read where
+ * they are used need nothing here. Hooks run on the thread of the command, in exclusive mode. */
+#include "base/log.h"
+#include "server/config.h"
+#include "server/server_internal.h"
+
+#include <stdio.h>
+
+static enum err refuse(char *errbuf, const char *reason)
+{
+    snprintf(errbuf, CONFIG_ERROR_MAX, "%s", reason);
+    return ERR_SYS;
+}
+
+struct reopening {
+    struct server *server;
+    enum err err;
+};
+
+static void run_reopen(void *arg)
+{
+    struct reopening *r = arg;
+    r->err = listeners_reopen(r->server);
+}
+
+static enum err reopen(void)
+{
+    struct reopening r = {the_server, ERR_CLOSED};
+    acceptor_call(the_server, run_reopen, &r);
+    return r.err;
+}
+
+static enum err apply_port(char *errbuf)
+{
+    return reopen() ? refuse(errbuf, "Unable to listen on this port. Check server logs.") : OK;
+}
+
+static enum err apply_bind(char *errbuf)
+{
+    return reopen() ? refuse(errbuf, "Failed to bind to specified addresses.") : OK;
+}
+
+static enum err apply_maxclients(char *errbuf)
+{
+    unsigned possible;
+    if (server_raise_file_limit(net_settings.maxclients, &possible))
+        return OK;
+    snprintf(
+        errbuf, CONFIG_ERROR_MAX,
+        "The operating system is not able to handle the specified number of clients, try with %u",
+        possible);
+    return ERR_LIMIT;
+}
+
+static enum err apply_loglevel(char *errbuf)
+{
+    log_set_level((enum log_level)server_settings.loglevel);
+    return OK;
+}
+
+static enum err apply_requirepass(char *errbuf)
+{
+    atomic_store(&the_server->password_set, *server_settings.requirepass != 0);
+    return OK;
+}
+
+static enum err apply_maxmemory(char *errbuf)
+{
+    size_t used = mem_used(MEM_DATA);
+    if (store_settings.maxmemory && used > store_settings.maxmemory)
+        log_warning(
+            "WARNING: the new maxmemory value set via CONFIG SET (%llu) is smaller than the "
+            "current memory usage (%zu). This will result in key eviction and/or the "
+            "inability to accept new write commands depending on the maxmemory-policy.",
+            (unsigned long long)store_settings.maxmemory, used);
+    return OK;
+}
+
+void config_apply_register(void)
+{
+    config_on_change("port", apply_port);
+    config_on_change("bind", apply_bind);
+    config_on_change("maxclients", apply_maxclients);
+    config_on_change("loglevel", apply_loglevel);
+    config_on_change("requirepass", apply_requirepass);
+    config_on_change("maxmemory", apply_maxmemory);
+}

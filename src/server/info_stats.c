@@ -1,0 +1,153 @@
+/* info_stats.c: INFO about what the server has done. */
+#include "base/clock.h"
+#include "server/info.h"
+
+static void put(struct buf *out, const char *name, uint64_t value)
+{
+    buf_printf(out, "%s:%llu\r\n", name, (unsigned long long)value);
+}
+
+/* ---- stats ---- */
+
+static void put_network(struct server *s, struct buf *out, const struct stats_totals *t)
+{
+    double input = (double)atomic_load(&s->rates.bytes_in) / 1024;
+    double output = (double)atomic_load(&s->rates.bytes_out) / 1024;
+    put(out, "total_net_input_bytes", t->bytes_in);
+    put(out, "total_net_output_bytes", t->bytes_out);
+    buf_printf(out,
+               "total_net_repl_input_bytes:0\r\ntotal_net_repl_output_bytes:0\r\n"
+               "instantaneous_input_kbps:%.2f\r\ninstantaneous_output_kbps:%.2f\r\n"
+               "instantaneous_input_repl_kbps:0.00\r\ninstantaneous_output_repl_kbps:0.00\r\n",
+               input, output);
+}
+
+static void put_keys(struct buf *out, const struct stats_totals *t)
+{
+    put(out, "expired_keys", t->expired);
+    buf_puts(out, "expired_stale_perc:0.00\r\nexpired_time_cap_reached_count:0\r\n"
+                  "expire_cycle_cpu_milliseconds:0\r\n");
+    put(out, "evicted_keys", t->evicted);
+    buf_puts(out, "evicted_clients:0\r\ntotal_eviction_exceeded_time:0\r\n"
+                  "current_eviction_exceeded_time:0\r\n");
+    put(out, "keyspace_hits", t->hits);
+    put(out, "keyspace_misses", t->misses);
+}
+
+void info_stats(struct server *s, struct buf *out)
+{
+    struct stats_totals t;
+    stats_sum(s, &t);
+    buf_puts(out, "# Stats\r\n");
+    put(out, "total_connections_received", atomic_load(&s->connections_received));
+    put(out, "total_commands_processed", t.commands);
+    put(out, "instantaneous_ops_per_sec", atomic_load(&s->rates.commands));
+    put_network(s, out, &t);
+    put(out, "rejected_connections", atomic_load(&s->connections_rejected));
+    buf_puts(out, "sync_full:0\r\nsync_partial_ok:0\r\nsync_partial_err:0\r\n");
+    put_keys(out, &t);
+    buf_puts(out, "pubsub_channels:0\r\npubsub_patterns:0\r\npubsubshard_channels:0\r\n"
+                  "latest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n"
+                  "slave_expires_tracked_keys:0\r\nactive_defrag_hits:0\r\n"
+                  "active_defrag_misses:0\r\nactive_defrag_key_hits:0\r\n"
+                  "active_defrag_key_misses:0\r\ntotal_active_defrag_time:0\r\n"
+                  "current_active_defrag_time:0\r\ntracking_total_keys:0\r\n"
+                  "tracking_total_items:0\r\ntracking_total_prefixes:0\r\n"
+                  "unexpected_error_replies:0\r\n");
+    put(out, "total_error_replies", t.errors);
+    put(out, "dump_payload_sanitizations", 0);
+    put(out, "total_reads_processed", t.reads);
+    put(out, "total_writes_processed", t.writes);
+    put(out, "io_threaded_reads_processed", s->thread_count > 1 ? t.reads : 0);
+    put(out, "io_threaded_writes_processed", s->thread_count > 1 ? t.writes : 0);
+    put(out, "client_query_buffer_limit_disconnections", t.query_limit_closed);
+    put(out, "client_output_buffer_limit_disconnections", t.limit_closed);
+    buf_puts(out, "reply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n"
+                  "acl_access_denied_auth:0\r\nacl_access_denied_cmd:0\r\n"
+                  "acl_access_denied_key:0\r\nacl_access_denied_channel:0\r\n");
+    put(out, "keyspec_fallbacks", t.keyspec_fallbacks);
+}
+
+/* ---- commandstats ---- */
+
+struct command_sum {
+    uint64_t calls, cycles, rejected, failed;
+};
+
+static void sum_command(const struct server *s, int id, struct command_sum *sum)
+{
+    *sum = (struct command_sum){0};
+    for (unsigned i = 0; i < s->thread_count; i++) {
+        const struct command_stats *c = &s->threads[i]->stats[id];
+        sum->calls += atomic_load_explicit(&c->calls, memory_order_relaxed);
+        sum->cycles += atomic_load_explicit(&c->cycles, memory_order_relaxed);
+        sum->rejected += atomic_load_explicit(&c->rejected, memory_order_relaxed);
+        sum->failed += atomic_load_explicit(&c->failed, memory_order_relaxed);
+    }
+}
+
+void info_commandstats(struct server *s, struct buf *out)
+{
+    buf_puts(out, "# Commandstats\r\n");
+    for (int id = 0; id < COMMAND_COUNT; id++) {
+        struct command_sum sum;
+        sum_command(s, id, &sum);
+        if (!sum.calls && !sum.rejected && !sum.failed)
+            continue;
+        double us = (double)clock_cycles_to_ns(sum.cycles) / 1000;
+        buf_printf(out,
+                   "cmdstat_%s:calls=%llu,usec=%.0f,usec_per_call=%.2f,rejected_calls=%llu,"
+                   "failed_calls=%llu\r\n",
+                   commands[id].full_name, (unsigned long long)sum.calls, us,
+                   sum.calls ? us / (double)sum.calls : 0.0, (unsigned long long)sum.rejected,
+                   (unsigned long long)sum.failed);
+    }
+}
+
+/* ---- errorstats ---- */
+
+struct error_sum {
+    const char *code;
+    uint64_t count;
+};
+
+struct error_sums {
+    struct error_sum items[ERROR_CODES_MAX];
+    unsigned used;
+};
+
+static void add_error(struct error_sums *sums, const char *code, uint64_t count)
+{
+    unsigned i = 0;
+    while (i < sums->used && strcmp(sums->items[i].code, code) != 0)
+        i++;
+    if (i == ERROR_CODES_MAX)
+        return;
+    if (i == sums->used)
+        sums->items[sums->used++] = (struct error_sum){code, 0};
+    sums->items[i].count += count;
+}
+
+void info_errorstats(struct server *s, struct buf *out)
+{
+    struct error_sums sums = {.used = 0};
+    for (unsigned i = 0; i < s->thread_count; i++) {
+        struct server_thread *t = s->threads[i];
+        uint32_t codes = atomic_load_explicit(&t->error_codes, memory_order_acquire);
+        for (uint32_t at = 0; at < codes; at++)
+            add_error(&sums, t->errors[at].code,
+                      atomic_load_explicit(&t->errors[at].count, memory_order_relaxed));
+    }
+    buf_puts(out, "# Errorstats\r\n");
+    for (unsigned i = 0; i < sums.used; i++)
+        if (sums.items[i].count)
+            buf_printf(out, "errorstat_%s:count=%llu\r\n", sums.items[i].code,
+                       (unsigned long long)sums.items[i].count);
+}
+
+/* Latencies per command are not recorded: the section is there and empty, as with latency-tracking
+ * off. */
+void info_latencystats(struct server *s, struct buf *out)
+{
+    buf_puts(out, "# Latencystats\r\n");
+}

@@ -1,0 +1,85 @@
+#include "server/process.h"
+
+#include "base/log.h"
+#include "server/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_PIDFILE "/var/run/redis.pid" /* Redis's, with daemonize and no pidfile */
+
+static enum err open_log(void)
+{
+    log_set_level((enum log_level)server_settings.loglevel);
+    if (log_set_file(server_settings.logfile) == OK)
+        return OK;
+    fprintf(stderr, "Can't open the log file: %s\n", strerror(errno));
+    return ERR_SYS;
+}
+
+/* Standard streams lead nowhere; the log goes on if it has a file. */
+static void detach_streams(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+    if (fd < 0)
+        return;
+    dup2(fd, STDIN_FILENO);
+    dup2(fd, STDOUT_FILENO);
+    dup2(fd, STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
+static enum err go_to_background(void)
+{
+    pid_t child = fork();
+    if (child < 0) {
+        fprintf(stderr, "Can't go to the background: %s\n", strerror(errno));
+        return ERR_SYS;
+    }
+    if (child > 0)
+        _exit(0);
+    setsid();
+    detach_streams();
+    return OK;
+}
+
+static const char *pidfile(void)
+{
+    if (*server_settings.pidfile)
+        return server_settings.pidfile;
+    return server_settings.daemonize ? DEFAULT_PIDFILE : NULL;
+}
+
+static void write_pidfile(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    if (!file) {
+        log_warning("Failed to write PID file: %s", strerror(errno));
+        return;
+    }
+    fprintf(file, "%d\n", (int)getpid());
+    fclose(file);
+}
+
+enum err process_begin(void)
+{
+    enum err err = open_log();
+    if (!err && server_settings.daemonize)
+        err = go_to_background();
+    if (err)
+        return err;
+    if (pidfile())
+        write_pidfile(pidfile());
+    return OK;
+}
+
+void process_end(void)
+{
+    if (pidfile())
+        unlink(pidfile());
+}
