@@ -15,10 +15,15 @@ def locked(start_server):
     return start_server(requirepass="secret")
 
 
+def like_7_0(reply):
+    """7.2 added a word to the error of HELLO."""
+    return Error(reply.replace(b"HELLO <proto> AUTH", b"HELLO AUTH")) if isinstance(reply, Error) else reply
+
+
 @pytest.mark.smoke
 def test_failed_auth_in_a_pipeline(locked, start_server):
     with locked.connect() as ours, start_server(REDIS, requirepass="secret").connect() as theirs:
-        assert ours.pipeline(PIPELINE) == theirs.pipeline(PIPELINE)
+        assert [like_7_0(reply) for reply in ours.pipeline(PIPELINE)] == theirs.pipeline(PIPELINE)
 
 
 @pytest.mark.parametrize("request_bytes", [
