@@ -196,6 +196,15 @@ void entry_release(struct entry *e, bool lazy)
         entry_destroy(e);
 }
 
+void value_release(enum value_type type, enum encoding encoding, void *root)
+{
+    /* The value leaves in an entry of its own, so that it can go to the pool like any other. */
+    struct value_shape shape = {encoding, 8, 0};
+    struct entry *husk = entry_create(SLICE(""), type, shape, false);
+    entry_set_pointer(husk, root);
+    entry_release(husk, true);
+}
+
 static void reset_counts(struct keyspace *ks, int db)
 {
     for (unsigned i = 0; i < GATES_MAX; i++) {

@@ -113,6 +113,9 @@ int64_t keyspace_freeing_bytes(void);
 /* Drops an entry that is in no table any more, here or on the worker pool according to its size. */
 void entry_release(struct entry *e, bool lazy);
 
+/* The same for a value that has left its entry: what a pointer of this type and encoding led to. */
+void value_release(enum value_type type, enum encoding encoding, void *root);
+
 /* Exclusive mode only. Empties a database; the old tables are freed by the worker pool when `lazy`. */
 void keyspace_flush(struct keyspace *ks, int db, bool lazy);
 extern void (*keyspace_free_parts_later)(struct part *parts, unsigned count);

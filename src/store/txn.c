@@ -368,13 +368,8 @@ HOT void txn_commit(struct txn *t, const struct ref *ref, const char *event)
 static void drop_value(struct entry *e)
 {
     enum encoding encoding = entry_encoding(e);
-    if (encoding == ENC_INLINE || encoding == ENC_INT)
-        return;
-    /* The value leaves through an entry of its own, so that entry_release() can send it to the pool. */
-    struct entry *husk = entry_create(SLICE(""), entry_type(e), (struct value_shape){encoding, 8, 0},
-                                      false);
-    entry_set_pointer(husk, entry_pointer(e));
-    entry_release(husk, true);
+    if (encoding != ENC_INLINE && encoding != ENC_INT)
+        value_release(entry_type(e), encoding, entry_pointer(e));
 }
 
 static void put_new(struct txn *t, struct ref *ref, struct entry *e, int64_t expire_ms)
@@ -481,6 +476,19 @@ void txn_add(struct txn *t, struct ref *ref, enum value_type type, enum encoding
         entry_create(ref->key->name, type, (struct value_shape){encoding, 8, 0}, false);
     entry_set_pointer(e, root);
     put_new(t, ref, e, TTL_NONE);
+}
+
+void txn_set_collection(struct txn *t, struct ref *ref, enum value_type type,
+                        enum encoding encoding, void *root, const char *event)
+{
+    struct value_shape shape = {encoding, 8, 0};
+    txn_edit(t, ref);
+    if (ref->entry)
+        reshape(t, ref, type, shape, TTL_NONE);
+    else
+        put_new(t, ref, entry_create(ref->key->name, type, shape, false), TTL_NONE);
+    entry_set_pointer(ref->entry, root);
+    txn_commit(t, ref, event);
 }
 
 void txn_delete(struct txn *t, struct ref *ref, bool lazy, const char *event)

@@ -104,6 +104,9 @@ void txn_set_blob(struct txn *t, struct ref *ref, struct blob *blob, const char 
 /* Adds a missing key with a collection root. Edits; the caller commits when it has filled it. */
 void txn_add(struct txn *t, struct ref *ref, enum value_type type, enum encoding encoding,
              void *root);
+/* Sets a filled collection as the value, whatever was there, without an expiry: the result of a …STORE command. */
+void txn_set_collection(struct txn *t, struct ref *ref, enum value_type type,
+                        enum encoding encoding, void *root, const char *event);
 /* Takes the key out and drops its value. */
 void txn_delete(struct txn *t, struct ref *ref, bool lazy, const char *event);
 /* Deletes a collection that became empty: without `event`, as "del". */

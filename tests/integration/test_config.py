@@ -100,6 +100,7 @@ def test_the_unix_socket_stays_when_the_port_moves(start_server):
 
 
 def test_maxclients(server, conn):
+    assert wait_until(lambda: b"connected_clients:1\r\n" in conn.cmd("INFO", "clients"))
     assert conn.cmd("CONFIG", "SET", "maxclients", "2") == b"OK"
     with server.connect() as second, server.connect() as third:
         assert second.cmd("PING") == b"PONG"

@@ -1,0 +1,154 @@
+/* Intersection, union and difference of sets, answered, counted or stored. */
+#include "cmd/cmd_set.h"
+#include "store/set_ops.h"
+
+enum { FEW_SOURCES = 16 };
+
+/* The source sets of a command; a missing key has a NULL root. */
+struct sources {
+    struct set *sets;
+    uint32_t count;
+    struct set few[FEW_SOURCES];
+};
+
+/* Looks up ex->keys from `first` on. False: WRONGTYPE was answered. Roots stay where they are, whatever the lookups move. */
+static bool sources_open(struct exec *ex, uint32_t first, struct sources *src)
+{
+    src->count = ex->key_count - first;
+    src->sets = src->count <= FEW_SOURCES
+                    ? src->few
+                    : mem_alloc(MEM_OTHER, src->count * sizeof(struct set));
+    for (uint32_t i = 0; i < src->count; i++) {
+        struct ref ref;
+        if (!read_typed(ex, first + i, TYPE_SET, &ref)) {
+            if (src->sets != src->few)
+                mem_free(MEM_OTHER, src->sets, src->count * sizeof(struct set));
+            return false;
+        }
+        src->sets[i] = ref.entry ? set_of(ref.entry) : (struct set){ENC_INTSET, NULL};
+    }
+    return true;
+}
+
+static void sources_close(struct sources *src)
+{
+    if (src->sets != src->few)
+        mem_free(MEM_OTHER, src->sets, src->count * sizeof(struct set));
+}
+
+/* ---- answered ---- */
+
+static uint64_t show_intersection(struct sources *src, struct reply *r)
+{
+    return set_intersect(src->sets, src->count, 0, reply_member, r);
+}
+
+static uint64_t show_union(struct sources *src, struct reply *r)
+{
+    return set_unite(src->sets, src->count, reply_member, r);
+}
+
+static uint64_t show_difference(struct sources *src, struct reply *r)
+{
+    return set_subtract(src->sets, src->count, reply_member, r);
+}
+
+static void answer(struct exec *ex, uint64_t (*show)(struct sources *src, struct reply *r))
+{
+    struct sources src;
+    if (!sources_open(ex, 0, &src))
+        return;
+    struct output_mark mark = reply_defer(ex->reply);
+    reply_defer_end(ex->reply, mark, REPLY_SET, show(&src, ex->reply));
+    sources_close(&src);
+}
+
+void cmd_sinter(struct exec *ex)
+{
+    answer(ex, show_intersection);
+}
+
+void cmd_sunion(struct exec *ex)
+{
+    answer(ex, show_union);
+}
+
+void cmd_sdiff(struct exec *ex)
+{
+    answer(ex, show_difference);
+}
+
+/* ---- stored ---- */
+
+/* The result becomes the value of the first key, or the key goes when the result is empty. */
+static void publish(struct exec *ex, struct set result, const char *event)
+{
+    struct ref ref;
+    uint64_t len = set_len(&result);
+    bool exists = txn_find(ex->txn, &ex->keys[0], &ref);
+    if (len) {
+        txn_set_collection(ex->txn, &ref, TYPE_SET, result.encoding, result.root, event);
+    } else {
+        set_destroy(result);
+        if (exists)
+            txn_delete(ex->txn, &ref, false, "del");
+    }
+    reply_int(ex->reply, (int64_t)len);
+}
+
+void cmd_sinterstore(struct exec *ex)
+{
+    struct sources src;
+    if (!sources_open(ex, 1, &src))
+        return;
+    publish(ex, set_intersection(src.sets, src.count), "sinterstore");
+    sources_close(&src);
+}
+
+void cmd_sunionstore(struct exec *ex)
+{
+    struct sources src;
+    if (!sources_open(ex, 1, &src))
+        return;
+    publish(ex, set_union(src.sets, src.count), "sunionstore");
+    sources_close(&src);
+}
+
+void cmd_sdiffstore(struct exec *ex)
+{
+    struct sources src;
+    if (!sources_open(ex, 1, &src))
+        return;
+    publish(ex, set_difference(src.sets, src.count), "sdiffstore");
+    sources_close(&src);
+}
+
+/* ---- counted ---- */
+
+static bool sintercard_limit(struct exec *ex, uint32_t at, int64_t *limit)
+{
+    *limit = 0;
+    for (; at < ex->argc; at += 2) {
+        if (!arg_is(ex, at, "limit") || at + 1 == ex->argc)
+            return fail_syntax(ex);
+        if (!arg_int_range(ex, at + 1, 0, INT64_MAX, limit, "ERR LIMIT can't be negative"))
+            return false;
+    }
+    return true;
+}
+
+void cmd_sintercard(struct exec *ex)
+{
+    struct sources src;
+    int64_t count, limit;
+    if (!arg_int_range(ex, 1, 1, INT64_MAX, &count, "ERR numkeys should be greater than 0"))
+        return;
+    if (count > (int64_t)ex->argc - 2) {
+        fail(ex, "ERR Number of keys can't be greater than number of args");
+        return;
+    }
+    if (!sintercard_limit(ex, 2 + (uint32_t)count, &limit) || !sources_open(ex, 0, &src))
+        return;
+    reply_int(ex->reply, (int64_t)set_intersect(src.sets, src.count, (uint64_t)limit, NULL, NULL));
+    sources_close(&src);
+}

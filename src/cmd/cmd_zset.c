@@ -1,0 +1,339 @@
+/* Commands on single members of sorted sets, and ZSCAN. */
+#include "cmd/cmd_zset.h"
+
+#include "base/mem.h"
+#include "cmd/scan_args.h"
+
+#include <stdio.h>
+
+void zset_reply_span(struct exec *ex, const struct zset *z, struct zset_span span, bool reverse,
+                     bool scores)
+{
+    struct zset_iter it;
+    struct zset_item item;
+    zset_reply_header(ex, span.count, scores);
+    zset_iter_init(&it, z, span, reverse);
+    while (zset_iter_next(&it, &item))
+        zset_reply_item(ex, &item, scores);
+}
+
+void zset_finish(struct exec *ex, struct ref *ref, const struct zset *z, const char *event)
+{
+    zset_store(ref->entry, z);
+    txn_commit(ex->txn, ref, event);
+    if (zset_len(z) == 0)
+        txn_delete_empty(ex->txn, ref);
+}
+
+void zset_publish(struct exec *ex, struct zset *z, const char *event)
+{
+    struct ref ref;
+    size_t len = zset_len(z);
+    bool exists = txn_find(ex->txn, &ex->keys[0], &ref);
+    if (len) {
+        txn_set_collection(ex->txn, &ref, TYPE_ZSET, z->encoding, z->root, event);
+    } else {
+        zset_destroy(z);
+        if (exists)
+            txn_delete(ex->txn, &ref, false, "del");
+    }
+    reply_int(ex->reply, (int64_t)len);
+}
+
+/* ---- ZADD, ZINCRBY ---- */
+
+struct adding {
+    unsigned rules;
+    bool count_changes; /* CH */
+    uint32_t first;     /* argument of the first score */
+    uint32_t pairs;
+};
+
+static bool adding_option(struct exec *ex, struct adding *a)
+{
+    static const struct {
+        char word[8];
+        unsigned rule;
+    } options[] = {{"nx", ZSET_NX}, {"xx", ZSET_XX},     {"gt", ZSET_GT},
+                   {"lt", ZSET_LT}, {"incr", ZSET_INCR}, {"ch", 0}};
+
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        if (!arg_is(ex, a->first, options[i].word))
+            continue;
+        a->rules |= options[i].rule;
+        a->count_changes |= !options[i].rule;
+        return true;
+    }
+    return false;
+}
+
+static bool parse_adding(struct exec *ex, struct adding *a)
+{
+    *a = (struct adding){.first = 2};
+    while (a->first < ex->argc && ex->argv[a->first].len <= 4 && adding_option(ex, a))
+        a->first++;
+    uint32_t left = ex->argc - a->first;
+    a->pairs = left / 2;
+    if (left % 2 || !left)
+        return fail_syntax(ex);
+    if (a->rules & ZSET_NX && a->rules & ZSET_XX)
+        return fail(ex, "ERR XX and NX options at the same time are not compatible");
+    unsigned exclusive = a->rules & (ZSET_NX | ZSET_GT | ZSET_LT);
+    if (exclusive & (exclusive - 1))
+        return fail(ex, "ERR GT, LT, and/or NX options at the same time are not compatible");
+    if (a->rules & ZSET_INCR && a->pairs > 1)
+        return fail(ex, "ERR INCR option supports a single increment-element pair");
+    return true;
+}
+
+/* Finds the set or makes one for these arguments; with ZSET_XX a missing one stays missing (root
+ * NULL). */
+static void open_for_adding(struct exec *ex, const struct adding *a, struct ref *ref,
+                            struct zset *z)
+{
+    if (ref->entry) {
+        txn_edit(ex->txn, ref);
+        *z = zset_of(ref->entry);
+        zset_expect(z, a->pairs);
+    } else if (a->rules & ZSET_XX) {
+        z->root = NULL;
+    } else {
+        *z = zset_create(a->pairs, ex->argv[a->first + 1].len);
+        txn_add(ex->txn, ref, TYPE_ZSET, z->encoding, z->root);
+    }
+}
+
+static void add_one(struct exec *ex, const struct adding *a, double score)
+{
+    struct ref ref;
+    struct zset z;
+    enum zset_result result = ZSET_REFUSED;
+    if (!find_typed(ex, 0, TYPE_ZSET, &ref))
+        return;
+    open_for_adding(ex, a, &ref, &z);
+    if (z.root)
+        result = zset_add(&z, ex->argv[a->first + 1], &score, a->rules);
+    if (z.root)
+        zset_store(ref.entry, &z); /* it may have left the packed form without a change */
+    if (result == ZSET_ADDED || result == ZSET_UPDATED)
+        txn_commit(ex->txn, &ref, a->rules & ZSET_INCR ? "zincr" : "zadd");
+    if (result == ZSET_NAN)
+        fail(ex, "ERR resulting score is not a number (NaN)");
+    else if (!(a->rules & ZSET_INCR))
+        reply_int(ex->reply, result == ZSET_ADDED || (a->count_changes && result == ZSET_UPDATED));
+    else if (result == ZSET_REFUSED)
+        reply_null(ex->reply);
+    else
+        reply_double(ex->reply, score);
+}
+
+static void add_many(struct exec *ex, const struct adding *a, double *scores)
+{
+    struct ref ref;
+    struct zset z;
+    int64_t added = 0, updated = 0;
+    for (uint32_t i = 0; i < a->pairs; i++)
+        if (!arg_double(ex, a->first + i * 2, &scores[i], NULL))
+            return;
+    if (!find_typed(ex, 0, TYPE_ZSET, &ref))
+        return;
+    open_for_adding(ex, a, &ref, &z);
+    for (uint32_t i = 0; z.root && i < a->pairs; i++) {
+        enum zset_result result =
+            zset_add(&z, ex->argv[a->first + i * 2 + 1], &scores[i], a->rules);
+        added += result == ZSET_ADDED;
+        updated += result == ZSET_UPDATED;
+    }
+    if (z.root)
+        zset_store(ref.entry, &z);
+    if (added + updated)
+        txn_commit(ex->txn, &ref, "zadd");
+    reply_int(ex->reply, a->count_changes ? added + updated : added);
+}
+
+HOT void cmd_zadd(struct exec *ex)
+{
+    struct adding a;
+    double score;
+    if (!parse_adding(ex, &a))
+        return;
+    if (likely(a.pairs == 1)) {
+        if (arg_double(ex, a.first, &score, NULL))
+            add_one(ex, &a, score);
+        return;
+    }
+    double *scores = mem_alloc(MEM_OTHER, a.pairs * sizeof(*scores));
+    add_many(ex, &a, scores);
+    mem_free(MEM_OTHER, scores, a.pairs * sizeof(*scores));
+}
+
+void cmd_zincrby(struct exec *ex)
+{
+    struct adding a = {.rules = ZSET_INCR, .first = 2, .pairs = 1};
+    double score;
+    if (arg_double(ex, a.first, &score, NULL))
+        add_one(ex, &a, score);
+}
+
+/* ---- other single members ---- */
+
+void cmd_zrem(struct exec *ex)
+{
+    struct ref ref;
+    int64_t removed = 0;
+    if (!find_typed(ex, 0, TYPE_ZSET, &ref))
+        return;
+    if (ref.entry) {
+        txn_edit(ex->txn, &ref);
+        struct zset z = zset_of(ref.entry);
+        for (uint32_t i = 2; i < ex->argc && zset_len(&z); i++)
+            removed += zset_remove(&z, ex->argv[i]);
+        if (removed)
+            zset_finish(ex, &ref, &z, "zrem");
+    }
+    reply_int(ex->reply, removed);
+}
+
+void cmd_zcard(struct exec *ex)
+{
+    struct ref ref;
+    if (!read_typed(ex, 0, TYPE_ZSET, &ref))
+        return;
+    struct zset z;
+    if (ref.entry)
+        z = zset_of(ref.entry);
+    reply_int(ex->reply, ref.entry ? (int64_t)zset_len(&z) : 0);
+}
+
+static void reply_score(struct exec *ex, const struct ref *ref, struct slice member)
+{
+    double score;
+    struct zset z;
+    if (ref->entry && (z = zset_of(ref->entry), zset_score(&z, member, &score)))
+        reply_double(ex->reply, score);
+    else
+        reply_null(ex->reply);
+}
+
+void cmd_zscore(struct exec *ex)
+{
+    struct ref ref;
+    if (read_typed(ex, 0, TYPE_ZSET, &ref))
+        reply_score(ex, &ref, ex->argv[2]);
+}
+
+void cmd_zmscore(struct exec *ex)
+{
+    struct ref ref;
+    if (!read_typed(ex, 0, TYPE_ZSET, &ref))
+        return;
+    reply_array(ex->reply, ex->argc - 2);
+    for (uint32_t i = 2; i < ex->argc; i++)
+        reply_score(ex, &ref, ex->argv[i]);
+}
+
+static bool rank_options(struct exec *ex, bool *with_score)
+{
+    *with_score = ex->argc == 4;
+    if (ex->argc > 4) {
+        reply_errorf(ex->reply, "ERR wrong number of arguments for '%s' command",
+                     ex->cmd->full_name);
+        return false;
+    }
+    return ex->argc == 3 || arg_is(ex, 3, "withscore") || fail_syntax(ex);
+}
+
+static void answer_rank(struct exec *ex, bool reverse)
+{
+    struct ref ref;
+    struct zset z;
+    bool with_score;
+    size_t rank;
+    double score;
+    if (!rank_options(ex, &with_score) || !read_typed(ex, 0, TYPE_ZSET, &ref))
+        return;
+    if (!ref.entry || (z = zset_of(ref.entry), !zset_rank(&z, ex->argv[2], &rank, &score))) {
+        if (with_score)
+            reply_null_array(ex->reply);
+        else
+            reply_null(ex->reply);
+        return;
+    }
+    if (with_score)
+        reply_array(ex->reply, 2);
+    reply_int(ex->reply, (int64_t)(reverse ? zset_len(&z) - 1 - rank : rank));
+    if (with_score)
+        reply_double(ex->reply, score);
+}
+
+HOT void cmd_zrank(struct exec *ex)
+{
+    answer_rank(ex, false);
+}
+
+HOT void cmd_zrevrank(struct exec *ex)
+{
+    answer_rank(ex, true);
+}
+
+/* ---- ZSCAN ---- */
+
+struct scanning {
+    struct exec *ex;
+    const struct scan_args *args;
+    bool packed;
+    size_t count;
+};
+
+/* Redis shows the scores of a large set with 17 digits here, and only here. */
+static void reply_scan_score(struct scanning *s, double score)
+{
+    char text[NUM_DOUBLE_MAX_LEN];
+    size_t len = s->packed ? num_format_double(text, score)
+                           : (size_t)snprintf(text, sizeof(text), "%.17Lg", (long double)score);
+    reply_bulk(s->ex->reply, slice_make(text, len));
+}
+
+static void scan_item(void *arg, const struct zset_item *item)
+{
+    struct scanning *s = arg;
+    if (!scan_matches(s->args, item->member))
+        return;
+    reply_bulk(s->ex->reply, item->member);
+    reply_scan_score(s, item->score);
+    s->count += 2;
+}
+
+static void scan_set(struct exec *ex, const struct zset *z, uint64_t cursor,
+                     const struct scan_args *args)
+{
+    struct scanning s = {ex, args, z->encoding == ENC_PACKED, 0};
+    char text[NUM_INT64_MAX_LEN];
+    uint64_t count = (uint64_t)args->count;
+    /* The next cursor is answered before the members, so a first walk finds it. */
+    uint64_t next = zset_scan(z, cursor, count, NULL, NULL);
+    reply_array(ex->reply, 2);
+    reply_bulk(ex->reply, slice_make(text, num_format_uint64(text, next)));
+    struct output_mark mark = reply_defer(ex->reply);
+    zset_scan(z, cursor, count, scan_item, &s);
+    reply_defer_end(ex->reply, mark, REPLY_ARRAY, s.count);
+}
+
+void cmd_zscan(struct exec *ex)
+{
+    struct ref ref;
+    uint64_t cursor;
+    struct scan_args args;
+    if (!scan_cursor_arg(ex, 2, &cursor) || !read_typed(ex, 0, TYPE_ZSET, &ref))
+        return;
+    if (!ref.entry) {
+        reply_array(ex->reply, 2);
+        reply_bulk_cstr(ex->reply, "0");
+        reply_array(ex->reply, 0);
+        return;
+    }
+    if (!scan_options(ex, 3, false, &args))
+        return;
+    struct zset z = zset_of(ref.entry);
+    scan_set(ex, &z, cursor, &args);
+}

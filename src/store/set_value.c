@@ -1,0 +1,121 @@
+/* What the keyspace asks of a set, and SSCAN. */
+#include "ds/intset.h"
+#include "ds/packed.h"
+#include "store/set.h"
+#include "store/member.h"
+
+static void value_destroy(enum encoding encoding, void *root)
+{
+    set_destroy((struct set){encoding, root});
+}
+
+static size_t value_effort(enum encoding encoding, const void *root)
+{
+    return encoding == ENC_TABLE ? ((const struct table *)root)->used : 1;
+}
+
+/* Mean node size of the first `samples` members, times all of them. */
+static size_t node_bytes(const struct table *t, size_t samples)
+{
+    struct table_iter it;
+    const struct member *node;
+    size_t seen = 0, bytes = 0;
+    table_iter_init(&it, t);
+    while ((samples == 0 || seen < samples) && (node = table_iter_next(&it))) {
+        bytes += mem_size_class(member_size(node));
+        seen++;
+    }
+    return seen ? (size_t)((double)bytes / (double)seen * (double)t->used) : 0;
+}
+
+static size_t value_bytes(enum encoding encoding, const void *root, size_t samples)
+{
+    if (encoding == ENC_INTSET)
+        return mem_size_class(intset_bytes(root));
+    if (encoding == ENC_PACKED)
+        return mem_size_class(packed_bytes(root));
+    return sizeof(struct table) + table_bytes(root) + node_bytes(root, samples);
+}
+
+static void *table_copy(const struct table *from)
+{
+    struct table *copy = mem_alloc(MEM_DATA, sizeof(*copy));
+    struct table_iter it;
+    const struct member *node;
+    table_init(copy);
+    table_reserve(copy, from->used);
+    table_iter_init(&it, from);
+    while ((node = table_iter_next(&it))) {
+        struct slice text = member_name(node);
+        table_insert(copy, hash_slice(text), member_create(text), member_hash);
+    }
+    return copy;
+}
+
+static void *value_copy(enum encoding encoding, const void *root)
+{
+    if (encoding == ENC_INTSET)
+        return intset_dup(root);
+    return encoding == ENC_PACKED ? packed_dup(root) : table_copy(root);
+}
+
+static void value_visit(enum encoding encoding, const void *root, value_visit_fn visit, void *arg)
+{
+    struct set s = {encoding, (void *)root};
+    struct set_iter it;
+    struct set_member m;
+    set_iter_init(&it, &s);
+    while (set_iter_next(&it, &m))
+        visit(arg, set_member_text(&m), SLICE(""));
+}
+
+const struct value_ops set_value_ops = {
+    .destroy = value_destroy,
+    .effort = value_effort,
+    .bytes = value_bytes,
+    .copy = value_copy,
+    .visit = value_visit,
+};
+
+/* ---- SSCAN ---- */
+
+struct scan {
+    set_visit_fn visit;
+    void *arg;
+    uint64_t seen;
+};
+
+static void scan_node(void *node, void *arg)
+{
+    struct scan *scan = arg;
+    struct set_member m;
+    scan->seen++;
+    if (!scan->visit)
+        return;
+    set_member_init(&m, member_name(node));
+    scan->visit(scan->arg, &m);
+}
+
+static uint64_t scan_all(const struct set *s, set_visit_fn visit, void *arg)
+{
+    struct set_iter it;
+    struct set_member m;
+    set_iter_init(&it, s);
+    while (visit && set_iter_next(&it, &m))
+        visit(arg, &m);
+    return 0;
+}
+
+uint64_t set_scan(const struct set *s, uint64_t cursor, uint64_t count, set_visit_fn visit,
+                  void *arg)
+{
+    if (s->encoding != ENC_TABLE)
+        return scan_all(s, visit, arg);
+    struct scan scan = {visit, arg, 0};
+    /* A sparse table must not turn a small COUNT into a long walk. */
+    uint64_t buckets = count < UINT64_MAX / 10 ? count * 10 : UINT64_MAX;
+    do
+        cursor = table_scan(s->root, cursor, scan_node, &scan);
+    while (cursor && scan.seen < count && --buckets);
+    return cursor;
+}
