@@ -1,7 +1,5 @@
 #include "store/value.h"
 
-#include "store/hash.h"
-#include "store/keyspace.h"
 #include "ds/heap.h"
 #include "ds/table.h"
 #include "store/hash.h"
