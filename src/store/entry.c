@@ -48,7 +48,9 @@ struct entry *entry_create(struct slice key, enum value_type type, struct value_
                            bool expires)
 {
     ASSERT(key.len <= UINT32_MAX);
-    struct entry *e = mem_alloc(MEM_DATA, total_size((uint32_t)key.len, expires, shape.bytes));
+    /* The whole size class, because reshape_in_place() grows into it. */
+    size_t size = mem_size_class(total_size((uint32_t)key.len, expires, shape.bytes));
+    struct entry *e = mem_alloc(MEM_DATA, size);
     e->type_encoding = (uint8_t)type;
     e->flags = expires ? ENTRY_EXPIRES : 0;
     put_head(e, key, 0, shape);
