@@ -48,9 +48,8 @@ struct entry *entry_create(struct slice key, enum value_type type, struct value_
                            bool expires)
 {
     ASSERT(key.len <= UINT32_MAX);
-    /* The whole size class, because reshape_in_place() grows into it. */
-    size_t size = mem_size_class(total_size((uint32_t)key.len, expires, shape.bytes));
-    struct entry *e = mem_alloc(MEM_DATA, size);
+    size_t size = total_size((uint32_t)key.len, expires, shape.bytes);
+    struct entry *e = mem_alloc(MEM_DATA, mem_size_class(size)); /* reshape_in_place() uses it all */
     e->type_encoding = (uint8_t)type;
     e->flags = expires ? ENTRY_EXPIRES : 0;
     put_head(e, key, 0, shape);

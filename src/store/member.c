@@ -19,7 +19,7 @@ static struct member *create(enum member_flag flags, struct slice name, size_t e
     ASSERT(name.len <= UINT32_MAX);
     size_t size = sizeof(struct member) + length_bytes(name.len) +
                   (flags & MEMBER_SCORED ? sizeof(double) : 0) + name.len + extra;
-    struct member *m = mem_alloc(MEM_DATA, mem_size_class(size));
+    struct member *m = mem_alloc(MEM_DATA, mem_size_class(size)); /* room for values in place */
     uint32_t len = (uint32_t)name.len;
     m->flags = (uint8_t)flags;
     m->short_len = (uint8_t)MIN(len, (uint32_t)MEMBER_LONG);
