@@ -6,18 +6,22 @@ enum {
     DISTANCE_MAX_LEN = 64
 };
 
-/* Reading position in the line being split; a NUL and the end of the line are the same. */
+/* Reading position in the line being split. */
 struct splitter {
     const char *p, *end;
     struct buf *store;
 };
 
-INLINE char peek(const struct splitter *s, size_t ahead)
+enum {
+    LINE_END = -1
+};
+
+INLINE int peek(const struct splitter *s, size_t ahead)
 {
-    return (size_t)(s->end - s->p) > ahead ? s->p[ahead] : 0;
+    return (size_t)(s->end - s->p) > ahead ? (unsigned char)s->p[ahead] : LINE_END;
 }
 
-static int hex_value(char c)
+static int hex_value(int c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -50,7 +54,7 @@ static void take_escape(struct splitter *s)
     if (peek(s, 1) == 'x' && high >= 0 && low >= 0) {
         buf_putc(s->store, (char)(high << 4 | low));
         s->p += 4;
-    } else if (peek(s, 1)) {
+    } else if (peek(s, 1) != LINE_END) {
         buf_putc(s->store, unescape(s->p[1]));
         s->p += 2;
     } else {
@@ -63,20 +67,20 @@ static void take_escape(struct splitter *s)
 static bool take_quoted(struct splitter *s, char quote)
 {
     for (;;) {
-        char c = peek(s, 0);
-        if (c == 0)
+        int c = peek(s, 0);
+        if (c == LINE_END)
             return false;
         if (c == quote) {
             s->p++;
-            return peek(s, 0) == 0 || isspace((unsigned char)*s->p);
+            return peek(s, 0) == LINE_END || isspace(peek(s, 0));
         }
         if (c == '\\' && quote == '"') {
             take_escape(s);
             continue;
         }
         if (c == '\\' && peek(s, 1) == '\'')
-            c = *++s->p;
-        buf_putc(s->store, c);
+            s->p++;
+        buf_putc(s->store, *s->p);
         s->p++;
     }
 }
@@ -85,9 +89,9 @@ static bool take_quoted(struct splitter *s, char quote)
 static bool take_argument(struct splitter *s)
 {
     for (;; s->p++) {
-        char c = peek(s, 0);
+        int c = peek(s, 0);
         switch (c) {
-        case 0:
+        case LINE_END:
         case ' ':
         case '\n':
         case '\r':
@@ -96,9 +100,9 @@ static bool take_argument(struct splitter *s)
         case '"':
         case '\'':
             s->p++;
-            return take_quoted(s, c);
+            return take_quoted(s, (char)c);
         default:
-            buf_putc(s->store, c);
+            buf_putc(s->store, (char)c);
         }
     }
 }
@@ -111,9 +115,9 @@ int text_split_args(struct slice line, struct buf *store, struct slice *out, int
     /* Nothing grows by being unescaped: with this room the bytes stay where they are. */
     buf_reserve(store, line.len + 1);
     while (count < max) {
-        while (peek(&s, 0) && isspace((unsigned char)*s.p))
+        while (isspace(peek(&s, 0)))
             s.p++;
-        if (!peek(&s, 0))
+        if (peek(&s, 0) == LINE_END)
             break;
         size_t begin = store->end;
         if (!take_argument(&s))
