@@ -27,6 +27,12 @@ def _no_such_subcommand(command, ours, theirs):
         command[:2] in ([b"CLIENT", b"NO-TOUCH"], [b"CLIENT", b"SETINFO"])
 
 
+def _rank_with_score(command, ours, theirs):
+    """7.2 gave ZRANK and ZREVRANK a fourth argument."""
+    return command[0] in (b"ZRANK", b"ZREVRANK") and len(command) == 4 and \
+        isinstance(theirs, Error) and theirs.startswith(b"ERR wrong number of arguments")
+
+
 def _lowest_rank(command, ours, theirs):
     """7.0 overflows when it negates the rank; 7.2 refuses it."""
     return command[:1] == [b"LPOS"] and b"-9223372036854775808" in command[3:] and isinstance(ours, Error) and \
@@ -43,6 +49,7 @@ RULES = [
     ("ZRANK … WITHSCORE of 7.2", _withscore),
     ("encodings that 7.2 added", _encoding),
     ("subcommands that 7.2 added", _no_such_subcommand),
+    ("options that 7.2 added", _rank_with_score),
     ("7.2 refuses a rank that cannot be negated", _lowest_rank),
 ]
 
