@@ -3,6 +3,7 @@
 #include "ds/heap.h"
 #include "ds/table.h"
 #include "store/hash.h"
+#include "store/keyspace.h"
 #include "store/list.h"
 #include "store/set.h"
 #include "store/zset.h"
