@@ -212,7 +212,7 @@ enum err server_create(struct server **out)
     s->next_client_id = 1;
     s->started_ms = clock_monotonic_ms();
     s->started_wall_s = clock_wall_ms() / 1000;
-    s->password_set = *server_settings.requirepass != 0;
+    s->password_since_id = *server_settings.requirepass ? 0 : UINT64_MAX;
     rand_hex(s->run_id, 40);
     rand_hex(s->replication_id, 40);
     hash_seed(NULL);

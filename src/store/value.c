@@ -2,11 +2,10 @@
 
 #include "store/hash.h"
 #include "store/keyspace.h"
-#include "store/list.h"
-#include "store/set.h"
 #include "ds/heap.h"
 #include "ds/table.h"
 #include "store/hash.h"
+#include "store/list.h"
 #include "store/set.h"
 #include "store/zset.h"
 
@@ -92,5 +91,10 @@ void entry_visit(const struct entry *e, value_visit_fn visit, void *arg)
 size_t entry_memory(const struct entry *e, size_t samples)
 {
     enum { TABLE_SHARE = sizeof(struct table_bucket) / (TABLE_SLOTS - 1) };
-    return entry_bytes(e, samples) + TABLE_SHARE + (entry_expires(e) ? sizeof(struct heap_item) : 0);
+    size_t bytes = mem_size_class(entry_size(e)) + TABLE_SHARE;
+    if (entry_expires(e))
+        bytes += sizeof(struct heap_item);
+    if (!is_direct(entry_encoding(e)))
+        bytes += value_ops[entry_type(e)]->bytes(entry_encoding(e), entry_pointer(e), samples);
+    return bytes;
 }
