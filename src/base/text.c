@@ -6,14 +6,14 @@ enum {
     DISTANCE_MAX_LEN = 64
 };
 
-enum {
-    LINE_END = -1
-};
-
-/* Reading position in the line being split. A NUL is a byte like any other. */
+/* Reading position in the line being split. */
 struct splitter {
     const char *p, *end;
     struct buf *store;
+};
+
+enum {
+    LINE_END = -1
 };
 
 INLINE int peek(const struct splitter *s, size_t ahead)
@@ -79,8 +79,8 @@ static bool take_quoted(struct splitter *s, char quote)
             continue;
         }
         if (c == '\\' && peek(s, 1) == '\'')
-            c = (unsigned char)*++s->p;
-        buf_putc(s->store, (char)c);
+            s->p++;
+        buf_putc(s->store, *s->p);
         s->p++;
     }
 }
@@ -115,7 +115,7 @@ int text_split_args(struct slice line, struct buf *store, struct slice *out, int
     /* Nothing grows by being unescaped: with this room the bytes stay where they are. */
     buf_reserve(store, line.len + 1);
     while (count < max) {
-        while (peek(&s, 0) != LINE_END && isspace(peek(&s, 0)))
+        while (isspace(peek(&s, 0)))
             s.p++;
         if (peek(&s, 0) == LINE_END)
             break;

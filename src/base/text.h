@@ -6,9 +6,9 @@
 
 /* Splits a line into arguments: blanks separate; "..." with \n \r \t \b \a \xHH \" \\ escapes;
  * '...' with \'. Unescaped bytes go to `store` (cleared first), the slices in out point into it and
- * live as long as it is not changed. A NUL byte ends the line. Stops after max arguments: to notice
- * more, give room for one more. Returns the number of arguments, or -1 for unbalanced quotes or a
- * quote followed by a non-blank. */
+ * live as long as it is not changed. A NUL is a byte like any other. Stops after max arguments: to
+ * notice more, give room for one more. Returns the number of arguments, or -1 for unbalanced quotes
+ * or a quote followed by a non-blank. */
 int text_split_args(struct slice line, struct buf *store, struct slice *out, int max);
 /* Appends text in double quotes with escapes, so that text_split_args() gives it back. */
 void text_quote(struct buf *out, struct slice text);

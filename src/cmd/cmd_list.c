@@ -1,6 +1,5 @@
 /* Commands on lists. */
-#include "cmd/exec.h"
-#include "store/list.h"
+#include "cmd/list_edit.h"
 
 #define ERROR_NOT_POSITIVE "ERR value is out of range, must be positive"
 
@@ -8,17 +7,6 @@ static const char *const push_events[] = {[DEQUE_HEAD] = "lpush", [DEQUE_TAIL] =
 static const char *const pop_events[] = {[DEQUE_HEAD] = "lpop", [DEQUE_TAIL] = "rpop"};
 
 /* ---- arguments ---- */
-
-/* Any integer that can be negated. */
-static bool arg_rank(struct exec *ex, uint32_t index, int64_t *out)
-{
-    if (!arg_int(ex, index, out, NULL))
-        return false;
-    if (likely(*out != INT64_MIN))
-        return true;
-    return fail(ex, "ERR value is out of range, value must between -9223372036854775807 and "
-                    "9223372036854775807");
-}
 
 static bool arg_end(struct exec *ex, uint32_t index, enum deque_end *out)
 {
@@ -28,15 +16,6 @@ static bool arg_end(struct exec *ex, uint32_t index, enum deque_end *out)
         *out = DEQUE_TAIL;
     else
         return fail_syntax(ex);
-    return true;
-}
-
-/* Elements are shorter than what a raised proto-max-bulk-len lets through. */
-static bool elements_fit(struct exec *ex, uint32_t from)
-{
-    for (uint32_t i = from; i < ex->argc; i++)
-        if (unlikely(ex->argv[i].len > PACKED_VALUE_MAX))
-            return fail(ex, "ERR Element too large");
     return true;
 }
 
@@ -120,7 +99,7 @@ static struct deque *edit_for_growth(struct exec *ex, struct ref *ref, const str
 HOT static void push(struct exec *ex, enum deque_end end, bool must_exist)
 {
     struct ref ref;
-    if (!find_typed(ex, 0, TYPE_LIST, &ref) || !elements_fit(ex, 2))
+    if (!find_typed(ex, 0, TYPE_LIST, &ref) || !list_edit_elements_fit(ex, 2))
         return;
     if (must_exist && !ref.entry) {
         reply_int(ex->reply, 0);
@@ -155,16 +134,6 @@ void cmd_rpushx(struct exec *ex)
 
 /* ---- pop ---- */
 
-/* After elements were removed and the ref edited: the event, and the end of an empty list. */
-static void commit_removal(struct exec *ex, struct ref *ref, const char *event)
-{
-    txn_commit(ex->txn, ref, event);
-    if (unlikely(list_of(ref->entry)->len == 0))
-        txn_delete_empty(ex->txn, ref);
-    else
-        list_shrunk(ref->entry);
-}
-
 /* The same when all elements go: they leave with the list, not one by one under the lock. */
 static void remove_all(struct exec *ex, struct ref *ref, const char *event)
 {
@@ -185,7 +154,7 @@ static uint64_t pop_many(struct exec *ex, struct ref *ref, enum deque_end end, u
     }
     txn_edit(ex->txn, ref);
     deque_delete_range(d, end == DEQUE_HEAD ? 0 : -(int64_t)n, n);
-    commit_removal(ex, ref, pop_events[end]);
+    list_edit_commit_removal(ex, ref, pop_events[end]);
     return n;
 }
 
@@ -204,7 +173,7 @@ HOT static void pop_one(struct exec *ex, enum deque_end end)
     reply_element(ex->reply, v);
     txn_edit(ex->txn, &ref);
     deque_drop(d, end);
-    commit_removal(ex, &ref, pop_events[end]);
+    list_edit_commit_removal(ex, &ref, pop_events[end]);
 }
 
 static void pop_counted(struct exec *ex, enum deque_end end)
@@ -315,7 +284,7 @@ static void move_element(struct exec *ex, struct ref *source, struct ref *target
     txn_commit(ex->txn, target, push_events[to]);
     if (inserts)
         txn_find(ex->txn, source->key, source); /* it may have moved within its table */
-    commit_removal(ex, source, pop_events[from]);
+    list_edit_commit_removal(ex, source, pop_events[from]);
 }
 
 static void move(struct exec *ex, enum deque_end from, enum deque_end to)
@@ -401,7 +370,7 @@ void cmd_lset(struct exec *ex)
         fail(ex, ERROR_NO_KEY);
         return;
     }
-    if (!arg_int(ex, 2, &index, NULL) || !elements_fit(ex, 3))
+    if (!arg_int(ex, 2, &index, NULL) || !list_edit_elements_fit(ex, 3))
         return;
     struct deque *d = list_of(ref.entry);
     if (!deque_seek(d, index, &it)) {
@@ -438,133 +407,5 @@ void cmd_ltrim(struct exec *ex)
     txn_edit(ex->txn, &ref);
     deque_delete_range(d, 0, keep.first);
     deque_delete_range(d, -(int64_t)behind, behind);
-    commit_removal(ex, &ref, "ltrim");
-}
-
-/* ---- by value ---- */
-
-void cmd_linsert(struct exec *ex)
-{
-    struct ref ref;
-    struct list_search search;
-    bool after = arg_is(ex, 2, "after");
-    if (!after && !arg_is(ex, 2, "before")) {
-        fail_syntax(ex);
-        return;
-    }
-    if (!find_typed(ex, 0, TYPE_LIST, &ref) || !elements_fit(ex, 4))
-        return;
-    if (!ref.entry) {
-        reply_int(ex->reply, 0);
-        return;
-    }
-    struct deque *d = list_of(ref.entry);
-    list_search_begin(&search, d, ex->argv[3], DEQUE_TAIL, UINT64_MAX);
-    if (!list_search_next(&search)) {
-        reply_int(ex->reply, -1);
-        return;
-    }
-    txn_edit(ex->txn, &ref);
-    list_will_grow(ref.entry, &ex->argv[4], 1);
-    (after ? deque_insert_after : deque_insert_before)(d, &search.it, ex->argv[4]);
-    txn_commit(ex->txn, &ref, "linsert");
-    reply_int(ex->reply, (int64_t)d->len);
-}
-
-void cmd_lrem(struct exec *ex)
-{
-    struct ref ref;
-    struct list_search search;
-    int64_t count;
-    if (!arg_int(ex, 2, &count, NULL) || !find_typed(ex, 0, TYPE_LIST, &ref))
-        return;
-    if (!ref.entry) {
-        reply_int(ex->reply, 0);
-        return;
-    }
-    struct deque *d = list_of(ref.entry);
-    list_search_begin(&search, d, ex->argv[3], count < 0 ? DEQUE_HEAD : DEQUE_TAIL, UINT64_MAX);
-    if (!list_search_next(&search)) {
-        reply_int(ex->reply, 0);
-        return;
-    }
-    uint64_t limit = count == 0 ? UINT64_MAX : count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
-    txn_edit(ex->txn, &ref);
-    uint64_t removed = list_search_delete(&search, d, limit);
-    commit_removal(ex, &ref, "lrem");
-    reply_int(ex->reply, (int64_t)removed);
-}
-
-struct lpos_args {
-    int64_t rank, count, maxlen; /* count -1: not given */
-};
-
-static bool parse_lpos(struct exec *ex, struct lpos_args *out)
-{
-    *out = (struct lpos_args){.rank = 1, .count = -1};
-    for (uint32_t i = 3; i < ex->argc; i += 2) {
-        bool has_value = i + 1 < ex->argc, ok;
-        if (has_value && arg_is(ex, i, "rank"))
-            ok =
-                arg_rank(ex, i + 1, &out->rank) &&
-                (out->rank != 0 ||
-                 fail(ex, "ERR RANK can't be zero: use 1 to start from the first match, 2 from the "
-                          "second ... or use negative to start from the end of the list"));
-        else if (has_value && arg_is(ex, i, "count"))
-            ok = arg_int_range(ex, i + 1, 0, INT64_MAX, &out->count, "ERR COUNT can't be negative");
-        else if (has_value && arg_is(ex, i, "maxlen"))
-            ok = arg_int_range(ex, i + 1, 0, INT64_MAX, &out->maxlen,
-                               "ERR MAXLEN can't be negative");
-        else
-            ok = fail_syntax(ex);
-        if (!ok)
-            return false;
-    }
-    return true;
-}
-
-/* Answers with the positions found from the rank on; the search is at its start. */
-static void reply_positions(struct reply *r, struct list_search *search, int64_t skip,
-                            const struct lpos_args *args)
-{
-    int64_t found = 0;
-    struct output_mark mark = reply_defer(r);
-    while ((args->count == 0 || found < args->count) && list_search_next(search)) {
-        if (skip > 0) {
-            skip--;
-            continue;
-        }
-        reply_int(r, search->index);
-        found++;
-    }
-    reply_defer_end(r, mark, REPLY_ARRAY, (size_t)found);
-}
-
-static void reply_position(struct reply *r, struct list_search *search, int64_t skip)
-{
-    bool found = list_search_next(search);
-    for (; found && skip > 0; skip--)
-        found = list_search_next(search);
-    if (found)
-        reply_int(r, search->index);
-    else
-        reply_null(r);
-}
-
-void cmd_lpos(struct exec *ex)
-{
-    struct ref ref;
-    struct lpos_args args;
-    struct list_search search = {0};
-    if (!parse_lpos(ex, &args) || !read_typed(ex, 0, TYPE_LIST, &ref))
-        return;
-    if (ref.entry)
-        list_search_begin(&search, list_of(ref.entry), ex->argv[2],
-                          args.rank < 0 ? DEQUE_HEAD : DEQUE_TAIL,
-                          args.maxlen ? (uint64_t)args.maxlen : UINT64_MAX);
-    int64_t skip = (args.rank < 0 ? -args.rank : args.rank) - 1;
-    if (args.count < 0)
-        reply_position(ex->reply, &search, skip);
-    else
-        reply_positions(ex->reply, &search, skip, &args);
+    list_edit_commit_removal(ex, &ref, "ltrim");
 }

@@ -1,5 +1,6 @@
 /* Commands on one set: adding, removing, asking, walking. */
 #include "cmd/cmd_set.h"
+
 #include "cmd/scan_args.h"
 
 void reply_member(void *arg, struct set_member *member)
@@ -149,7 +150,8 @@ void cmd_smembers(struct exec *ex)
 
 /* ---- SMOVE ---- */
 
-/* Puts the moved member in; the key is looked up only now, since emptying the source may have moved it. */
+/* Puts the moved member in; the key is looked up only now, since emptying the source may have moved
+ * it. */
 static void move_into(struct exec *ex, struct set_member *m)
 {
     struct ref ref;
@@ -253,7 +255,8 @@ void cmd_sscan(struct exec *ex)
         return;
     struct set s = set_of(ref.entry);
     uint64_t count = (uint64_t)scan.args.count;
-    /* The cursor stands before the members: a first walk finds it, the second, over warm lines, shows them. */
+    /* The cursor stands before the members: a first walk finds it, the second, over warm lines,
+     * shows them. */
     uint64_t next = set_scan(&s, cursor, count, NULL, NULL);
     reply_array(ex->reply, 2);
     reply_bulk(ex->reply, slice_make(text, num_format_uint64(text, next)));

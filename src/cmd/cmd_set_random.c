@@ -1,22 +1,15 @@
 /* SPOP and SRANDMEMBER. What chance decided is logged as SREM or DEL. */
 #include "cmd/cmd_set.h"
 
-enum {
-    REPEATS_MAX = 1 << 24,         /* a larger negative count is refused: Redis would answer until memory runs out */
-    REPEATS_BYTES_MAX = 256 << 20, /* and so is a reply that grows beyond this */
-    EFFECT_BATCH = 1024,           /* members per logged SREM */
-};
-
-#define ERROR_COUNT_RANGE                                                                          \
-    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+enum { EFFECT_BATCH = 1024 }; /* members per logged SREM */
 
 /* ---- SPOP ---- */
 
 static void log_removal(struct exec *ex, struct set_member *m)
 {
     if (txn_logs(ex->txn))
-        effect_command(ex->txn,
-                       (struct slice[]){SLICE("SREM"), ex->argv[1], set_member_text(m)}, 3);
+        effect_command(ex->txn, (struct slice[]){SLICE("SREM"), ex->argv[1], set_member_text(m)},
+                       3);
 }
 
 static void log_deletion(struct exec *ex)
@@ -117,7 +110,8 @@ static void pop_many(struct exec *ex)
 {
     struct ref ref;
     int64_t count;
-    if (!arg_int_range(ex, 2, 0, INT64_MAX, &count, "ERR value is out of range, must be positive") ||
+    if (!arg_int_range(ex, 2, 0, INT64_MAX, &count,
+                       "ERR value is out of range, must be positive") ||
         !find_typed(ex, 0, TYPE_SET, &ref))
         return;
     if (!ref.entry || count == 0) {

@@ -1,5 +1,6 @@
-/* Frame requests, little-endian: "u32 length | u32 n | n × (u32 len | bytes)", length counting what follows it.
- * A frame is parsed when it is whole; until then its length alone is looked at. */
+/* Frame requests, little-endian: "u32 length | u32 n | n × (u32 len | bytes)", length counting what
+ * follows it, n at least 1 (every request has its reply). A frame is parsed when it is whole; until
+ * then its length alone is looked at. */
 #include "proto/request_internal.h"
 
 static uint32_t load_u32(const char *at)
@@ -14,6 +15,19 @@ static enum parse_result check_length(struct parser *p, uint32_t length)
         return parser_fail(p, "invalid frame length");
     if (!p->authenticated && length > LIMIT_PREAUTH_REQUEST_BYTES)
         return parser_fail(p, "unauthenticated frame length");
+    return PARSE_DONE;
+}
+
+static enum parse_result check_count(struct parser *p, uint32_t length, uint32_t n)
+{
+    if (n == 0)
+        return parser_fail(p, "frame without arguments");
+    if (n > (length - 4) / 4)
+        return parser_fail(p, "frame too short for its arguments");
+    if (n > LIMIT_FRAME_ARGS)
+        return parser_fail(p, "too many arguments in frame");
+    if (n > LIMIT_PREAUTH_ARGS && !p->authenticated)
+        return parser_fail(p, "unauthenticated multibulk length");
     return PARSE_DONE;
 }
 
@@ -49,20 +63,22 @@ enum parse_result frame_parse(struct parser *p, const char *data, size_t len,
                               struct request_arena *arena, struct request *out)
 {
     parser_drop_pending(p); /* arguments of the request before */
+    p->wants = 0;
     if (len < 4)
         return PARSE_MORE;
     uint32_t length = load_u32(data);
     enum parse_result result = check_length(p, length);
     if (result != PARSE_DONE)
         return result;
-    if (len - 4 < length)
+    if (len - 4 < length) {
+        p->wants = 4 + (size_t)length;
         return PARSE_MORE;
+    }
     uint32_t n = load_u32(data + 4);
     const char *at = data + 8, *end = data + 4 + length;
-    if (n > (length - 4) / 4)
-        return parser_fail(p, "frame too short for its arguments");
-    if (n > LIMIT_PREAUTH_ARGS && !p->authenticated)
-        return parser_fail(p, "unauthenticated multibulk length");
+    result = check_count(p, length, n);
+    if (result != PARSE_DONE)
+        return result;
     *out = (struct request){.argc = n, .bytes = 4 + (size_t)length};
     if (n > LIMIT_BATCH_ARGS)
         return take_many(p, at, end, n, out);

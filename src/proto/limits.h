@@ -6,6 +6,7 @@
 enum {
     LIMIT_INLINE_BYTES = 64 * 1024,       /* an inline command, a length line */
     LIMIT_REQUEST_ARGS = INT32_MAX,       /* *N; memory grows only as arguments arrive */
+    LIMIT_FRAME_ARGS = 1 << 20,           /* of one frame, which is parsed in one go */
     LIMIT_PREAUTH_ARGS = 16,              /* before authentication … */
     LIMIT_PREAUTH_BULK_BYTES = 16 * 1024, /* … one argument */
     LIMIT_PREAUTH_REQUEST_BYTES = 16 * 1024,

@@ -68,7 +68,7 @@ static void put_u64(struct reply *r, uint64_t value)
 
 void reply_frame_open(struct reply *r)
 {
-    r->frame_at = buf_len(&r->out->bytes);
+    r->frame = output_mark(r->out);
     r->frame_refs = r->out->ref_bytes;
     put_u32(r, 0);
 }
@@ -76,9 +76,14 @@ void reply_frame_open(struct reply *r)
 void reply_frame_close(struct reply *r)
 {
     struct buf *b = &r->out->bytes;
-    uint64_t len = buf_len(b) - r->frame_at - 4 + (r->out->ref_bytes - r->frame_refs);
-    ASSERT(len <= UINT32_MAX);
-    unsigned char *at = (unsigned char *)buf_ptr(b) + r->frame_at;
+    uint64_t len = buf_len(b) - r->frame.len - 4 + (r->out->ref_bytes - r->frame_refs);
+    if (unlikely(len > UINT32_MAX)) {
+        output_rewind(r->out, r->frame);
+        put_u32(r, 0);
+        reply_error(r, "ERR the reply is too long for a frame");
+        len = buf_len(b) - r->frame.len - 4;
+    }
+    unsigned char *at = (unsigned char *)buf_ptr(b) + r->frame.len;
     for (int i = 0; i < 4; i++)
         at[i] = (unsigned char)(len >> (8 * i));
 }

@@ -56,11 +56,12 @@ struct reply {
     enum reply_proto proto;
     uint32_t errors;       /* error replies so far */
     char error_code[24];   /* first word of the last one, for INFO errorstats */
-    size_t frame_at;       /* where the open frame's length goes */
-    size_t frame_refs;     /* ref_bytes when it was opened */
+    struct output_mark frame; /* where the open frame starts */
+    size_t frame_refs;        /* ref_bytes when it was opened */
 };
 
-/* Brackets around each complete reply: only the frame protocol needs them. */
+/* Brackets around each complete reply: only the frame protocol needs them. A reply that is longer than a frame's length
+ * can say becomes an error. */
 void reply_frame_open(struct reply *r);
 void reply_frame_close(struct reply *r);
 

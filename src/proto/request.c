@@ -67,6 +67,8 @@ enum parse_result parser_next(struct parser *p, const char *data, size_t len,
 size_t parser_wants(const struct parser *p)
 {
     const struct parse_pending *q = p->pending;
+    if (p->codec == CODEC_FRAME)
+        return p->wants;
     return q && q->bulk_len > 0 ? q->at + (size_t)q->bulk_len + 2 : 0;
 }
 

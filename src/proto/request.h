@@ -1,9 +1,10 @@
 /* request.h: what every codec turns bytes into: an argument vector.
  *
- * A parser is a pure function of (state, bytes): it never reads beyond `len`, never blocks, and gives the same requests
- * whatever the chunking. Arguments point into the input (or into parser-owned memory for inline commands), valid
- * until the input moves or the parser is called again. Scanned bytes are not scanned again:
- * the state of an unfinished request survives in parser->pending, allocated only then. */
+ * A parser is a pure function of (state, bytes): it never reads beyond `len`, never blocks, and
+ * gives the same requests whatever the chunking. Arguments point into the input (or into
+ * parser-owned memory for inline commands), valid until the input moves or the parser is called
+ * again. Scanned bytes are not scanned again: the state of an unfinished request survives in
+ * parser->pending, allocated only then. */
 #pragma once
 
 #include "base/buf.h"
@@ -21,7 +22,10 @@ struct request_arena {
     uint32_t used;
 };
 
-enum codec { CODEC_RESP, CODEC_FRAME };
+enum codec {
+    CODEC_RESP,
+    CODEC_FRAME
+};
 
 enum parse_result {
     PARSE_DONE,  /* *out is a request of out->bytes bytes; argc may be 0 (nothing to execute) */
@@ -42,9 +46,10 @@ struct parse_pending {
 
 struct parser {
     enum codec codec;
-    bool authenticated;  /* else the LIMIT_PREAUTH_* hold */
-    uint64_t max_bulk;   /* proto-max-bulk-len */
+    bool authenticated; /* else the LIMIT_PREAUTH_* hold */
+    uint64_t max_bulk;  /* proto-max-bulk-len */
     struct parse_pending *pending;
+    size_t wants;   /* bytes of an unfinished frame, 0: not known yet */
     char error[64]; /* after PARSE_ERROR: "Protocol error: …" */
 };
 
@@ -57,7 +62,8 @@ enum parse_result parser_next(struct parser *p, const char *data, size_t len,
 void parser_reset(struct parser *p);
 /* Frees the memory of the request last handed out, if it is done. */
 void parser_trim(struct parser *p);
-/* How many bytes in all the unfinished request is known to need, 0 when unknown: a hint for the buffer's growth. */
+/* How many bytes in all the unfinished request is known to need, 0 when unknown: a hint for the
+ * buffer's growth. */
 size_t parser_wants(const struct parser *p);
 /* Memory held for an unfinished request. */
 size_t parser_bytes(const struct parser *p);

@@ -1,7 +1,7 @@
-/* RESP requests: "*N\r\n" then N times "$len\r\n<bytes>\r\n", or one inline line of blank-separated words.
- * redis.io/docs/latest/develop/reference/protocol-spec. Two ways lead to a request: scan_fast() takes one that
- * is complete and small straight into the arena; everything else goes through the resumable
- * scan_pending(), which also produces the errors. */
+/* RESP requests: "*N\r\n" then N times "$len\r\n<bytes>\r\n", or one inline line of blank-separated
+ * words. redis.io/docs/latest/develop/reference/protocol-spec. Two ways lead to a request:
+ * scan_fast() takes one that is complete and small straight into the arena; everything else goes
+ * through the resumable scan_pending(), which also produces the errors. */
 #include "base/num.h"
 #include "base/text.h"
 #include "proto/request_internal.h"
@@ -53,16 +53,19 @@ HOT static enum parse_result scan_fast(const struct parser *p, const char *data,
     return PARSE_DONE;
 }
 
-/* Finds the line that starts at q->at: DONE with its text (without CRLF), q->at behind it. */
+/* Finds the line that starts at q->at: DONE with its text (without CRLF), q->at behind it. Its CR
+ * is looked for within the limit alone, so that too long a line is refused whether it comes at once
+ * or in pieces. */
 static enum parse_result take_line(struct parser *p, struct parse_pending *q, const char *data,
                                    size_t len, const char *what, struct slice *line)
 {
-    const char *start = data + q->at, *cr = memchr(start, '\r', len - q->at);
-    if (!cr || cr + 1 == data + len) {
-        if (len - q->at > LIMIT_INLINE_BYTES)
-            return parser_fail(p, "too big %s count string", what);
+    const char *start = data + q->at;
+    size_t have = len - q->at;
+    const char *cr = memchr(start, '\r', MIN(have, (size_t)LIMIT_INLINE_BYTES));
+    if (!cr && have >= LIMIT_INLINE_BYTES)
+        return parser_fail(p, "too big %s count string", what);
+    if (!cr || cr + 1 == data + len)
         return PARSE_MORE;
-    }
     if (cr[1] != '\n')
         return parser_fail(p, "expected CRLF");
     *line = slice_make(start, (size_t)(cr - start));
@@ -144,28 +147,37 @@ static enum parse_result scan_pending(struct parser *p, const char *data, size_t
     return result == PARSE_DONE ? finish(q, data, out) : result;
 }
 
+/* The words of a line are the request. */
+static enum parse_result take_words(struct parser *p, struct slice line, struct request *out)
+{
+    struct parse_pending *q = parser_pending(p);
+    size_t max = line.len / 2 + 1;
+    struct slice *words = mem_alloc(MEM_CLIENT, max * sizeof(*words));
+    int count = text_split_args(line, &q->text, words, (int)max);
+    for (int i = 0; i < count; i++)
+        pending_push(q, words[i]);
+    mem_free(MEM_CLIENT, words, max * sizeof(*words));
+    if (count < 0)
+        return parser_fail(p, "unbalanced quotes in request");
+    if (count > LIMIT_PREAUTH_ARGS && !p->authenticated)
+        return parser_fail(p, "unauthenticated multibulk length");
+    out->argv = q->args;
+    out->argc = q->argc;
+    return PARSE_DONE;
+}
+
 static enum parse_result scan_inline(struct parser *p, const char *data, size_t len,
                                      struct request *out)
 {
-    enum { MAX_WORDS = LIMIT_INLINE_BYTES / 2 + 1 };
-    const char *newline = memchr(data, '\n', len);
+    size_t limit = p->authenticated ? LIMIT_INLINE_BYTES : LIMIT_PREAUTH_REQUEST_BYTES;
+    const char *newline = memchr(data, '\n', MIN(len, limit));
     if (!newline)
-        return len > LIMIT_INLINE_BYTES ? parser_fail(p, "too big inline request") : PARSE_MORE;
+        return len >= limit ? parser_fail(p, "too big inline request") : PARSE_MORE;
     size_t line = (size_t)(newline - data), text = line;
-    if (line > LIMIT_INLINE_BYTES)
-        return parser_fail(p, "too big inline request");
     if (text && data[text - 1] == '\r')
         text--;
-    struct parse_pending *q = parser_pending(p);
-    struct slice *words = mem_alloc(MEM_CLIENT, MAX_WORDS * sizeof(*words));
-    int count = text_split_args(slice_make(data, text), &q->text, words, MAX_WORDS);
-    for (int i = 0; i < count; i++)
-        pending_push(q, words[i]);
-    mem_free(MEM_CLIENT, words, MAX_WORDS * sizeof(*words));
-    if (count < 0)
-        return parser_fail(p, "unbalanced quotes in request");
-    *out = (struct request){q->args, q->argc, line + 1};
-    return PARSE_DONE;
+    out->bytes = line + 1;
+    return take_words(p, slice_make(data, text), out);
 }
 
 enum parse_result resp_parse(struct parser *p, const char *data, size_t len,

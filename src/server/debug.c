@@ -1,10 +1,12 @@
 /* debug.c: DEBUG, as tests of Redis and Valkey use it. One row per subcommand; everything runs in
  * exclusive mode. */
 #include "base/log.h"
+#include "base/rand.h"
 #include "os/sock.h"
 #include "proto/settings.h"
 #include "server/debug_digest.h"
 #include "server/server_internal.h"
+#include "store/access.h"
 #include "store/value.h"
 
 #include <math.h>
@@ -35,6 +37,12 @@ static bool find_by_name(struct exec *ex, struct slice name, struct key *key, st
 {
     ex->txn->no_touch = true;
     return find_key(ex, name, key, ref);
+}
+
+static void debug_change_repl_id(struct exec *ex)
+{
+    rand_hex(server_of(ex)->replication_id, 40);
+    reply_ok(ex->reply);
 }
 
 /* ---- time ---- */
@@ -198,7 +206,7 @@ static void debug_object(struct exec *ex)
         return;
     }
     const struct entry *e = ref.entry;
-    uint32_t idle_s = ((uint32_t)(ex->txn->now_ms / 1000) - entry_access(e)) & 0xffffff;
+    uint32_t idle_s = access_is_lfu() ? 0 : access_idle_s(e, ex->txn->now_ms);
     char list[64] = "", text[320];
     if (entry_type(e) == TYPE_LIST)
         snprintf(list, sizeof(list), " ql_listpack_max:%d ql_compressed:%d",
@@ -391,6 +399,8 @@ static void debug_help(struct exec *ex)
     static const char *const lines[] = {
         "ASSERT | OOM | PANIC | SEGFAULT",
         "    End the server in that way.",
+        "CHANGE-REPL-ID",
+        "    Take a new replication id.",
         "DICT-RESIZING <0|1>",
         "    Accepted, without effect.",
         "DIGEST",
@@ -434,6 +444,7 @@ static const struct {
     command_fn run;
 } subcommands[] = {
     {"assert", 2, 2, debug_abort},
+    {"change-repl-id", 2, 2, debug_change_repl_id},
     {"dict-resizing", 3, 3, debug_accept},
     {"digest", 2, 2, debug_digest},
     {"digest-value", 2, UINT32_MAX, debug_digest_value},

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/effects_file.h"
+#include "store/value.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -45,7 +46,7 @@ static void submit_free(struct entry *e, struct part *parts, unsigned count)
     struct free_job *job = mem_alloc(MEM_OTHER, sizeof(*job));
     *job = (struct free_job){{.run = run_free}, e, 0, parts, count};
     if (e)
-        job->entry_bytes = (int64_t)entry_bytes(e, FREE_SAMPLES);
+        job->entry_bytes = (int64_t)entry_memory(e, FREE_SAMPLES);
     keyspace_freeing(1, job->entry_bytes);
     worker_submit(the_server->pool, &job->job);
 }

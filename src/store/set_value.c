@@ -1,8 +1,8 @@
 /* What the keyspace asks of a set, and SSCAN. */
 #include "ds/intset.h"
 #include "ds/packed.h"
-#include "store/set.h"
 #include "store/member.h"
+#include "store/set.h"
 
 static void value_destroy(enum encoding encoding, void *root)
 {

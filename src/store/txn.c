@@ -579,8 +579,6 @@ static void expire_top(struct txn *t, struct db *db, struct part *part)
     expire_entry(t, &ref);
 }
 
-static void write_effects(struct txn *t, const struct slice *argv, uint32_t argc);
-
 /* Expires what is due in one database; returns when the next key is. */
 static int64_t expire_part(struct txn *t, struct db *db, unsigned shard, unsigned *budget)
 {

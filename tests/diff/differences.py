@@ -8,11 +8,12 @@ from lib.resp import Error
 # The commands Tokamak does not have yet, with the reason; anything else unknown fails the test.
 NOT_YET = {}  # name: reason
 
-# OBJECT ENCODING pairs (ours, theirs): Redis 7.2 has two encodings that 7.0 lacks.
+# OBJECT ENCODING pairs (ours, theirs): Redis 7.2 chooses otherwise than 7.0.
 ENCODINGS = {
     (b"hashtable", b"listpack"): "7.2 converts a hash at once when an HSET brings more fields than a listpack may have",
     (b"listpack", b"quicklist"): "7.2 keeps small lists as listpack",
     (b"listpack", b"hashtable"): "7.2 keeps small sets of strings as listpack",
+    (b"hashtable", b"listpack"): "7.2 takes an HSET of very many pairs for a large hash, repeated fields or not",
 }
 
 
@@ -24,6 +25,12 @@ def _no_such_subcommand(command, ours, theirs):
     """7.2 has CLIENT NO-TOUCH and others that 7.0 calls unknown."""
     return isinstance(theirs, Error) and theirs.startswith(b"ERR unknown subcommand") and \
         command[:2] in ([b"CLIENT", b"NO-TOUCH"], [b"CLIENT", b"SETINFO"])
+
+
+def _rank_with_score(command, ours, theirs):
+    """7.2 gave ZRANK and ZREVRANK a fourth argument."""
+    return command[0] in (b"ZRANK", b"ZREVRANK") and len(command) == 4 and \
+        isinstance(theirs, Error) and theirs.startswith(b"ERR wrong number of arguments")
 
 
 def _lowest_rank(command, ours, theirs):
@@ -42,6 +49,7 @@ RULES = [
     ("ZRANK … WITHSCORE of 7.2", _withscore),
     ("encodings that 7.2 added", _encoding),
     ("subcommands that 7.2 added", _no_such_subcommand),
+    ("options that 7.2 added", _rank_with_score),
     ("7.2 refuses a rank that cannot be negated", _lowest_rank),
 ]
 
