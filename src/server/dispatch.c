@@ -14,6 +14,7 @@
 enum { SECURITY_LOG_MS = 60 * 1000 };
 enum run_result {
     RUN_DONE,
+    RUN_REFUSED, /* answered with an error */
     RUN_LATER, /* when the gate lets it */
     RUN_HELD,  /* when CLIENT PAUSE ends */
 };
@@ -353,7 +354,14 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     struct server_thread *t = run->thread;
     if (unlikely(is_paused(t, p->cmd)))
         return RUN_HELD;
-    if (unlikely(wants_exclusive(t, p->cmd)))
+    bool alone = unlikely(wants_exclusive(t, p->cmd));
+    if (unlikely(!(alone && t->raised) && evict_limited())) { /* eviction takes locks: only inside the gate */
+        if (!enter_gate(run))
+            return RUN_LATER;
+        if (!make_room(t, run->session, p, r))
+            return RUN_REFUSED;
+    }
+    if (alone)
         return call_exclusive(run, p, r);
     if (unlikely(!enter_gate(run)))
         return RUN_LATER;
@@ -372,15 +380,14 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     if (unlikely(p->cmd != run->counting))
         count_calls(run, p->cmd);
     reply_begin(&t->reply);
-    if (unlikely(!admit(t, p->cmd, r, session) ||
-                 (evict_limited() && !make_room(t, session, p, r)))) {
+    enum run_result result = likely(admit(t, p->cmd, r, session)) ? execute(run, p, r) : RUN_REFUSED;
+    if (unlikely(result == RUN_REFUSED)) {
         finish_reply(t, session, mark);
         count_errors(t, errors);
         if (p->cmd)
             stat_bump(&t->stats[p->cmd->id].rejected, 1);
         return RUN_DONE;
     }
-    enum run_result result = execute(run, p, r);
     if (unlikely(result != RUN_DONE)) {
         output_rewind(t->reply.out, mark);
         return result;
