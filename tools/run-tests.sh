@@ -6,7 +6,7 @@ dir=${2:-build}
 python=${PYTHON:-/usr/bin/python3}
 failed=0
 
-export TOKAMAK_SERVER="$dir/tokamak-server"
+export TOKAMAK_SERVER="$PWD/$dir/tokamak-server"
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}"
 export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1}"
@@ -15,7 +15,7 @@ export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1}"
 build_broken() {
     [ -e build-broken/build.ninja ] ||
         meson setup build-broken -Dbroken_lock=true -Dsched_fuzz=true -Db_lto=false --buildtype=debugoptimized >/dev/null
-    ninja -C build-broken tokamak-server >/dev/null && export TOKAMAK_BROKEN_SERVER=build-broken/tokamak-server
+    ninja -C build-broken tokamak-server >/dev/null && export TOKAMAK_BROKEN_SERVER="$PWD/build-broken/tokamak-server"
 }
 
 $python tools/check_layers.py || failed=1

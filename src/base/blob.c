@@ -12,12 +12,13 @@ struct blob *blob_try_create(size_t len, size_t cap)
     size_t size;
     if (ckd_add(&size, sizeof(struct blob), cap))
         return NULL;
+    size = mem_size_class(size); /* what the allocator would round it up to */
     struct blob *b = mem_try_alloc(MEM_DATA, size);
     if (!b)
         return NULL;
     atomic_init(&b->refs, 1);
     b->len = len;
-    b->cap = mem_size_class(size) - sizeof(struct blob); /* use what the allocator rounds up to */
+    b->cap = size - sizeof(struct blob);
     return b;
 }
 

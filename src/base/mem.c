@@ -46,12 +46,13 @@ void mem_charge(enum mem_class class, int64_t delta)
     atomic_store_explicit(&self->used[class], used + delta, memory_order_relaxed);
 }
 
+/* Callers may use the whole size class: jemalloc gives it anyway, libc (and AddressSanitizer) must be asked for it. */
 static void *raw_alloc(size_t size)
 {
 #ifdef USE_JEMALLOC
     return mallocx(size ? size : 1, 0);
 #else
-    return malloc(size ? size : 1);
+    return malloc(mem_size_class(size));
 #endif
 }
 
@@ -70,7 +71,7 @@ static void *raw_realloc(void *ptr, size_t size)
 #ifdef USE_JEMALLOC
     return rallocx(ptr, size ? size : 1, 0);
 #else
-    return realloc(ptr, size ? size : 1);
+    return realloc(ptr, mem_size_class(size));
 #endif
 }
 

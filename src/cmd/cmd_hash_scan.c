@@ -52,16 +52,6 @@ void cmd_hscan(struct exec *ex)
 
 /* ---- HRANDFIELD ---- */
 
-#define ERROR_COUNT_RANGE \
-    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
-
-enum {
-    REPEATS_MAX =
-        1 << 24, /* a larger negative count is refused: Redis answers until memory runs out */
-    REPEATS_BYTES_MAX = 256 << 20, /* and so is a reply that would grow beyond this */
-    REPEATS_BATCH = 4096,
-};
-
 struct random_reply {
     struct reply *reply;
     bool with_values;
@@ -87,6 +77,9 @@ static void announce(const struct random_reply *random, uint64_t count)
 static void reply_repeated(struct exec *ex, struct random_reply *random, struct hash h,
                            uint64_t count)
 {
+    enum {
+        BATCH = 4096
+    };
     struct output_mark start = output_mark(ex->reply->out);
     if (count > REPEATS_MAX) {
         fail(ex, ERROR_OUT_OF_RANGE);
@@ -94,7 +87,7 @@ static void reply_repeated(struct exec *ex, struct random_reply *random, struct 
     }
     announce(random, count);
     for (uint64_t batch; count; count -= batch) {
-        batch = MIN(count, (uint64_t)REPEATS_BATCH);
+        batch = MIN(count, (uint64_t)BATCH);
         hash_pick(h, &ex->txn->rng, batch, random_visit, random);
         if (unlikely(buf_len(&ex->reply->out->bytes) - start.len > REPEATS_BYTES_MAX)) {
             output_rewind(ex->reply->out, start);

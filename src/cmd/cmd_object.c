@@ -1,13 +1,7 @@
 /* OBJECT: how a value is kept, and when it was last used. */
 #include "cmd/exec.h"
-#include "store/settings.h"
+#include "store/access.h"
 #include "store/value.h"
-
-static bool policy_is_lfu(void)
-{
-    return store_settings.maxmemory_policy == POLICY_ALLKEYS_LFU ||
-           store_settings.maxmemory_policy == POLICY_VOLATILE_LFU;
-}
 
 /* False: there is no such key, and null was answered. */
 static bool find_object(struct exec *ex, struct ref *ref)
@@ -38,25 +32,13 @@ void cmd_object_idletime(struct exec *ex)
     struct ref ref;
     if (!find_object(ex, &ref))
         return;
-    if (policy_is_lfu())
+    if (access_is_lfu())
         reply_error(ex->reply,
                     "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note "
                     "that when switching between policies at runtime LRU and LFU data will take "
                     "some time to adjust.");
     else
-        reply_int(ex->reply,
-                  (int64_t)((uint32_t)(ex->txn->now_ms / 1000) - entry_access(ref.entry)) &
-                      0xffffff);
-}
-
-/* The LFU counter as it stands after the minutes without access. */
-static int64_t decayed_frequency(const struct entry *e, int64_t now_ms)
-{
-    uint32_t access = entry_access(e), counter = access & 0xff;
-    uint32_t idle_min = ((uint32_t)(now_ms / 60000) - (access >> 8)) & 0xffff;
-    int decay_min = store_settings.lfu_decay_time_min;
-    uint32_t lost = decay_min ? idle_min / (uint32_t)decay_min : 0;
-    return lost > counter ? 0 : counter - lost;
+        reply_int(ex->reply, access_idle_s(ref.entry, ex->txn->now_ms));
 }
 
 void cmd_object_freq(struct exec *ex)
@@ -64,8 +46,8 @@ void cmd_object_freq(struct exec *ex)
     struct ref ref;
     if (!find_object(ex, &ref))
         return;
-    if (policy_is_lfu())
-        reply_int(ex->reply, decayed_frequency(ref.entry, ex->txn->now_ms));
+    if (access_is_lfu())
+        reply_int(ex->reply, access_frequency(ref.entry, ex->txn->now_ms));
     else
         reply_error(ex->reply,
                     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. "

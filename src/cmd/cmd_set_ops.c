@@ -2,7 +2,9 @@
 #include "cmd/cmd_set.h"
 #include "store/set_ops.h"
 
-enum { FEW_SOURCES = 16 };
+enum {
+    FEW_SOURCES = 16
+};
 
 /* The source sets of a command; a missing key has a NULL root. */
 struct sources {
@@ -11,13 +13,13 @@ struct sources {
     struct set few[FEW_SOURCES];
 };
 
-/* Looks up ex->keys from `first` on. False: WRONGTYPE was answered. Roots stay where they are, whatever the lookups move. */
+/* Looks up ex->keys from `first` on. False: WRONGTYPE was answered. Roots stay where they are,
+ * whatever the lookups move. */
 static bool sources_open(struct exec *ex, uint32_t first, struct sources *src)
 {
     src->count = ex->key_count - first;
-    src->sets = src->count <= FEW_SOURCES
-                    ? src->few
-                    : mem_alloc(MEM_OTHER, src->count * sizeof(struct set));
+    src->sets = src->count <= FEW_SOURCES ? src->few
+                                          : mem_alloc(MEM_OTHER, src->count * sizeof(struct set));
     for (uint32_t i = 0; i < src->count; i++) {
         struct ref ref;
         if (!read_typed(ex, first + i, TYPE_SET, &ref)) {

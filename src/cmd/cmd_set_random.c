@@ -1,14 +1,7 @@
 /* SPOP and SRANDMEMBER. What chance decided is logged as SREM or DEL. */
 #include "cmd/cmd_set.h"
 
-enum {
-    REPEATS_MAX = 1 << 24,         /* a larger negative count is refused: Redis would answer until memory runs out */
-    REPEATS_BYTES_MAX = 256 << 20, /* and so is a reply that grows beyond this */
-    EFFECT_BATCH = 1024,           /* members per logged SREM */
-};
-
-#define ERROR_COUNT_RANGE                                                                          \
-    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+enum { EFFECT_BATCH = 1024 }; /* members per logged SREM */
 
 /* ---- SPOP ---- */
 

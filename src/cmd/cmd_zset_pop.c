@@ -128,15 +128,7 @@ void cmd_zmpop(struct exec *ex)
 
 /* ---- ZRANDMEMBER ---- */
 
-enum {
-    REPEATS_MAX =
-        1 << 24, /* a larger negative count is refused: Redis answers until memory runs out */
-    REPEATS_BYTES_MAX = 256 << 20, /* and so is a reply that grows beyond this */
-    REPEATS_BATCH = 4096,
-};
-
-#define ERROR_COUNT_RANGE \
-    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+enum { REPEATS_BATCH = 4096 };
 
 struct random_reply {
     struct exec *ex;

@@ -18,6 +18,8 @@ struct exec {
     const struct key *keys;
     const struct command *cmd;
     struct session *session;
+    uint32_t hashed_arg; /* the argument whose hash the planner knows, or 0 */
+    uint64_t hash;
 };
 
 /* Texts of errors that many commands share. */
@@ -29,6 +31,12 @@ struct exec {
 #define ERROR_OUT_OF_RANGE "ERR value is out of range"
 #define ERROR_NAN_OR_INF "ERR increment would produce NaN or Infinity"
 #define ERROR_INDEX "ERR index out of range"
+#define ERROR_COUNT_RANGE                                                                          \
+    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+
+/* Bounds of a reply of random elements with repetition (a negative count), where Redis goes on until memory runs out:
+ * elements, and bytes. Beyond: ERROR_OUT_OF_RANGE. */
+enum { REPEATS_MAX = 1 << 24, REPEATS_BYTES_MAX = 256 << 20 };
 
 /* ---- arguments: false means that the error has been answered ---- */
 

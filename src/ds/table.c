@@ -78,12 +78,15 @@ static void resize(struct table *t, uint8_t log2)
     t->rehash_at = 0;
 }
 
+static void shrink_if_sparse(struct table *t);
+
 static void finish_rehash(struct table *t)
 {
     array_free(t, 0);
     t->buckets[0] = t->buckets[1];
     t->log2[0] = t->log2[1];
     t->buckets[1] = NULL;
+    shrink_if_sparse(t); /* of what was removed meanwhile nobody else will think */
 }
 
 bool table_step(struct table *t, table_hash_fn hash_of)

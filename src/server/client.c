@@ -19,7 +19,7 @@ static void opened(struct conn *c)
     client->conn = c;
     client->session.id = c->info.id;
     client->session.proto = c->info.kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2;
-    client->session.authenticated = !atomic_load(&the_server->password_set);
+    client->session.authenticated = c->info.id < atomic_load(&the_server->password_since_id);
     client->session.client = client;
     c->session = client;
     c->parser.authenticated = client->session.authenticated;

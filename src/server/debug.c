@@ -1,10 +1,13 @@
 /* debug.c: DEBUG, as tests of Redis and Valkey use it. One row per subcommand; everything runs in
  * exclusive mode. */
 #include "base/log.h"
+#include "base/rand.h"
 #include "os/sock.h"
 #include "proto/settings.h"
 #include "server/debug_digest.h"
+#include "server/debug_protocol.h"
 #include "server/server_internal.h"
+#include "store/access.h"
 #include "store/value.h"
 
 #include <math.h>
@@ -35,6 +38,12 @@ static bool find_by_name(struct exec *ex, struct slice name, struct key *key, st
 {
     ex->txn->no_touch = true;
     return find_key(ex, name, key, ref);
+}
+
+static void debug_change_repl_id(struct exec *ex)
+{
+    rand_hex(server_of(ex)->replication_id, 40);
+    reply_ok(ex->reply);
 }
 
 /* ---- time ---- */
@@ -76,117 +85,6 @@ static void debug_log(struct exec *ex)
     reply_ok(ex->reply);
 }
 
-static void protocol_string(struct reply *r)
-{
-    reply_bulk_cstr(r, "Hello World");
-}
-
-static void protocol_integer(struct reply *r)
-{
-    reply_int(r, 12345);
-}
-
-static void protocol_double(struct reply *r)
-{
-    reply_double(r, 3.141);
-}
-
-static void protocol_array(struct reply *r)
-{
-    reply_int_array(r, (int64_t[]){0, 1, 2}, 3);
-}
-
-static void protocol_set(struct reply *r)
-{
-    reply_set(r, 3);
-    for (int i = 0; i < 3; i++)
-        reply_int(r, i);
-}
-
-static void protocol_map(struct reply *r)
-{
-    reply_map(r, 3);
-    for (int i = 0; i < 3; i++) {
-        reply_int(r, i);
-        reply_bool(r, i == 1);
-    }
-}
-
-static void protocol_attribute(struct reply *r)
-{
-    if (r->proto == REPLY_RESP3) {
-        reply_attribute(r, 1);
-        reply_bulk_cstr(r, "key-popularity");
-        reply_array(r, 2);
-        reply_bulk_cstr(r, "key:123");
-        reply_int(r, 90);
-    }
-    reply_bulk_cstr(r, "Some real reply following the attribute");
-}
-
-static void protocol_push(struct reply *r)
-{
-    if (r->proto != REPLY_RESP3) {
-        reply_error(r, "ERR RESP2 is not supported by this command");
-        return;
-    }
-    reply_push(r, 2);
-    reply_bulk_cstr(r, "server-cpu-usage");
-    reply_int(r, 42);
-    reply_bulk_cstr(r, "Some real reply following the push reply");
-}
-
-static void protocol_verbatim(struct reply *r)
-{
-    reply_verbatim(r, "txt", SLICE("This is a verbatim\nstring"));
-}
-
-static void protocol_true(struct reply *r)
-{
-    reply_bool(r, true);
-}
-
-static void protocol_false(struct reply *r)
-{
-    reply_bool(r, false);
-}
-
-static void protocol_bignum(struct reply *r)
-{
-    reply_big_number(r, SLICE("1234567999999999999999999999999999999"));
-}
-
-static void debug_protocol(struct exec *ex)
-{
-    static const struct {
-        const char *name;
-        void (*reply)(struct reply *r);
-    } kinds[] = {
-        {"string", protocol_string},
-        {"integer", protocol_integer},
-        {"double", protocol_double},
-        {"bignum", protocol_bignum},
-        {"null", reply_null},
-        {"array", protocol_array},
-        {"set", protocol_set},
-        {"map", protocol_map},
-        {"attrib", protocol_attribute},
-        {"push", protocol_push},
-        {"verbatim", protocol_verbatim},
-        {"true", protocol_true},
-        {"false", protocol_false},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        if (arg_is(ex, 2, kinds[i].name)) {
-            kinds[i].reply(ex->reply);
-            return;
-        }
-    reply_error(ex->reply,
-                "ERR Wrong protocol type name. Please use one of the following: "
-                "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false");
-}
-
 /* ---- data ---- */
 
 static void debug_object(struct exec *ex)
@@ -198,7 +96,7 @@ static void debug_object(struct exec *ex)
         return;
     }
     const struct entry *e = ref.entry;
-    uint32_t idle_s = ((uint32_t)(ex->txn->now_ms / 1000) - entry_access(e)) & 0xffffff;
+    uint32_t idle_s = access_is_lfu() ? 0 : access_idle_s(e, ex->txn->now_ms);
     char list[64] = "", text[320];
     if (entry_type(e) == TYPE_LIST)
         snprintf(list, sizeof(list), " ql_listpack_max:%d ql_compressed:%d",
@@ -391,6 +289,8 @@ static void debug_help(struct exec *ex)
     static const char *const lines[] = {
         "ASSERT | OOM | PANIC | SEGFAULT",
         "    End the server in that way.",
+        "CHANGE-REPL-ID",
+        "    Take a new replication id.",
         "DICT-RESIZING <0|1>",
         "    Accepted, without effect.",
         "DIGEST",
@@ -434,6 +334,7 @@ static const struct {
     command_fn run;
 } subcommands[] = {
     {"assert", 2, 2, debug_abort},
+    {"change-repl-id", 2, 2, debug_change_repl_id},
     {"dict-resizing", 3, 3, debug_accept},
     {"digest", 2, 2, debug_digest},
     {"digest-value", 2, UINT32_MAX, debug_digest_value},

@@ -14,6 +14,7 @@
 enum { SECURITY_LOG_MS = 60 * 1000 };
 enum run_result {
     RUN_DONE,
+    RUN_REFUSED, /* answered with an error */
     RUN_LATER, /* when the gate lets it */
     RUN_HELD,  /* when CLIENT PAUSE ends */
 };
@@ -22,6 +23,8 @@ struct planned {
     const struct command *cmd;
     struct key key; /* of a command with one simple key */
     bool one_key;
+    uint32_t member_arg; /* 0, or the argument whose hash is member_hash */
+    uint64_t member_hash;
 };
 
 /* ---- stage 1 and 2: look up, hash, prefetch ---- */
@@ -34,19 +37,39 @@ INLINE bool has_one_key(const struct command *cmd, const struct request *r)
            (cmd->last_key == -1 && (int)r->argc - 1 == cmd->first_key);
 }
 
+/* The same two steps for the members that commands on large collections name. */
+static void prefetch_members(struct txn *txn, const struct db *db, const struct request *requests,
+                             uint32_t count, struct planned *plans)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct planned *p = &plans[i];
+        const struct request *r = &requests[i];
+        p->member_arg = p->one_key && p->cmd->member_arg < r->argc ? p->cmd->member_arg : 0;
+        if (p->member_arg && !txn_prefetch_member_bucket(txn, db, &p->key, r->argv[p->member_arg],
+                                                         &p->member_hash))
+            p->member_arg = 0;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (plans[i].member_arg)
+            txn_prefetch_member(txn, db, &plans[i].key, plans[i].member_hash);
+}
+
 HOT static void plan(struct server_thread *t, const struct session *session,
                      const struct request *requests, uint32_t count, struct planned *plans,
                      bool prefetch)
 {
     struct db *db = keyspace_db(t->server->ks, session->db);
-    uint32_t keyed = 0;
+    uint32_t keyed = 0, named = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct request *r = &requests[i];
         struct planned *p = &plans[i];
         p->cmd = r->argc ? command_lookup(r->argv, r->argc) : NULL;
         p->one_key = p->cmd && has_one_key(p->cmd, r);
+        p->member_arg = 0;
+        p->member_hash = 0;
         if (!p->one_key)
             continue;
+        named += p->cmd->member_arg != 0;
         p->key = key_make(r->argv[p->cmd->first_key]);
         txn_prefetch_shard(&t->txn, db, p->key.hash);
         keyed++;
@@ -59,6 +82,8 @@ HOT static void plan(struct server_thread *t, const struct session *session,
     for (uint32_t i = 0; i < count; i++)
         if (plans[i].one_key)
             txn_prefetch_entry(&t->txn, db, plans[i].key.hash);
+    if (named >= 2)
+        prefetch_members(&t->txn, db, requests, count, plans);
 }
 
 /* ---- the keys of a command ---- */
@@ -218,6 +243,8 @@ INLINE void call(struct server_thread *t, const struct planned *p, const struct 
     ex->argv = r->argv;
     ex->argc = r->argc;
     ex->session = session;
+    ex->hashed_arg = p->member_arg;
+    ex->hash = p->member_hash;
     collect_keys(t, p, r);
     t->txn.restartable = !exclusive;
     t->txn.no_touch = session->no_touch;
@@ -327,7 +354,14 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     struct server_thread *t = run->thread;
     if (unlikely(is_paused(t, p->cmd)))
         return RUN_HELD;
-    if (unlikely(wants_exclusive(t, p->cmd)))
+    bool alone = unlikely(wants_exclusive(t, p->cmd));
+    if (unlikely(!(alone && t->raised) && evict_limited())) { /* eviction takes locks: only inside the gate */
+        if (!enter_gate(run))
+            return RUN_LATER;
+        if (!make_room(t, run->session, p, r))
+            return RUN_REFUSED;
+    }
+    if (alone)
         return call_exclusive(run, p, r);
     if (unlikely(!enter_gate(run)))
         return RUN_LATER;
@@ -346,15 +380,14 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     if (unlikely(p->cmd != run->counting))
         count_calls(run, p->cmd);
     reply_begin(&t->reply);
-    if (unlikely(!admit(t, p->cmd, r, session) ||
-                 (evict_limited() && !make_room(t, session, p, r)))) {
+    enum run_result result = likely(admit(t, p->cmd, r, session)) ? execute(run, p, r) : RUN_REFUSED;
+    if (unlikely(result == RUN_REFUSED)) {
         finish_reply(t, session, mark);
         count_errors(t, errors);
         if (p->cmd)
             stat_bump(&t->stats[p->cmd->id].rejected, 1);
         return RUN_DONE;
     }
-    enum run_result result = execute(run, p, r);
     if (unlikely(result != RUN_DONE)) {
         output_rewind(t->reply.out, mark);
         return result;

@@ -169,6 +169,7 @@ static void put_used(struct buf *out, const struct memory *m)
     put_int(out, "used_memory_overhead", (int64_t)m->overhead);
     put_int(out, "used_memory_startup", (int64_t)m->startup);
     put_int(out, "used_memory_dataset", (int64_t)m->dataset);
+    put_int(out, "used_memory_data", (int64_t)mem_used(MEM_DATA)); /* what maxmemory bounds */
     buf_printf(out, "used_memory_dataset_perc:%.2f%%\r\n",
                ratio((double)m->dataset * 100, (double)m->used - (double)m->startup));
 }

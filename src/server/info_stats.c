@@ -28,8 +28,11 @@ static void put_keys(struct buf *out, const struct stats_totals *t)
     buf_puts(out, "expired_stale_perc:0.00\r\nexpired_time_cap_reached_count:0\r\n"
                   "expire_cycle_cpu_milliseconds:0\r\n");
     put(out, "evicted_keys", t->evicted);
-    buf_puts(out, "evicted_clients:0\r\ntotal_eviction_exceeded_time:0\r\n"
-                  "current_eviction_exceeded_time:0\r\n");
+    int64_t exceeded_us = evict_exceeded_now_us();
+    put(out, "evicted_clients", 0);
+    put(out, "total_eviction_exceeded_time",
+        (uint64_t)(evict_exceeded_total_us() + exceeded_us) / 1000);
+    put(out, "current_eviction_exceeded_time", (uint64_t)exceeded_us / 1000);
     put(out, "keyspace_hits", t->hits);
     put(out, "keyspace_misses", t->misses);
 }

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/effects_file.h"
+#include "store/value.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -45,7 +46,7 @@ static void submit_free(struct entry *e, struct part *parts, unsigned count)
     struct free_job *job = mem_alloc(MEM_OTHER, sizeof(*job));
     *job = (struct free_job){{.run = run_free}, e, 0, parts, count};
     if (e)
-        job->entry_bytes = (int64_t)entry_bytes(e, FREE_SAMPLES);
+        job->entry_bytes = (int64_t)entry_memory(e, FREE_SAMPLES);
     keyspace_freeing(1, job->entry_bytes);
     worker_submit(the_server->pool, &job->job);
 }
@@ -211,7 +212,7 @@ enum err server_create(struct server **out)
     s->next_client_id = 1;
     s->started_ms = clock_monotonic_ms();
     s->started_wall_s = clock_wall_ms() / 1000;
-    s->password_set = *server_settings.requirepass != 0;
+    s->password_since_id = *server_settings.requirepass ? 0 : UINT64_MAX;
     rand_hex(s->run_id, 40);
     rand_hex(s->replication_id, 40);
     hash_seed(NULL);

@@ -76,7 +76,9 @@ struct server {
     CACHE_ALIGNED _Atomic int pause;  /* enum pause_kind; read for every command, changed under pause_lock */
     _Atomic int64_t pause_until_ms;   /* monotonic */
     struct lock pause_lock;
-    _Atomic bool password_set;        /* requirepass, for those outside the gates */
+    /* requirepass for those outside the gates: clients from this id on must authenticate, older ones were in before the
+     * password was set; UINT64_MAX: there is none */
+    _Atomic uint64_t password_since_id;
     struct keyspace *ks;
     struct worker_pool *pool;
     struct server_thread *threads[THREADS_MAX];
@@ -110,6 +112,11 @@ struct server {
 
 /* The one server of this process, for the few places that have no way to it (handlers). Set by server_create(). */
 extern struct server *the_server;
+
+INLINE bool server_has_password(const struct server *s)
+{
+    return atomic_load(&s->password_since_id) != UINT64_MAX;
+}
 
 INLINE struct server_thread *thread_of(struct conn *c)
 {

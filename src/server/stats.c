@@ -106,6 +106,7 @@ static void clear_thread(struct server_thread *t)
 void stats_reset(struct server *s)
 {
     sum_raw(s, &s->baseline);
+    evict_reset_stats();
     for (unsigned i = 0; i < s->thread_count; i++)
         clear_thread(s->threads[i]);
     atomic_store(&s->connections_received, 0);

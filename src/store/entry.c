@@ -48,7 +48,8 @@ struct entry *entry_create(struct slice key, enum value_type type, struct value_
                            bool expires)
 {
     ASSERT(key.len <= UINT32_MAX);
-    struct entry *e = mem_alloc(MEM_DATA, total_size((uint32_t)key.len, expires, shape.bytes));
+    size_t size = total_size((uint32_t)key.len, expires, shape.bytes);
+    struct entry *e = mem_alloc(MEM_DATA, mem_size_class(size)); /* reshape_in_place() uses it all */
     e->type_encoding = (uint8_t)type;
     e->flags = expires ? ENTRY_EXPIRES : 0;
     put_head(e, key, 0, shape);

@@ -161,14 +161,6 @@ size_t entry_free_effort(const struct entry *e)
     return value_ops[entry_type(e)]->effort(entry_encoding(e), entry_pointer(e));
 }
 
-size_t entry_bytes(const struct entry *e, size_t samples)
-{
-    size_t bytes = mem_size_class(entry_size(e));
-    if (has_pointer(e))
-        bytes += value_ops[entry_type(e)]->bytes(entry_encoding(e), entry_pointer(e), samples);
-    return bytes;
-}
-
 static _Atomic int64_t freeing_jobs, freeing_bytes;
 
 void keyspace_freeing(int64_t jobs, int64_t bytes)

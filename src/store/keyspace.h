@@ -101,9 +101,6 @@ void entry_destroy(struct entry *e);
 /* Elements that entry_destroy() would walk: decides whether it is left to a worker. */
 size_t entry_free_effort(const struct entry *e);
 
-/* Bytes of an entry and its value; large collections are estimated from `samples` members (0: all). */
-size_t entry_bytes(const struct entry *e, size_t samples);
-
 /* Plugged in by the server: destroys the entry on another thread, soon. NULL: at once. */
 extern void (*keyspace_free_later)(struct entry *e);
 /* What other threads are freeing: who plugs in says so, around each job. Whole tables have unknown bytes: 0. */

@@ -19,7 +19,7 @@ static struct member *create(enum member_flag flags, struct slice name, size_t e
     ASSERT(name.len <= UINT32_MAX);
     size_t size = sizeof(struct member) + length_bytes(name.len) +
                   (flags & MEMBER_SCORED ? sizeof(double) : 0) + name.len + extra;
-    struct member *m = mem_alloc(MEM_DATA, size);
+    struct member *m = mem_alloc(MEM_DATA, mem_size_class(size)); /* room for values in place */
     uint32_t len = (uint32_t)name.len;
     m->flags = (uint8_t)flags;
     m->short_len = (uint8_t)MIN(len, (uint32_t)MEMBER_LONG);
@@ -65,7 +65,7 @@ struct member *member_create_valued(struct slice name, struct slice value)
 struct member *member_copy(const struct member *m)
 {
     size_t size = member_size(m);
-    struct member *copy = mem_alloc(MEM_DATA, size);
+    struct member *copy = mem_alloc(MEM_DATA, mem_size_class(size));
     memcpy(copy, m, size);
     return copy;
 }
@@ -86,7 +86,7 @@ struct member *member_set_value(struct member *m, struct slice value)
     size_t head = (size_t)(name.ptr + name.len - (const char *)m);
     size_t size = head + value_room(value), old = member_size(m);
     if (mem_size_class(size) != mem_size_class(old)) {
-        struct member *moved = mem_alloc(MEM_DATA, size);
+        struct member *moved = mem_alloc(MEM_DATA, mem_size_class(size));
         memcpy(moved, m, head);
         mem_free(MEM_DATA, m, old);
         m = moved;

@@ -7,7 +7,9 @@
 #include "store/member.h"
 #include "store/settings.h"
 
-enum { INTSET_ENTRIES_MAX = 1 << 30 };
+enum {
+    INTSET_ENTRIES_MAX = 1 << 30
+};
 
 static size_t intset_limit(void)
 {
@@ -179,7 +181,8 @@ static bool packed_set_add(struct set *s, struct set_member *m)
     return true;
 }
 
-/* Whether the intset and one more text fit into a packed set: judged, as Redis does, by the widest of its numbers. */
+/* Whether the intset and one more text fit into a packed set: judged, as Redis does, by the widest
+ * of its numbers. */
 static bool fits_packed(const unsigned char *intset, struct slice text)
 {
     char scratch[NUM_INT64_MAX_LEN];

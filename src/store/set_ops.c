@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
-enum { UNITE_PROBED = 4 }; /* so many sets are united by asking the ones before, without a set of what was seen */
+enum {
+    UNITE_PROBED = 4
+}; /* so many sets are united by asking the ones before, without a set of what was seen */
 
 struct builder { /* a result in the making */
     struct set set;
@@ -174,7 +176,8 @@ static uint64_t subtract_asking(struct set *sets, uint32_t count, set_visit_fn v
     struct set_iter it;
     struct set_member m;
     uint64_t found = 0;
-    qsort(sets + 1, count - 1, sizeof(*sets), by_len_down); /* the largest is the likeliest to have it */
+    qsort(sets + 1, count - 1, sizeof(*sets),
+          by_len_down); /* the largest is the likeliest to have it */
     set_iter_init(&it, &sets[0]);
     while (set_iter_next(&it, &m)) {
         if (in_any(sets + 1, count - 1, &m))

@@ -1,16 +1,17 @@
-/* Random members. A table picks a random bucket and slot and tries again when it hit an empty one, so each member is equally
- * likely; several different members are found by selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S) in one
- * walk, or by picking and remembering when the sample is much smaller than the set. */
+/* Random members. A table picks a random bucket and slot and tries again when it hit an empty one,
+ * so each member is equally likely; several different members are found by selection sampling
+ * (Knuth, TAOCP 2, 3.4.2, algorithm S) in one walk, or by picking and remembering when the sample
+ * is much smaller than the set. */
 #include "base/assert.h"
 #include "ds/intset.h"
 #include "ds/packed.h"
-#include "store/set.h"
 #include "store/member.h"
+#include "store/set.h"
 
 enum {
-    WALK_FACTOR = 3,  /* a sample larger than 1/3 of the set is chosen by a walk */
-    MOVE_FACTOR = 5,  /* as Redis: what remains moves when it is at most 1/5 of what goes */
-    FEW_POPS = 4,     /* so many members are popped one by one from packed sets and intsets */
+    WALK_FACTOR = 3, /* a sample larger than 1/3 of the set is chosen by a walk */
+    MOVE_FACTOR = 5, /* as Redis: what remains moves when it is at most 1/5 of what goes */
+    FEW_POPS = 4,    /* so many members are popped one by one from packed sets and intsets */
 };
 
 /* Picks a member and returns what tells it from others while the set does not change: never 0. */
@@ -42,8 +43,8 @@ HOT void set_random(const struct set *s, struct rng *rng, struct set_member *out
 
 /* ---- different members ---- */
 
-static void sample_by_walk(const struct set *s, struct rng *rng, uint64_t count,
-                           set_visit_fn visit, void *arg)
+static void sample_by_walk(const struct set *s, struct rng *rng, uint64_t count, set_visit_fn visit,
+                           void *arg)
 {
     struct set_iter it;
     struct set_member m;
@@ -94,8 +95,7 @@ static void sample_by_picks(const struct set *s, struct rng *rng, uint64_t count
     mem_free(MEM_OTHER, seen.slots, bytes);
 }
 
-void set_sample(const struct set *s, struct rng *rng, uint64_t count, set_visit_fn visit,
-                void *arg)
+void set_sample(const struct set *s, struct rng *rng, uint64_t count, set_visit_fn visit, void *arg)
 {
     ASSERT(count < set_len(s));
     if (s->encoding == ENC_PACKED || count > set_len(s) / WALK_FACTOR)

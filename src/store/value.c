@@ -1,13 +1,10 @@
 #include "store/value.h"
 
-#include "store/hash.h"
 #include "ds/heap.h"
 #include "ds/table.h"
+#include "store/hash.h"
+#include "store/keyspace.h"
 #include "store/list.h"
-#include "store/set.h"
-#include "ds/heap.h"
-#include "ds/table.h"
-#include "store/hash.h"
 #include "store/set.h"
 #include "store/zset.h"
 

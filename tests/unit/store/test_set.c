@@ -1,12 +1,16 @@
 /* Sets against a naive twin: which words of a fixed universe are in. */
-#include "store/set.h"
-
-#include "../ds/model.h"
 #include "store/keyspace.h"
+#include "store/set.h"
 #include "store/set_ops.h"
 #include "store/settings.h"
 
-enum { WORDS = 900, NUMBERS = 600, LONGEST = 700 };
+#include "../ds/model.h"
+
+enum {
+    WORDS = 900,
+    NUMBERS = 600,
+    LONGEST = 700
+};
 
 static char word_bytes[WORDS][LONGEST];
 static struct slice words[WORDS]; /* first NUMBERS of them are integers */
@@ -30,10 +34,13 @@ static int make_words(void **state)
     for (int i = 0; i < WORDS; i++) {
         size_t len;
         if (i < NUMBERS) {
-            int64_t value = i < (int)ARRAY_LEN(edges) ? edges[i] : (int64_t)i * i * (i % 7 ? 1 : 99991);
+            int64_t value =
+                i < (int)ARRAY_LEN(edges) ? edges[i] : (int64_t)i * i * (i % 7 ? 1 : 99991);
             len = num_format_int64(word_bytes[i], value);
         } else {
-            len = i == WORDS - 1 ? 0 : i % 37 == 0 ? 200 + (size_t)(i % 5) * 100 : 4 + (size_t)i % 40;
+            len = i == WORDS - 1 ? 0
+                  : i % 37 == 0  ? 200 + (size_t)(i % 5) * 100
+                                 : 4 + (size_t)i % 40;
             memset(word_bytes[i], 'x', len);
             if (len)
                 num_format_int64(word_bytes[i], i);
@@ -188,10 +195,15 @@ static void converts_as_redis_does(void **state)
 
 static void the_first_member_and_the_count_choose(void **state)
 {
-    struct { int word; size_t count; enum encoding encoding; } rows[] = {
-        {10, 512, ENC_INTSET}, {10, 513, ENC_TABLE},   {700, 128, ENC_PACKED},
+    struct {
+        int word;
+        size_t count;
+        enum encoding encoding;
+    } rows[] = {
+        {10, 512, ENC_INTSET}, {10, 513, ENC_TABLE}, {700, 128, ENC_PACKED},
         {700, 129, ENC_TABLE}, {10, 1, ENC_INTSET},
     };
+
     limits(512, 128, 64);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct set_member m;
@@ -263,8 +275,8 @@ static void a_scan_sees_what_stays(void **state)
 
 /* ---- chance ---- */
 
-/* Chi square of `counts` against equal shares, within five standard deviations of its mean. Draws without replacement that
- * leave only the share `left` out vary by so much less. */
+/* Chi square of `counts` against equal shares, within five standard deviations of its mean. Draws
+ * without replacement that leave only the share `left` out vary by so much less. */
 static void assert_uniform(const unsigned *counts, unsigned cells, unsigned total, double left)
 {
     double expected = (double)total / cells, chi = 0;
@@ -276,7 +288,10 @@ static void assert_uniform(const unsigned *counts, unsigned cells, unsigned tota
 
 static void random_members_are_uniform(void **state)
 {
-    enum { DRAWS = 400000 };
+    enum {
+        DRAWS = 400000
+    };
+
     int ranges[][2] = {{0, 400}, {650, 660}, {0, WORDS}};
     struct rng rng;
     limits(512, 128, 64);
@@ -325,8 +340,12 @@ static void samples_are_different_and_uniform(void **state)
 /* What was popped and what stayed are the set, whatever the way. */
 static void pops_split_the_set(void **state)
 {
-    struct { int from, to; uint64_t count; enum encoding after; } rows[] = {
-        {0, 100, 1, ENC_INTSET},    {0, 100, 50, ENC_INTSET}, {0, 100, 99, ENC_INTSET},
+    struct {
+        int from, to;
+        uint64_t count;
+        enum encoding after;
+    } rows[] = {
+        {0, 100, 1, ENC_INTSET},    {0, 100, 50, ENC_INTSET},  {0, 100, 99, ENC_INTSET},
         {650, 660, 1, ENC_PACKED},  {650, 660, 9, ENC_PACKED}, {0, WORDS, 1, ENC_TABLE},
         {0, WORDS, 700, ENC_TABLE}, {0, 590, 580, ENC_PACKED}, {0, WORDS, WORDS - 150, ENC_TABLE},
     };
@@ -449,11 +468,17 @@ static void results_choose_their_encoding(void **state)
 {
     limits(512, 128, 64);
     struct set big = make(0, WORDS), ints = make(0, 300), few = make(650, 660), sets[2];
-    struct { struct set a, b; int op; enum encoding encoding; } rows[] = {
-        {big, ints, 0, ENC_INTSET}, {big, few, 0, ENC_PACKED}, {big, big, 0, ENC_TABLE},
+
+    struct {
+        struct set a, b;
+        int op;
+        enum encoding encoding;
+    } rows[] = {
+        {big, ints, 0, ENC_INTSET},  {big, few, 0, ENC_PACKED}, {big, big, 0, ENC_TABLE},
         {ints, ints, 1, ENC_INTSET}, {ints, few, 1, ENC_TABLE}, {few, few, 1, ENC_PACKED},
         {few, big, 2, ENC_INTSET},
     };
+
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         sets[0] = rows[i].a, sets[1] = rows[i].b;
         struct set result = rows[i].op == 0   ? set_intersection(sets, 2)

@@ -1,0 +1,85 @@
+"""COMMAND: rows, documentation, keys; compared with redis-server where it has the command."""
+import pytest
+
+from lib.resp import Error, Map, Set
+
+# What 7.2 changed against the 7.0 of the reference.
+NEWER = {b"command|getkeys", b"command|getkeysandflags", b"zrank", b"zrevrank"}
+
+
+def rows(conn, *names):
+    return dict(zip(names, conn.cmd("COMMAND", "INFO", *names)))
+
+
+@pytest.mark.parametrize("proto", [2, 3])
+def test_rows_are_redis_rows(conn, oracle, proto):
+    with oracle.connect() as theirs:
+        conn.cmd("HELLO", proto)
+        theirs.cmd("HELLO", proto)
+        names = conn.cmd("COMMAND", "LIST")
+        ours, reference = rows(conn, *names), rows(theirs, *names)
+        for name in set(names) - NEWER:
+            if reference[name] is not None:
+                compare_rows(ours[name], reference[name])
+
+
+def compare_rows(ours, theirs):
+    assert [type(item) for item in ours] == [type(item) for item in theirs], ours[0]
+    assert len(ours) == 10 and ours[:2] == theirs[:2] and ours[3:6] == theirs[3:6]
+    for at in (2, 6):
+        assert set(ours[at]) == set(theirs[at]), (ours[0], at)
+    assert len(ours[8]) == len(theirs[8]), (ours[0], "key specs")
+
+
+def test_all_rows(conn):
+    every = conn.cmd("COMMAND")
+    assert len(every) == conn.cmd("COMMAND", "COUNT") == len(conn.cmd("COMMAND", "INFO"))
+    names = [row[0] for row in every]
+    assert len(set(names)) == len(names) and not any(b"|" in name for name in names)
+    client = next(row for row in every if row[0] == b"client")
+    assert b"client|list" in [sub[0] for sub in client[9]]
+    assert conn.cmd("COMMAND", "INFO", "nosuch", "get|x", "CONFIG|GET")[:2] == [None, None]
+
+
+def test_docs(conn):
+    conn.cmd("HELLO", "3")
+    docs = conn.cmd("COMMAND", "DOCS", "get", "config|set", "nosuch")
+    assert isinstance(docs, Map) and docs[::2] == [b"get", b"config|set"]
+    get = dict(zip(docs[1][::2], docs[1][1::2]))
+    assert get[b"since"] == b"1.0.0" and get[b"group"] == b"string" and get[b"summary"]
+    client = conn.cmd("COMMAND", "DOCS", "client")[1]
+    subcommands = dict(zip(client[::2], client[1::2]))[b"subcommands"]
+    assert b"client|kill" in subcommands[::2]
+    assert len(conn.cmd("COMMAND", "DOCS")) == 2 * conn.cmd("COMMAND", "COUNT")
+
+
+def test_list(conn):
+    everything = conn.cmd("COMMAND", "LIST")
+    assert {b"get", b"client|list", b"config"} <= set(everything)
+    assert conn.cmd("COMMAND", "LIST", "FILTERBY", "PATTERN", "ge[t]") == [b"get"]
+    assert b"set" in conn.cmd("COMMAND", "LIST", "FILTERBY", "ACLCAT", "write")
+    assert b"get" not in conn.cmd("COMMAND", "LIST", "FILTERBY", "ACLCAT", "write")
+    assert conn.cmd("COMMAND", "LIST", "FILTERBY", "ACLCAT", "nosuch") == []
+    assert conn.cmd("COMMAND", "LIST", "FILTERBY", "MODULE", "x") == []
+    for args in (["x"], ["FILTERBY", "x"], ["FILTERBY", "x", "y"]):
+        assert conn.cmd("COMMAND", "LIST", *args) == Error(b"ERR syntax error")
+    conn.cmd("HELLO", "3")
+    assert isinstance(conn.cmd("COMMAND", "LIST"), Set)
+
+
+def test_getkeys(conn):
+    getkeys = lambda *args: conn.cmd("COMMAND", "GETKEYS", *args)  # noqa: E731
+    assert getkeys("GET", "a") == [b"a"] and getkeys("DEL", "a", "b") == [b"a", b"b"]
+    assert getkeys("nosuch", "x") == Error(b"ERR Invalid command specified")
+    assert getkeys("PING", "x") == Error(b"ERR The command has no key arguments")
+    assert getkeys("GET") == Error(b"ERR Invalid number of arguments specified for command")
+    assert getkeys("CONFIG", "nosuch") == Error(b"ERR Invalid command specified")
+    flags = lambda *args: conn.cmd("COMMAND", "GETKEYSANDFLAGS", *args)  # noqa: E731
+    assert flags("SET", "k", "v") == [[b"k", [b"OW", b"update"]]]
+    assert flags("SET", "k", "v", "GET") == [[b"k", [b"RW", b"access", b"update"]]]
+    assert flags("DEL", "a") == [[b"a", [b"RM", b"delete"]]]
+
+
+def test_unknown_subcommands(conn):
+    assert conn.cmd("COMMAND", "nosuch") == Error(b"ERR unknown subcommand 'nosuch'. Try COMMAND HELP.")
+    assert conn.cmd("CONFIG") == Error(b"ERR wrong number of arguments for 'config' command")
