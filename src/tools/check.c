@@ -34,7 +34,7 @@ static int check_config(const char *path)
     if (!err)
         err = config_check_loaded(&message);
     if (err)
-        fprintf(stderr, "%.*s\n", (int)buf_len(&message), buf_ptr(&message));
+        fprintf(stderr, "%.*s", (int)buf_len(&message), buf_ptr(&message));
     else
         printf("%s: OK\n", path);
     buf_deinit(&message);

@@ -14,7 +14,7 @@ enum {
     CONNECT_TIMEOUT_MS = 5000,
     SILENCE_MS = 30000, /* a server that says nothing for so long is gone */
     TICK_MS = 250,
-    READ_BYTES = 64 * 1024,
+    READ_BYTES = 16 * 1024,
     EVENTS = 256,
 };
 

@@ -7,7 +7,7 @@
 #include "tools/load.h"
 
 enum {
-    KEY_BYTES = 16, /* key:000000000000 */
+    KEY_BYTES = 16, /* key:000000000000, num:… */
 };
 
 static uint32_t make_arguments(const struct load_options *options, struct rng *rng,
@@ -21,7 +21,9 @@ static uint32_t make_arguments(const struct load_options *options, struct rng *r
     if (options->command == LOAD_PING)
         return 1;
     uint64_t number = rng_below(rng, options->keyspace) % 1000000000000;
-    snprintf(key, KEY_BYTES + 1, "key:%012llu", (unsigned long long)number);
+    const char *prefix =
+        options->command == LOAD_INCR ? "num" : "key"; /* what SET left is no number */
+    snprintf(key, KEY_BYTES + 1, "%s:%012llu", prefix, (unsigned long long)number);
     argv[1] = slice_make(key, KEY_BYTES);
     argv[2] = value;
     return options->command == LOAD_SET ? 3 : 2;
