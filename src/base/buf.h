@@ -47,6 +47,8 @@ INLINE void buf_advance(struct buf *b, size_t len)
 
 INLINE void buf_append(struct buf *b, const void *bytes, size_t len)
 {
+    if (unlikely(len == 0))
+        return; /* neither side need have an address */
     memcpy(buf_reserve(b, len), bytes, len);
     b->end += len;
 }

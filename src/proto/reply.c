@@ -230,7 +230,8 @@ HOT void reply_bulk(struct reply *r, struct slice bytes)
     *at++ = (char)('0' + len % 10);
     *at++ = '\r';
     *at++ = '\n';
-    memcpy(at, bytes.ptr, len);
+    if (likely(len))
+        memcpy(at, bytes.ptr, len);
     at += len;
     *at++ = '\r';
     *at++ = '\n';
