@@ -12,29 +12,35 @@ void reply_member(void *arg, struct set_member *member)
         reply_bulk_int(r, member->number);
 }
 
-static uint64_t add_all(struct set *s, const struct slice *texts, uint32_t count)
+INLINE void member_from_arg(struct set_member *m, const struct exec *ex, uint32_t index)
+{
+    if (ex->hashed_arg == index)
+        set_member_init_hashed(m, ex->argv[index], ex->hash);
+    else
+        set_member_init(m, ex->argv[index]);
+}
+
+static uint64_t add_args(const struct exec *ex, struct set *s)
 {
     uint64_t added = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 2; i < ex->argc; i++) {
         struct set_member m;
-        set_member_init(&m, texts[i]);
+        member_from_arg(&m, ex, i);
         added += set_add(s, &m);
     }
     return added;
 }
 
-static struct set create_for(struct slice first, uint32_t count)
+static struct set create_for_args(const struct exec *ex)
 {
     struct set_member m;
-    set_member_init(&m, first);
-    return set_create(&m, count);
+    set_member_init(&m, ex->argv[2]);
+    return set_create(&m, ex->argc - 2);
 }
 
 HOT void cmd_sadd(struct exec *ex)
 {
     struct ref ref;
-    const struct slice *texts = ex->argv + 2;
-    uint32_t count = ex->argc - 2;
     if (!find_typed(ex, 0, TYPE_SET, &ref))
         return;
     struct set s;
@@ -42,11 +48,11 @@ HOT void cmd_sadd(struct exec *ex)
     if (exists) {
         txn_edit(ex->txn, &ref);
         s = set_of(ref.entry);
-        set_expect(&s, count);
+        set_expect(&s, ex->argc - 2);
     } else {
-        s = create_for(texts[0], count);
+        s = create_for_args(ex);
     }
-    uint64_t added = add_all(&s, texts, count);
+    uint64_t added = add_args(ex, &s);
     if (exists)
         set_store(ref.entry, s);
     else
@@ -75,7 +81,7 @@ void cmd_srem(struct exec *ex)
         struct set s = set_of(ref.entry);
         for (uint32_t i = 2; i < ex->argc && (removed == 0 || set_len(&s)); i++) {
             struct set_member m;
-            set_member_init(&m, ex->argv[i]);
+            member_from_arg(&m, ex, i);
             removed += set_remove(&s, &m);
         }
         set_store(ref.entry, s);
@@ -100,7 +106,7 @@ HOT void cmd_sismember(struct exec *ex)
     struct set_member m;
     if (!read_typed(ex, 0, TYPE_SET, &ref))
         return;
-    set_member_init(&m, ex->argv[2]);
+    member_from_arg(&m, ex, 2);
     reply_int(ex->reply, holds(&ref, &m));
 }
 
@@ -112,7 +118,7 @@ void cmd_smismember(struct exec *ex)
     reply_array(ex->reply, ex->argc - 2);
     for (uint32_t i = 2; i < ex->argc; i++) {
         struct set_member m;
-        set_member_init(&m, ex->argv[i]);
+        member_from_arg(&m, ex, i);
         reply_int(ex->reply, holds(&ref, &m));
     }
 }

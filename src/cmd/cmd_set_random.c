@@ -8,8 +8,8 @@ enum { EFFECT_BATCH = 1024 }; /* members per logged SREM */
 static void log_removal(struct exec *ex, struct set_member *m)
 {
     if (txn_logs(ex->txn))
-        effect_command(ex->txn, (struct slice[]){SLICE("SREM"), ex->argv[1], set_member_text(m)},
-                       3);
+        effect_command(ex->txn,
+                       (struct slice[]){SLICE("SREM"), ex->argv[1], set_member_text(m)}, 3);
 }
 
 static void log_deletion(struct exec *ex)
@@ -110,8 +110,7 @@ static void pop_many(struct exec *ex)
 {
     struct ref ref;
     int64_t count;
-    if (!arg_int_range(ex, 2, 0, INT64_MAX, &count,
-                       "ERR value is out of range, must be positive") ||
+    if (!arg_int_range(ex, 2, 0, INT64_MAX, &count, "ERR value is out of range, must be positive") ||
         !find_typed(ex, 0, TYPE_SET, &ref))
         return;
     if (!ref.entry || count == 0) {

@@ -4,6 +4,7 @@
 #include "base/num.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* clang-format off */
 struct command commands[COMMAND_COUNT] = {
@@ -136,6 +137,19 @@ static void compute_legacy_keys(struct command *cmd)
     cmd->simple_keys = cmd->key_spec_count == 1 && cmd->keys[0].limit <= 1;
 }
 
+/* The fast commands of a collection name a member behind the key; a score may stand before it. */
+static uint8_t member_arg(const struct command *cmd)
+{
+    if (!cmd->simple_keys || cmd->first_key != 1 || cmd->last_key != 1 || !(cmd->flags & CMD_FAST) ||
+        abs(cmd->arity) < 3)
+        return 0;
+    if (!strcmp(cmd->group, "set") || !strcmp(cmd->group, "hash"))
+        return 2;
+    if (strcmp(cmd->group, "sorted-set") != 0)
+        return 0;
+    return !strcmp(cmd->name, "zadd") || !strcmp(cmd->name, "zincrby") ? 3 : 2;
+}
+
 static uint32_t implied_categories(const struct command *cmd)
 {
     uint32_t categories = cmd->flags & CMD_FAST ? ACL_FAST : ACL_SLOW;
@@ -162,6 +176,7 @@ void commands_init(void)
         while (cmd->key_spec_count < KEY_SPECS_MAX && cmd->keys[cmd->key_spec_count].flags)
             cmd->key_spec_count++;
         compute_legacy_keys(cmd);
+        cmd->member_arg = member_arg(cmd);
         cmd->categories |= implied_categories(cmd);
         if (cmd->parent >= 0)
             commands[cmd->parent].subcommand_count++;

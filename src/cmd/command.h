@@ -126,6 +126,7 @@ struct command { /* the first fields in the order of a row */
     /* computed by commands_init() */
     uint16_t id, key_spec_count, subcommand_count;
     int16_t first_key, last_key, key_step; /* legacy triple of COMMAND; 0: none */
+    uint8_t member_arg;                    /* 0, or where a command on one collection names a member of it */
     bool simple_keys;                      /* one RANGE spec without a limit: extraction is a loop */
     char full_name[48];                    /* "config|get" */
 };

@@ -18,6 +18,8 @@ struct exec {
     const struct key *keys;
     const struct command *cmd;
     struct session *session;
+    uint32_t hashed_arg; /* the argument whose hash the planner knows, or 0 */
+    uint64_t hash;
 };
 
 /* Texts of errors that many commands share. */

@@ -23,6 +23,8 @@ struct planned {
     const struct command *cmd;
     struct key key; /* of a command with one simple key */
     bool one_key;
+    uint32_t member_arg; /* 0, or the argument whose hash is member_hash */
+    uint64_t member_hash;
 };
 
 /* ---- stage 1 and 2: look up, hash, prefetch ---- */
@@ -35,19 +37,39 @@ INLINE bool has_one_key(const struct command *cmd, const struct request *r)
            (cmd->last_key == -1 && (int)r->argc - 1 == cmd->first_key);
 }
 
+/* The same two steps for the members that commands on large collections name. */
+static void prefetch_members(struct txn *txn, const struct db *db, const struct request *requests,
+                             uint32_t count, struct planned *plans)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct planned *p = &plans[i];
+        const struct request *r = &requests[i];
+        p->member_arg = p->one_key && p->cmd->member_arg < r->argc ? p->cmd->member_arg : 0;
+        if (p->member_arg && !txn_prefetch_member_bucket(txn, db, &p->key, r->argv[p->member_arg],
+                                                         &p->member_hash))
+            p->member_arg = 0;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (plans[i].member_arg)
+            txn_prefetch_member(txn, db, &plans[i].key, plans[i].member_hash);
+}
+
 HOT static void plan(struct server_thread *t, const struct session *session,
                      const struct request *requests, uint32_t count, struct planned *plans,
                      bool prefetch)
 {
     struct db *db = keyspace_db(t->server->ks, session->db);
-    uint32_t keyed = 0;
+    uint32_t keyed = 0, named = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct request *r = &requests[i];
         struct planned *p = &plans[i];
         p->cmd = r->argc ? command_lookup(r->argv, r->argc) : NULL;
         p->one_key = p->cmd && has_one_key(p->cmd, r);
+        p->member_arg = 0;
+        p->member_hash = 0;
         if (!p->one_key)
             continue;
+        named += p->cmd->member_arg != 0;
         p->key = key_make(r->argv[p->cmd->first_key]);
         txn_prefetch_shard(&t->txn, db, p->key.hash);
         keyed++;
@@ -60,6 +82,8 @@ HOT static void plan(struct server_thread *t, const struct session *session,
     for (uint32_t i = 0; i < count; i++)
         if (plans[i].one_key)
             txn_prefetch_entry(&t->txn, db, plans[i].key.hash);
+    if (named >= 2)
+        prefetch_members(&t->txn, db, requests, count, plans);
 }
 
 /* ---- the keys of a command ---- */
@@ -219,6 +243,8 @@ INLINE void call(struct server_thread *t, const struct planned *p, const struct 
     ex->argv = r->argv;
     ex->argc = r->argc;
     ex->session = session;
+    ex->hashed_arg = p->member_arg;
+    ex->hash = p->member_hash;
     collect_keys(t, p, r);
     t->txn.restartable = !exclusive;
     t->txn.no_touch = session->no_touch;

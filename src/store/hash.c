@@ -364,10 +364,16 @@ static void value_visit(enum encoding encoding, const void *root, value_visit_fn
     visit_all((struct hash){encoding, (void *)root}, visit, arg);
 }
 
+static const struct table *value_members(enum encoding encoding, const void *root)
+{
+    return encoding == ENC_TABLE ? root : NULL;
+}
+
 const struct value_ops hash_value_ops = {
     .destroy = value_destroy,
     .effort = value_effort,
     .bytes = value_bytes,
+    .members = value_members,
     .copy = value_copy,
     .visit = value_visit,
 };

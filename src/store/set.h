@@ -49,6 +49,14 @@ INLINE void set_member_init(struct set_member *m, struct slice text)
     m->hashed = false;
 }
 
+/* The same when the hash is known. */
+INLINE void set_member_init_hashed(struct set_member *m, struct slice text, uint64_t hash)
+{
+    set_member_init(m, text);
+    m->hash = hash;
+    m->hashed = true;
+}
+
 INLINE void set_member_init_number(struct set_member *m, int64_t number)
 {
     m->text.ptr = NULL;

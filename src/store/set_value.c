@@ -69,10 +69,16 @@ static void value_visit(enum encoding encoding, const void *root, value_visit_fn
         visit(arg, set_member_text(&m), SLICE(""));
 }
 
+static const struct table *value_members(enum encoding encoding, const void *root)
+{
+    return encoding == ENC_TABLE ? root : NULL;
+}
+
 const struct value_ops set_value_ops = {
     .destroy = value_destroy,
     .effort = value_effort,
     .bytes = value_bytes,
+    .members = value_members,
     .copy = value_copy,
     .visit = value_visit,
 };

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "store/value.h"
 #include "store/access.h"
 
 void txn_init(struct txn *t, struct keyspace *ks, unsigned self)
@@ -333,6 +334,43 @@ void txn_prefetch_entry(struct txn *t, const struct db *db, uint64_t hash)
     if (!peek_begin(t, lock))
         return;
     __builtin_prefetch(table_peek(&db_part(db, shard)->table, hash));
+    peek_end(t, lock);
+}
+
+/* The caller may look at the shard. */
+static const struct table *members_of(const struct txn *t, const struct db *db,
+                                      const struct key *key)
+{
+    struct table_pos pos;
+    const struct part *part = db_part(db, keyspace_shard_of(t->ks, key->hash));
+    const struct entry *e = table_find(&part->table, key->hash, entry_has_key, &key->name, &pos);
+    const struct value_ops *ops = e ? value_ops[entry_type(e)] : NULL;
+    return ops && ops->members ? ops->members(entry_encoding(e), entry_pointer(e)) : NULL;
+}
+
+bool txn_prefetch_member_bucket(struct txn *t, const struct db *db, const struct key *key,
+                                struct slice member, uint64_t *hash)
+{
+    struct lock *lock = &t->ks->shards[keyspace_shard_of(t->ks, key->hash)].lock;
+    if (!peek_begin(t, lock))
+        return false;
+    const struct table *members = members_of(t, db, key);
+    if (members) {
+        *hash = hash_slice(member);
+        table_prefetch_bucket(members, *hash);
+    }
+    peek_end(t, lock);
+    return members != NULL;
+}
+
+void txn_prefetch_member(struct txn *t, const struct db *db, const struct key *key, uint64_t hash)
+{
+    struct lock *lock = &t->ks->shards[keyspace_shard_of(t->ks, key->hash)].lock;
+    if (!peek_begin(t, lock))
+        return;
+    const struct table *members = members_of(t, db, key);
+    if (members)
+        __builtin_prefetch(table_peek(members, hash));
     peek_end(t, lock);
 }
 

@@ -143,5 +143,10 @@ INLINE void txn_prefetch_shard(const struct txn *t, const struct db *db, uint64_
 /* Second and third: bucket, then entry, under the shard's lock if it is free. */
 void txn_prefetch_bucket(struct txn *t, const struct db *db, uint64_t hash);
 void txn_prefetch_entry(struct txn *t, const struct db *db, uint64_t hash);
+/* Fourth: the bucket of a member in the key's table of members. False when it has none; else the member's hash. */
+bool txn_prefetch_member_bucket(struct txn *t, const struct db *db, const struct key *key,
+                                struct slice member, uint64_t *hash);
+/* Fifth: the member itself. */
+void txn_prefetch_member(struct txn *t, const struct db *db, const struct key *key, uint64_t hash);
 /* All stages for keys whose shards are held: call it a few keys ahead of their lookups. */
 void txn_prefetch_held(struct txn *t, const struct key *keys, uint32_t count);

@@ -1,10 +1,9 @@
 #include "store/value.h"
 
-#include "store/hash.h"
-#include "store/keyspace.h"
 #include "ds/heap.h"
 #include "ds/table.h"
 #include "store/hash.h"
+#include "store/keyspace.h"
 #include "store/list.h"
 #include "store/set.h"
 #include "store/zset.h"

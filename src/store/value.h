@@ -10,6 +10,8 @@
  * The slices are valid during the call. */
 typedef void (*value_visit_fn)(void *arg, struct slice element, struct slice value);
 
+struct table;
+
 struct value_ops {
     /* Frees what the pointer leads to (not called for inline and int strings). */
     void (*destroy)(enum encoding encoding, void *root);
@@ -17,6 +19,8 @@ struct value_ops {
     size_t (*effort)(enum encoding encoding, const void *root);
     /* Bytes behind the pointer; large collections are estimated from `samples` members (0: all). */
     size_t (*bytes)(enum encoding encoding, const void *root, size_t samples);
+    /* The table of members, or NULL in other encodings: planned lookups prefetch in it. No function: there never is one. */
+    const struct table *(*members)(enum encoding encoding, const void *root);
     /* A deep copy of the same encoding, owned by the caller; COPY. A value that cannot change in place may be shared. */
     void *(*copy)(enum encoding encoding, const void *root);
     /* Calls visit for each element in value order (lists: head to tail; sorted sets: by score; sets and hashes: any). */

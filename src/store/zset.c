@@ -238,10 +238,16 @@ static void value_visit(enum encoding encoding, const void *root, value_visit_fn
         visit(arg, item.member, slice_make(text, num_format_double(text, item.score)));
 }
 
+static const struct table *value_members(enum encoding encoding, const void *root)
+{
+    return encoding == ENC_TREE ? &((const struct zset_tree *)root)->members : NULL;
+}
+
 const struct value_ops zset_value_ops = {
     .destroy = value_destroy,
     .effort = value_effort,
     .bytes = value_bytes,
+    .members = value_members,
     .copy = value_copy,
     .visit = value_visit,
 };

@@ -219,11 +219,26 @@ static void expire_all(struct world *w)
             ;
 }
 
+/* The cron looks at nothing else to learn that a key of the shard is due. */
+static void check_deadlines(struct world *w)
+{
+    for (unsigned shard = 0; shard < SHARDS; shard++) {
+        int64_t next = atomic_load(&w->ks->shards[shard].next_expire_ms);
+        for (int id = 0; id < DBS; id++) {
+            const struct heap_item *top =
+                heap_peek(&db_part(keyspace_db(w->ks, id), shard)->expires);
+            assert_true(!top || next <= top->when);
+        }
+    }
+}
+
 /* After expire_all() nothing due is left, so all sums must be exact. */
 static void check_world(struct world *w)
 {
     twin_expire(w);
+    check_deadlines(w);
     expire_all(w);
+    check_deadlines(w);
     for (int id = 0; id < DBS; id++) {
         int64_t keys = 0, expires = 0, walked = 0;
         struct db *db = keyspace_db(w->ks, id);
