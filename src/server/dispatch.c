@@ -214,7 +214,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
         collect_keys(t, p, r);
     enum evict_verdict verdict =
         evict_make_room(&t->evictor, &t->txn, session->db, ex->keys, ex->key_count);
-    if (p->cmd->exclusive)
+    if (p->cmd->exclusive.reason)
         evict_forget(&t->evictor); /* it may change the limits */
     if (!adds || verdict == EVICT_FITS || verdict == EVICT_LATER)
         return true;
@@ -227,9 +227,10 @@ static bool make_room(struct server_thread *t, const struct session *session,
 
 /* ---- stage 3: run ---- */
 
-static bool wants_exclusive(const struct server_thread *t, const struct command *cmd)
+static bool wants_exclusive(const struct server_thread *t, const struct command *cmd,
+                            const struct request *r)
 {
-    if (cmd->exclusive || t->rerun_exclusive)
+    if (command_runs_alone(cmd, r->argv, r->argc) || t->rerun_exclusive)
         return true;
     return server_settings.exec_mode == EXEC_EXCLUSIVE &&
            (cmd->key_spec_count || cmd->flags & CMD_WALKS);
@@ -354,7 +355,7 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     struct server_thread *t = run->thread;
     if (unlikely(is_paused(t, p->cmd)))
         return RUN_HELD;
-    bool alone = unlikely(wants_exclusive(t, p->cmd));
+    bool alone = unlikely(wants_exclusive(t, p->cmd, r));
     if (unlikely(!(alone && t->raised) && evict_limited())) { /* eviction takes locks: only inside the gate */
         if (!enter_gate(run))
             return RUN_LATER;
