@@ -41,13 +41,13 @@ struct server_thread {
     struct key *keys; /* of the command that runs, when it has more than one */
     uint32_t key_cap;
     uint32_t at;      /* index in the batch of the command that runs */
-    struct output_mark mark; /* where its reply starts */
     bool rerun_exclusive;   /* its key spec was wrong: again, alone */
     bool raised;            /* exclusive mode is asked for and not yet used … */
     const struct conn *raiser; /* … by this one, or by it last */
     _Atomic bool gate_event; /* a gate wake has come */
     _Atomic bool client_event; /* somebody was killed, or a pause ended: look at all clients */
     struct conn *current;    /* whose command runs */
+    struct output_mark mark; /* where its reply begins */
     const struct request *requests; /* its batch; requests[at] is the command */
     struct command_stats stats[COMMAND_COUNT];
     struct error_stat errors[ERROR_CODES_MAX];
@@ -172,9 +172,12 @@ void clients_visit(struct server *s, const struct client_filter *filter,
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
 
+/* debug.c: false: answered that the directive does not allow DEBUG. */
+bool debug_admit(struct server_thread *t);
+
 /* pause.c: CLIENT PAUSE. */
 /* True when the command must wait; the pause has not ended. */
-bool pause_applies(struct server_thread *t, const struct command *cmd);
+bool pause_applies(struct server_thread *t, uint32_t command_flags);
 /* Holds the connection until the pause ends. */
 void pause_hold(struct server_thread *t, struct conn *c);
 void pause_fired(struct timer *self);
