@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { SECURITY_LOG_MS = 60 * 1000 };
+enum { SECURITY_LOG_MS = 60 * 1000, KEYS_KEEP = 64 * 1024 };
 enum run_result {
     RUN_DONE,
     RUN_QUEUED,  /* for EXEC */
@@ -128,6 +128,14 @@ static void collect_transaction(struct server_thread *t)
             push_key(t, &count, q->keys[i]);
     t->exec.key_count = count;
     t->exec.keys = t->keys;
+}
+
+/* A command of a million keys does not leave its memory behind. */
+COLD static void shrink_keys(struct server_thread *t)
+{
+    mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
+    t->key_cap = KEYS_KEEP;
+    t->keys = mem_alloc(MEM_OTHER, t->key_cap * sizeof(struct key));
 }
 
 INLINE void collect_keys(struct server_thread *t, const struct planned *p, const struct request *r)
@@ -299,7 +307,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
         collect_keys(t, p, r);
     enum evict_verdict verdict =
         evict_make_room(&t->evictor, &t->txn, session->db, ex->keys, ex->key_count);
-    if (p->cmd->exclusive || p->cmd->id == CMD_ID_exec)
+    if (p->cmd->exclusive.reason || p->cmd->id == CMD_ID_exec)
         evict_forget(&t->evictor); /* it may change the limits */
     if (verdict == EVICT_FITS || verdict == EVICT_LATER ||
         (!adds && !(queued && verdict == EVICT_FULL_MEMORY)))
@@ -314,10 +322,11 @@ static bool make_room(struct server_thread *t, const struct session *session,
 /* ---- stage 3: run ---- */
 
 static bool wants_exclusive(const struct server_thread *t, const struct session *session,
-                            const struct command *cmd)
+                            const struct command *cmd, const struct request *r)
 {
     bool is_exec = cmd->id == CMD_ID_exec;
-    if (cmd->exclusive || t->rerun_exclusive || (is_exec && transaction_is_alone(session)))
+    if (command_runs_alone(cmd, r->argv, r->argc) || t->rerun_exclusive ||
+        (is_exec && transaction_is_alone(session)))
         return true;
     return server_settings.exec_mode == EXEC_EXCLUSIVE &&
            (cmd->key_spec_count || cmd->flags & CMD_WALKS || is_exec);
@@ -353,6 +362,13 @@ struct run {
     uint16_t last_command;          /* id + 1 */
 };
 
+/* Who is parked on this thread asks again: a wake may have been meant for the turn that has ended. */
+static void retry_parked(struct server_thread *t)
+{
+    atomic_store(&t->gate_event, true);
+    t->net.reactor.again = true;
+}
+
 /* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the way back is closed. */
 static enum run_result call_exclusive(struct run *run, const struct planned *p,
                                       const struct request *r)
@@ -364,24 +380,25 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     run->inside = false;
     enum gate_grant grant = gate_exclusive(gates, t->txn.self);
     t->raised = grant != GATE_BUSY;
+    t->raiser = run->conn;
     if (grant != GATE_GRANTED)
         return RUN_LATER;
     call(t, p, r, run->session, true);
     t->raised = false;
     t->rerun_exclusive = false;
     gate_open(gates, t->txn.self);
+    if (unlikely(t->net.parked)) /* another one's request was used up */
+        retry_parked(t);
     return RUN_DONE;
 }
 
-/* Gives up exclusive mode that was asked for; who else on this thread wants it asks again. */
-void dispatch_unraise(struct server_thread *t)
+void dispatch_unraise(struct server_thread *t, const struct conn *c)
 {
-    if (!t->raised)
+    if (!t->raised || t->raiser != c)
         return;
     t->raised = false;
     gate_open(&t->server->ks->gates, t->txn.self);
-    atomic_store(&t->gate_event, true);
-    t->net.reactor.again = true;
+    retry_parked(t);
 }
 
 static void finish_reply(struct server_thread *t, struct session *session)
@@ -446,8 +463,7 @@ COLD static enum run_result queue(struct run *run, const struct planned *p, cons
     return RUN_QUEUED;
 }
 
-/* Runs an admitted command in the mode it needs, unless it has to wait. A command that wants exclusive mode does not enter the gate
- * first: while our own request is pending, the gate is closed to us too. */
+/* Runs an admitted command in the mode it needs, unless it has to wait. */
 INLINE enum run_result execute(struct run *run, const struct planned *p, const struct request *r)
 {
     struct server_thread *t = run->thread;
@@ -455,19 +471,17 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     if (unlikely(is_paused(t, session, p->cmd)))
         return RUN_HELD;
     bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
-    bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd));
-    if (unlikely(!(alone && t->raised) && evict_limited())) { /* eviction takes locks: only inside the gate */
-        if (!enter_gate(run))
-            return RUN_LATER;
-        if (!make_room(t, session, p, r, queued))
-            return RUN_REFUSED;
-    }
+    bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd, r));
+    if (unlikely(alone && t->raised)) /* the request of this thread closed the gate to it too */
+        return call_exclusive(run, p, r);
+    if (unlikely(!enter_gate(run))) /* also for a look at the limits: CONFIG SET changes them */
+        return RUN_LATER;
+    if (evict_limited() && !make_room(t, session, p, r, queued))
+        return RUN_REFUSED;
     if (unlikely(queued))
         return queue(run, p, r);
-    if (alone)
+    if (unlikely(alone))
         return call_exclusive(run, p, r);
-    if (unlikely(!enter_gate(run)))
-        return RUN_LATER;
     call(t, p, r, session, false);
     return RUN_DONE;
 }
@@ -506,7 +520,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
 
 static bool stops_batch(const struct run *run)
 {
-    return run->conn->state != CONN_OPEN || run->conn->held;
+    return run->conn->state != CONN_OPEN || run->conn->held ||
+           output_len(run->thread->reply.out) > LIMIT_TURN_OUTPUT_BYTES;
 }
 
 /* The command at t->at must wait, and with it the connection. */
@@ -516,7 +531,7 @@ COLD static void suspend(struct run *run, enum run_result why)
         conn_park(run->conn);
         return;
     }
-    dispatch_unraise(run->thread); /* nobody waits for the gates meanwhile */
+    dispatch_unraise(run->thread, run->conn); /* nobody waits for the gates meanwhile */
     pause_hold(run->thread, run->conn);
 }
 
@@ -571,6 +586,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     if (unlikely(setjmp(t->txn.keyspec_unwind))) { /* a wrong key spec: the command at t->at again, alone */
         txn_unlock(&t->txn);
         output_rewind(out, t->mark);
+        t->exec.in_exec = false;
         t->rerun_exclusive = true;
         run.inside = true;
     }
@@ -580,6 +596,10 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     if (likely(run.inside))
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;
+    if (unlikely(t->key_cap > KEYS_KEEP))
+        shrink_keys(t);
+    if (unlikely(c->parser.authenticated && !run.session->authenticated))
+        c->opened_ms = t->net.reactor.now_ms; /* RESET */
     c->parser.authenticated = run.session->authenticated;
     c->parser.max_bulk =
         (uint64_t)atomic_load_explicit(&proto_settings.max_bulk_len, memory_order_relaxed);
