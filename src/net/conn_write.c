@@ -214,8 +214,10 @@ static void compact(struct conn *c)
         p->ref_bytes -= p->refs[i].blob->len;
         blob_unref(p->refs[i].blob);
     }
-    memmove(p->refs, p->refs + done, (p->ref_count - done) * sizeof(*p->refs));
-    p->ref_count -= done;
+    if (done) {
+        memmove(p->refs, p->refs + done, (p->ref_count - done) * sizeof(*p->refs));
+        p->ref_count -= done;
+    }
     for (uint32_t i = 0; i < p->ref_count; i++)
         p->refs[i].at -= c->sent.bytes;
     buf_consume(&p->bytes, c->sent.bytes);
