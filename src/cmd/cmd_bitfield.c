@@ -140,6 +140,14 @@ static int64_t field_get(const struct field *f, struct slice bytes)
     return field_cast(f, bits_get_uint(part, f->offset & 7, f->width));
 }
 
+/* SET of a signed field takes numbers so low that their distance to the type's maximum does not fit
+ * in 64 bits for too high, as Redis does: it shows with OVERFLOW SAT. */
+static bool above(const struct field_op *op, const struct domain *domain, __int128 wanted)
+{
+    bool wraps = op->verb == FIELD_SET && op->field.width < 64 && domain->max - wanted > INT64_MAX;
+    return wanted > domain->max || (op->field.is_signed && wraps);
+}
+
 /* The value that a write leaves. False: it overflows and must not be done. An unsigned field takes
  * a negative new value for the huge number that its bits are, as Redis does. */
 static bool field_result(const struct field_op *op, int64_t old, int64_t *out)
@@ -154,7 +162,7 @@ static bool field_result(const struct field_op *op, int64_t old, int64_t *out)
     if (wanted >= domain.min && wanted <= domain.max)
         return true;
     if (op->overflow == OVERFLOW_SAT)
-        *out = (int64_t)(wanted < domain.min ? domain.min : domain.max);
+        *out = (int64_t)(above(op, &domain, wanted) ? domain.max : domain.min);
     return op->overflow != OVERFLOW_FAIL;
 }
 

@@ -13,6 +13,8 @@ NOT_YET |= {name: "comes with the slow commands" for name in ("SORT", "SORT_RO")
 # OBJECT ENCODING pairs (ours, theirs): Redis 7.2 chooses otherwise than 7.0.
 ENCODINGS = {
     (b"hashtable", b"listpack"): "7.2 converts a hash at once when an HSET brings more fields than a listpack may have",
+    (b"embstr", b"raw"): "Redis makes a string raw before PFADD, PFCOUNT or SETBIT, also when they change nothing",
+    (b"int", b"raw"): "the same for an integer",
     (b"listpack", b"quicklist"): "7.2 keeps small lists as listpack",
     (b"listpack", b"hashtable"): "7.2 keeps small sets of strings as listpack",
     (b"hashtable", b"listpack"): "7.2 takes an HSET of very many pairs for a large hash, repeated fields or not",
@@ -47,7 +49,21 @@ def _withscore(command, ours, theirs):
         theirs.startswith(b"ERR wrong number of arguments")
 
 
+def _end_of_bits(command, ours, theirs):
+    """Valkey 8 lets the end of BITCOUNT's range away; Redis refuses it."""
+    return command[:1] == [b"BITCOUNT"] and len(command) == 3 and isinstance(theirs, Error) and \
+        theirs.startswith(b"ERR syntax error")
+
+
+def _missing_bitmap(command, ours, theirs):
+    """7.2 looks at the arguments of BITCOUNT and BITPOS when the key is missing, too, or of another type."""
+    return command[:1] in ([b"BITCOUNT"], [b"BITPOS"]) and len(command) > 2 and isinstance(ours, Error) and \
+        (theirs in (0, -1) or (isinstance(theirs, Error) and theirs.startswith(b"WRONGTYPE")))
+
+
 RULES = [
+    ("BITCOUNT key start", _end_of_bits),
+    ("7.2 checks arguments before it looks the key up", _missing_bitmap),
     ("ZRANK … WITHSCORE of 7.2", _withscore),
     ("encodings that 7.2 added", _encoding),
     ("subcommands that 7.2 added", _no_such_subcommand),
