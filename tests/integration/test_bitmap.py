@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from lib.resp import Error, Simple
+from lib.resp import Error, Map, Simple
 
 OK = Simple(b"OK")
 SYNTAX = Error(b"ERR syntax error")
@@ -172,4 +172,5 @@ def test_lcs_is_bounded(conn):
 
 def test_lcs_resp3(conn):
     replies(conn, "HELLO 3", "MSET a ohmytext b mynewtext")
-    assert conn.cmd("LCS", "a", "b", "IDX", "MINMATCHLEN", 3) == {b"matches": [[[4, 7], [5, 8]]], b"len": 6}
+    reply = conn.cmd("LCS", "a", "b", "IDX", "MINMATCHLEN", 3)
+    assert isinstance(reply, Map) and reply == Map([b"matches", [[[4, 7], [5, 8]]], b"len", 6])

@@ -42,7 +42,7 @@ static unsigned pick(struct worker *w, unsigned below)
     return (unsigned)((w->random >> 16) % below);
 }
 
-/* $k key of any type, $m member, $n number; the rest is literal. Keys carry no type, so a part of
+/* $k key of any type, $m member, $n number, $c a client's ID, past or present; the rest is literal. Keys carry no type, so a part of
  * the commands meets a wrong one: the error paths take locks too. */
 static const char *const forms[] = {
     "SET s$k $n",
@@ -230,7 +230,7 @@ static int expand(struct worker *w, char kind, char *out, size_t size)
     case 'm':
         return snprintf(out, size, "member:%u", pick(w, MEMBERS));
     case 'c':
-        return snprintf(out, size, "%u", pick(w, 2000));
+        return snprintf(out, size, "%u", 1 + pick(w, 66 + (unsigned)atomic_load(&lost)));
     default:
         return snprintf(out, size, "%u", 1 + pick(w, 500));
     }
@@ -326,7 +326,7 @@ static void *run_admin(void *arg)
             client_close(c);
             open_patiently(c);
         }
-        usleep(2000);
+        usleep(500);
     }
     client_close(c);
     free(c);
