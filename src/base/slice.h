@@ -26,7 +26,7 @@ INLINE bool bytes_equal(const char *a, const char *b, size_t len)
 {
     uint64_t x, y;
     if (len < 8 || len > 32)
-        return memcmp(a, b, len) == 0;
+        return len == 0 || memcmp(a, b, len) == 0; /* an empty slice may have no address */
     uint64_t differ = 0;
     for (size_t i = 0; i + 8 < len; i += 8) {
         memcpy(&x, a + i, 8);
@@ -46,7 +46,8 @@ INLINE bool slice_equal(struct slice a, struct slice b)
 /* Order of memcmp, the shorter first when one is a prefix: < 0, 0, > 0. */
 INLINE int slice_compare(struct slice a, struct slice b)
 {
-    int order = memcmp(a.ptr, b.ptr, MIN(a.len, b.len));
+    size_t both = MIN(a.len, b.len);
+    int order = both ? memcmp(a.ptr, b.ptr, both) : 0;
     return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 

@@ -5,18 +5,20 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cmd/transaction.h"
 #include "proto/settings.h"
 #include "server/server_internal.h"
 #include "store/access.h"
 
 #include <stdio.h>
 
-enum { SECURITY_LOG_MS = 60 * 1000 };
+enum { SECURITY_LOG_MS = 60 * 1000, KEYS_KEEP = 64 * 1024 };
 enum run_result {
     RUN_DONE,
+    RUN_QUEUED,  /* for EXEC */
     RUN_REFUSED, /* answered with an error */
-    RUN_LATER, /* when the gate lets it */
-    RUN_HELD,  /* when CLIENT PAUSE ends */
+    RUN_LATER,   /* when the gate lets it */
+    RUN_HELD,    /* when CLIENT PAUSE ends */
 };
 
 struct planned {
@@ -94,19 +96,46 @@ struct key_collector {
     uint32_t count;
 };
 
-static void collect_key(void *arg, uint32_t index, uint16_t flags)
+static void push_key(struct server_thread *t, uint32_t *count, struct key key)
 {
-    struct key_collector *c = arg;
-    struct server_thread *t = c->thread;
-    if (flags & KEY_NOT_KEY)
-        return;
-    if (c->count == t->key_cap) {
+    if (*count == t->key_cap) {
         uint32_t cap = t->key_cap * 2;
         t->keys = mem_realloc(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key),
                               cap * sizeof(struct key));
         t->key_cap = cap;
     }
-    t->keys[c->count++] = key_make(c->argv[index]);
+    t->keys[(*count)++] = key;
+}
+
+static void collect_key(void *arg, uint32_t index, uint16_t flags)
+{
+    struct key_collector *c = arg;
+    if (!(flags & KEY_NOT_KEY))
+        push_key(c->thread, &c->count, key_make(c->argv[index]));
+}
+
+/* For EXEC: the keys of all its commands and those that decide whether they run. */
+static void collect_transaction(struct server_thread *t)
+{
+    const struct transaction *x = client_session(t->current)->transaction;
+    uint32_t count = 0;
+    if (!x)
+        return;
+    for (const struct watch *n = x->watcher.first; n; n = n->next_own)
+        push_key(t, &count, n->key);
+    for (const struct queued_command *q = x->first; q; q = q->next)
+        for (uint32_t i = 0; i < q->key_count; i++)
+            push_key(t, &count, q->keys[i]);
+    t->exec.key_count = count;
+    t->exec.keys = t->keys;
+}
+
+/* A command of a million keys does not leave its memory behind. */
+COLD static void shrink_keys(struct server_thread *t)
+{
+    mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
+    t->key_cap = KEYS_KEEP;
+    t->keys = mem_alloc(MEM_OTHER, t->key_cap * sizeof(struct key));
 }
 
 INLINE void collect_keys(struct server_thread *t, const struct planned *p, const struct request *r)
@@ -114,7 +143,11 @@ INLINE void collect_keys(struct server_thread *t, const struct planned *p, const
     struct exec *ex = &t->exec;
     ex->keys = &p->key;
     ex->key_count = p->one_key;
-    if (likely(p->one_key) || !p->cmd->key_spec_count)
+    if (likely(p->one_key))
+        return;
+    if (unlikely(p->cmd->id == CMD_ID_exec))
+        collect_transaction(t);
+    if (!p->cmd->key_spec_count)
         return;
     struct key_collector collector = {t, r->argv, 0};
     /* When it fails, the handler will say what is wrong with the arguments. */
@@ -172,6 +205,34 @@ INLINE bool arity_fits(const struct command *cmd, uint32_t argc)
     return cmd->arity >= 0 ? (int)argc == cmd->arity : (int)argc >= -cmd->arity;
 }
 
+/* An EXEC that is refused has a code of its own. */
+COLD static void refuse(struct server_thread *t, const struct command *cmd, const char *text)
+{
+    if (cmd->id != CMD_ID_exec) {
+        reply_error(&t->reply, text);
+        return;
+    }
+    size_t skip = strncmp(text, "ERR ", 4) == 0 ? 4 : 0;
+    reply_errorf(&t->reply, "EXECABORT Transaction discarded because of: %s", text + skip);
+}
+
+COLD static void refuse_arity(struct server_thread *t, const struct command *cmd)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "ERR wrong number of arguments for '%s' command", cmd->full_name);
+    refuse(t, cmd, text);
+}
+
+/* What must be told before the command is queued. */
+static bool admit_in_multi(struct server_thread *t, const struct command *cmd)
+{
+    if (cmd->flags & CMD_NO_MULTI) {
+        reply_error(&t->reply, "ERR Command not allowed inside a transaction");
+        return false;
+    }
+    return cmd->id != CMD_ID_debug || debug_admit(t);
+}
+
 /* False: the command was answered with an error. */
 static bool admit(struct server_thread *t, const struct command *cmd, const struct request *r,
                   const struct session *session)
@@ -191,49 +252,52 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
         return false;
     }
     if (unlikely(!arity_fits(cmd, r->argc) || !cmd->handler)) {
-        reply_errorf(reply, "ERR wrong number of arguments for '%s' command", cmd->full_name);
+        refuse_arity(t, cmd);
         return false;
     }
     if (unlikely(!session->authenticated && !(cmd->flags & CMD_NO_AUTH))) {
-        reply_error(reply, "NOAUTH Authentication required.");
+        refuse(t, cmd, "NOAUTH Authentication required.");
         return false;
     }
-    return true;
+    return likely(!session->in_multi) || admit_in_multi(t, cmd);
 }
 
 /* ---- limits of memory and keys ---- */
 
-/* Evicts what must go; false: nothing can, and the command, which may add data, was refused. */
+/* Evicts what must go; false: nothing can, and the command, which may add data, was refused. So is all that would grow a queue. */
 static bool make_room(struct server_thread *t, const struct session *session,
-                           const struct planned *p, const struct request *r)
+                      const struct planned *p, const struct request *r, bool queued)
 {
     struct exec *ex = &t->exec;
-    bool adds = p->cmd->flags & CMD_DENYOOM;
+    bool adds = transaction_flags(session, p->cmd) & CMD_DENYOOM;
     ex->key_count = 0;
     if (adds && store_settings.maxkeys)
         collect_keys(t, p, r);
     enum evict_verdict verdict =
         evict_make_room(&t->evictor, &t->txn, session->db, ex->keys, ex->key_count);
-    if (p->cmd->exclusive.reason)
+    if (p->cmd->exclusive.reason || p->cmd->id == CMD_ID_exec)
         evict_forget(&t->evictor); /* it may change the limits */
-    if (!adds || verdict == EVICT_FITS || verdict == EVICT_LATER)
+    if (verdict == EVICT_FITS || verdict == EVICT_LATER ||
+        (!adds && !(queued && verdict == EVICT_FULL_MEMORY)))
         return true;
-    reply_error(&t->reply,
-                verdict == EVICT_FULL_MEMORY
-                    ? "OOM command not allowed when used memory > 'maxmemory'."
-                    : "OOM command not allowed when the number of keys would pass 'maxkeys'.");
+    refuse(t, p->cmd,
+           verdict == EVICT_FULL_MEMORY
+               ? "OOM command not allowed when used memory > 'maxmemory'."
+               : "OOM command not allowed when the number of keys would pass 'maxkeys'.");
     return false;
 }
 
 /* ---- stage 3: run ---- */
 
-static bool wants_exclusive(const struct server_thread *t, const struct command *cmd,
-                            const struct request *r)
+static bool wants_exclusive(const struct server_thread *t, const struct session *session,
+                            const struct command *cmd, const struct request *r)
 {
-    if (command_runs_alone(cmd, r->argv, r->argc) || t->rerun_exclusive)
+    bool is_exec = cmd->id == CMD_ID_exec;
+    if (command_runs_alone(cmd, r->argv, r->argc) || t->rerun_exclusive ||
+        (is_exec && transaction_is_alone(session)))
         return true;
     return server_settings.exec_mode == EXEC_EXCLUSIVE &&
-           (cmd->key_spec_count || cmd->flags & CMD_WALKS);
+           (cmd->key_spec_count || cmd->flags & CMD_WALKS || is_exec);
 }
 
 INLINE void call(struct server_thread *t, const struct planned *p, const struct request *r,
@@ -266,6 +330,13 @@ struct run {
     uint16_t last_command;          /* id + 1 */
 };
 
+/* Who is parked on this thread asks again: a wake may have been meant for the turn that has ended. */
+static void retry_parked(struct server_thread *t)
+{
+    atomic_store(&t->gate_event, true);
+    t->net.reactor.again = true;
+}
+
 /* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the way back is closed. */
 static enum run_result call_exclusive(struct run *run, const struct planned *p,
                                       const struct request *r)
@@ -277,38 +348,38 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     run->inside = false;
     enum gate_grant grant = gate_exclusive(gates, t->txn.self);
     t->raised = grant != GATE_BUSY;
+    t->raiser = run->conn;
     if (grant != GATE_GRANTED)
         return RUN_LATER;
     call(t, p, r, run->session, true);
     t->raised = false;
     t->rerun_exclusive = false;
     gate_open(gates, t->txn.self);
+    if (unlikely(t->net.parked)) /* another one's request was used up */
+        retry_parked(t);
     return RUN_DONE;
 }
 
-/* Gives up exclusive mode that was asked for; who else on this thread wants it asks again. */
-void dispatch_unraise(struct server_thread *t)
+void dispatch_unraise(struct server_thread *t, const struct conn *c)
 {
-    if (!t->raised)
+    if (!t->raised || t->raiser != c)
         return;
     t->raised = false;
     gate_open(&t->server->ks->gates, t->txn.self);
-    atomic_store(&t->gate_event, true);
-    t->net.reactor.again = true;
+    retry_parked(t);
 }
 
-static void finish_reply(struct server_thread *t, struct session *session,
-                         struct output_mark mark)
+static void finish_reply(struct server_thread *t, struct session *session)
 {
     reply_end(&t->reply);
     if (likely(session->reply_mode == REPLY_ON))
         return;
     if (session->reply_mode == REPLY_SKIP_NEXT) { /* CLIENT REPLY SKIP itself: the next one is skipped */
         session->reply_mode = REPLY_SKIP;
-        output_rewind(t->reply.out, mark);
+        output_rewind(t->reply.out, t->mark);
         return;
     }
-    output_rewind(t->reply.out, mark);
+    output_rewind(t->reply.out, t->mark);
     if (session->reply_mode == REPLY_SKIP)
         session->reply_mode = REPLY_ON;
 }
@@ -342,31 +413,44 @@ INLINE bool enter_gate(struct run *run)
     return run->inside;
 }
 
-INLINE bool is_paused(struct server_thread *t, const struct command *cmd)
+INLINE bool is_paused(struct server_thread *t, const struct session *session,
+                      const struct command *cmd)
 {
     return unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
-           pause_applies(t, cmd);
+           pause_applies(t, transaction_flags(session, cmd));
 }
 
-/* Runs an admitted command in the mode it needs, unless it has to wait. A command that wants exclusive mode does not enter the gate
- * first: while our own request is pending, the gate is closed to us too. */
+COLD static enum run_result queue(struct run *run, const struct planned *p, const struct request *r)
+{
+    struct reply *reply = &run->thread->reply;
+    if (!transaction_add(run->session, p->cmd, r->argv, r->argc)) {
+        reply_error(reply, "OOM no memory to queue the command");
+        return RUN_REFUSED;
+    }
+    reply_status(reply, "QUEUED");
+    return RUN_QUEUED;
+}
+
+/* Runs an admitted command in the mode it needs, unless it has to wait. */
 INLINE enum run_result execute(struct run *run, const struct planned *p, const struct request *r)
 {
     struct server_thread *t = run->thread;
-    if (unlikely(is_paused(t, p->cmd)))
+    struct session *session = run->session;
+    if (unlikely(is_paused(t, session, p->cmd)))
         return RUN_HELD;
-    bool alone = unlikely(wants_exclusive(t, p->cmd, r));
-    if (unlikely(!(alone && t->raised) && evict_limited())) { /* eviction takes locks: only inside the gate */
-        if (!enter_gate(run))
-            return RUN_LATER;
-        if (!make_room(t, run->session, p, r))
-            return RUN_REFUSED;
-    }
-    if (alone)
+    bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
+    bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd, r));
+    if (unlikely(alone && t->raised)) /* the request of this thread closed the gate to it too */
         return call_exclusive(run, p, r);
-    if (unlikely(!enter_gate(run)))
+    if (unlikely(!enter_gate(run))) /* also for a look at the limits: CONFIG SET changes them */
         return RUN_LATER;
-    call(t, p, r, run->session, false);
+    if (evict_limited() && !make_room(t, session, p, r, queued))
+        return RUN_REFUSED;
+    if (unlikely(queued))
+        return queue(run, p, r);
+    if (unlikely(alone))
+        return call_exclusive(run, p, r);
+    call(t, p, r, session, false);
     return RUN_DONE;
 }
 
@@ -376,25 +460,26 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     struct server_thread *t = run->thread;
     struct session *session = run->session;
     t->reply.proto = session->proto;
-    struct output_mark mark = output_mark(t->reply.out);
+    t->mark = output_mark(t->reply.out);
     uint32_t errors = t->reply.errors;
     if (unlikely(p->cmd != run->counting))
         count_calls(run, p->cmd);
     reply_begin(&t->reply);
     enum run_result result = likely(admit(t, p->cmd, r, session)) ? execute(run, p, r) : RUN_REFUSED;
     if (unlikely(result == RUN_REFUSED)) {
-        finish_reply(t, session, mark);
+        finish_reply(t, session);
         count_errors(t, errors);
+        transaction_refuse(&t->txn, session, p->cmd);
         if (p->cmd)
             stat_bump(&t->stats[p->cmd->id].rejected, 1);
         return RUN_DONE;
     }
-    if (unlikely(result != RUN_DONE)) {
-        output_rewind(t->reply.out, mark);
+    if (unlikely(result > RUN_QUEUED)) {
+        output_rewind(t->reply.out, t->mark);
         return result;
     }
-    finish_reply(t, session, mark);
-    run->calls++;
+    finish_reply(t, session);
+    run->calls += result == RUN_DONE;
     run->last_command = (uint16_t)(p->cmd->id + 1);
     if (unlikely(count_errors(t, errors)))
         stat_bump(&t->stats[p->cmd->id].failed, 1);
@@ -403,7 +488,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
 
 static bool stops_batch(const struct run *run)
 {
-    return run->conn->state != CONN_OPEN || run->conn->held;
+    return run->conn->state != CONN_OPEN || run->conn->held ||
+           output_len(run->thread->reply.out) > LIMIT_TURN_OUTPUT_BYTES;
 }
 
 /* The command at t->at must wait, and with it the connection. */
@@ -413,7 +499,7 @@ COLD static void suspend(struct run *run, enum run_result why)
         conn_park(run->conn);
         return;
     }
-    dispatch_unraise(run->thread); /* nobody waits for the gates meanwhile */
+    dispatch_unraise(run->thread, run->conn); /* nobody waits for the gates meanwhile */
     pause_hold(run->thread, run->conn);
 }
 
@@ -466,6 +552,8 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     plan(t, run.session, requests, count, plans, run.inside);
     if (unlikely(setjmp(t->txn.keyspec_unwind))) { /* a wrong key spec: the command at t->at again, alone */
         txn_unlock(&t->txn);
+        output_rewind(out, t->mark);
+        t->exec.in_exec = false;
         t->rerun_exclusive = true;
         run.inside = true;
     }
@@ -474,9 +562,14 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     if (likely(run.inside))
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;
+    if (unlikely(t->key_cap > KEYS_KEEP))
+        shrink_keys(t);
+    if (unlikely(c->parser.authenticated && !run.session->authenticated))
+        c->opened_ms = t->net.reactor.now_ms; /* RESET */
     c->parser.authenticated = run.session->authenticated;
     c->parser.max_bulk =
         (uint64_t)atomic_load_explicit(&proto_settings.max_bulk_len, memory_order_relaxed);
+    c->queued_bytes = transaction_argument_bytes(run.session);
     client_publish(c, run.last_command, t->txn.now_ms);
     stat_bump(&c->info.commands, t->at);
     return t->at;

@@ -44,7 +44,7 @@ struct set_member {
 
 INLINE void set_member_init(struct set_member *m, struct slice text)
 {
-    m->text = text;
+    m->text = text.ptr ? text : SLICE("");
     m->number_state = NUMBER_UNKNOWN;
     m->hashed = false;
 }

@@ -4,7 +4,7 @@ import { createClient, RESP_TYPES } from 'redis';
 import { binary, each, port, unicode, until } from './common.js';
 
 async function open(RESP) {
-  const client = createClient({ RESP, name: 'nr', socket: { port, reconnectStrategy: 10 } });
+  const client = createClient({ RESP, name: 'nr', commandOptions: { timeout: 60000 }, socket: { port, reconnectStrategy: 10 } });
   client.on('error', () => {}); // a killed connection reports here before it reconnects
   await client.connect();
   await client.flushAll();

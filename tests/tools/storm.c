@@ -42,7 +42,7 @@ static unsigned pick(struct worker *w, unsigned below)
     return (unsigned)((w->random >> 16) % below);
 }
 
-/* $k key of any type, $m member, $n number; the rest is literal. Keys carry no type, so a part of
+/* $k key of any type, $m member, $n number, $c a client's ID, past or present; the rest is literal. Keys carry no type, so a part of
  * the commands meets a wrong one: the error paths take locks too. */
 static const char *const forms[] = {
     "SET s$k $n",
@@ -138,6 +138,38 @@ static const char *const forms[] = {
     "MEMORY USAGE l$k",
     "GET",
     "NOSUCH $m",
+    "GETEX s$k PX $n",
+    "PSETEX s$k $n $m",
+    "SETRANGE s$k 40000 $m",
+    "GET s$k",
+    "MSETNX s$k $m s$k $m",
+    "BITOP AND s$k s$k s$k",
+    "BITFIELD s$k INCRBY u8 $n 1",
+    "COPY s$k s$k DB 2 REPLACE",
+    "LMPOP 2 l$k l$k LEFT COUNT 3",
+    "RPOPLPUSH l$k l$k",
+    "HMGET h$k $m $m",
+    "HINCRBYFLOAT h$k $m 0.5",
+    "SPOP t$k 3",
+    "SSCAN t$k 0",
+    "SMISMEMBER t$k $m $m",
+    "SINTERSTORE t$k t$k t$k",
+    "SDIFFSTORE t$k t$k t$k",
+    "SINTERCARD 2 t$k t$k LIMIT 5",
+    "ZSCAN z$k 0",
+    "ZMPOP 2 z$k z$k MIN",
+    "ZDIFFSTORE z$k 2 z$k z$k",
+    "ZINTERSTORE z$k 2 z$k t$k",
+    "ZRANDMEMBER z$k 2",
+    "ZREMRANGEBYSCORE z$k 100 200",
+    "PEXPIRE t$k $n",
+    "PEXPIRE h$k $n",
+    "PEXPIRE l$k $n",
+    "KEYS h1*",
+    "CLIENT INFO",
+    "CLIENT NO-TOUCH ON",
+    "COMMAND DOCS get",
+    "INFO commandstats",
 };
 
 static const char *const admin_forms[] = {
@@ -171,6 +203,21 @@ static const char *const admin_forms[] = {
     "CLIENT KILL ID $c",
     "CLIENT KILL ID $c",
     "CLIENT KILL TYPE normal",
+    "CLIENT PAUSE 20",
+    "CLIENT PAUSE 20 WRITE",
+    "CLIENT UNPAUSE",
+    "CONFIG SET maxkeys 300",
+    "CONFIG SET maxkeys 0",
+    "CONFIG SET set-max-intset-entries 3",
+    "CONFIG SET set-max-intset-entries 512",
+    "CONFIG SET set-max-listpack-entries 3",
+    "CONFIG SET list-max-listpack-size -2",
+    "CONFIG SET lazyfree-lazy-user-del yes",
+    "CONFIG SET active-expire-effort 10",
+    "DEBUG DIGEST",
+    "DEBUG OBJECT l1",
+    "MEMORY STATS",
+    "INFO everything",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -183,7 +230,7 @@ static int expand(struct worker *w, char kind, char *out, size_t size)
     case 'm':
         return snprintf(out, size, "member:%u", pick(w, MEMBERS));
     case 'c':
-        return snprintf(out, size, "%u", pick(w, 2000));
+        return snprintf(out, size, "%u", 1 + pick(w, 66 + (unsigned)atomic_load(&lost)));
     default:
         return snprintf(out, size, "%u", 1 + pick(w, 500));
     }
@@ -279,7 +326,7 @@ static void *run_admin(void *arg)
             client_close(c);
             open_patiently(c);
         }
-        usleep(2000);
+        usleep(500);
     }
     client_close(c);
     free(c);

@@ -42,11 +42,28 @@ static void printf_grows(void **state)
     buf_deinit(&b);
 }
 
+static void nothing_has_no_address(void **state)
+{
+    struct buf b, empty;
+    buf_init(&b, MEM_OTHER);
+    buf_init(&empty, MEM_OTHER);
+    buf_append(&b, NULL, 0);
+    buf_append(&b, buf_ptr(&empty), buf_len(&empty));
+    assert_int_equal(buf_len(&b), 0);
+    struct slice none = buf_slice(&b);
+    assert_true(slice_equal(none, SLICE("")) && slice_compare(none, SLICE("a")) < 0 &&
+                slice_compare(none, none) == 0);
+    buf_append(&b, "x", 1);
+    assert_memory_equal(buf_ptr(&b), "x", 1);
+    buf_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sliding_window_keeps_content),
         cmocka_unit_test(printf_grows),
+        cmocka_unit_test(nothing_has_no_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
