@@ -8,7 +8,6 @@ from lib.resp import Error
 # The commands Tokamak does not have yet, with the reason; anything else unknown fails the test.
 NOT_YET = {name: "bitmaps come with the rest of the data model" for name in (
     "BITCOUNT", "BITFIELD", "BITFIELD_RO", "BITOP", "BITPOS", "GETBIT", "SETBIT")}
-NOT_YET |= {name: "comes with the slow commands" for name in ("SORT", "SORT_RO")}
 
 # OBJECT ENCODING pairs (ours, theirs): Redis 7.2 chooses otherwise than 7.0.
 ENCODINGS = {

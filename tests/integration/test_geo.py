@@ -49,7 +49,7 @@ def test_searches(conn):
 
 def test_resp3(server):
     with server.connect() as conn:
-        conn.hello(3)
+        conn.cmd("HELLO", 3)
         fill(conn)
         assert abs(float(conn.cmd("GEOPOS", "g", "Catania")[0][0]) - 15.087269) < 1e-5
         assert type(conn.cmd("GEOPOS", "g", "Catania")[0][0]).__name__ == "Double"
