@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#define FALLTHROUGH __attribute__((fallthrough))
 #define MUST_USE __attribute__((warn_unused_result))
 #define COLD __attribute__((cold, noinline))
 #define HOT __attribute__((hot))

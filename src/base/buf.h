@@ -78,7 +78,8 @@ INLINE void buf_clear(struct buf *b)
 
 INLINE struct slice buf_slice(const struct buf *b)
 {
-    return slice_make(b->data + b->begin, b->end - b->begin);
+    /* never NULL: memcpy wants a pointer even for no bytes */
+    return slice_make(b->data ? b->data + b->begin : "", b->end - b->begin);
 }
 
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -47,19 +47,26 @@ INLINE uint64_t hash_siphash13(const void *bytes, size_t len, const struct hash_
     }
     switch (len & 7) {
     case 7:
-        last |= (uint64_t)p[6] << 48; /* fall through */
+        last |= (uint64_t)p[6] << 48;
+        FALLTHROUGH;
     case 6:
-        last |= (uint64_t)p[5] << 40; /* fall through */
+        last |= (uint64_t)p[5] << 40;
+        FALLTHROUGH;
     case 5:
-        last |= (uint64_t)p[4] << 32; /* fall through */
+        last |= (uint64_t)p[4] << 32;
+        FALLTHROUGH;
     case 4:
-        last |= (uint64_t)p[3] << 24; /* fall through */
+        last |= (uint64_t)p[3] << 24;
+        FALLTHROUGH;
     case 3:
-        last |= (uint64_t)p[2] << 16; /* fall through */
+        last |= (uint64_t)p[2] << 16;
+        FALLTHROUGH;
     case 2:
-        last |= (uint64_t)p[1] << 8; /* fall through */
+        last |= (uint64_t)p[1] << 8;
+        FALLTHROUGH;
     case 1:
-        last |= (uint64_t)p[0]; /* fall through */
+        last |= (uint64_t)p[0];
+        FALLTHROUGH;
     default:
         break;
     }

@@ -16,6 +16,8 @@
 
 #include "base/base.h"
 
+#include <stdatomic.h>
+
 enum mem_class {
     MEM_DATA,   /* keys, values, tables, heaps: what maxmemory bounds */
     MEM_CLIENT, /* connections and their buffers */
@@ -68,7 +70,7 @@ size_t mem_used_total(void);
 INLINE int64_t mem_used_self(enum mem_class class)
 {
     const struct mem_counters *self = mem_counters_self;
-    return self ? __atomic_load_n(&self->used[class], __ATOMIC_RELAXED) : 0;
+    return self ? atomic_load_explicit(&self->used[class], memory_order_relaxed) : 0;
 }
 
 struct mem_stats {

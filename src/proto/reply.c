@@ -246,7 +246,8 @@ void reply_bulk_cstr(struct reply *r, const char *text)
 void reply_bulk_int(struct reply *r, int64_t value)
 {
     char text[NUM_INT64_MAX_LEN];
-    reply_bulk(r, slice_make(text, num_format_int64(text, value)));
+    size_t len = num_format_int64(text, value);
+    reply_bulk(r, slice_make(text, MIN(len, sizeof(text)))); /* the bound is for the compiler */
 }
 
 void reply_bulk_blob(struct reply *r, struct blob *b)

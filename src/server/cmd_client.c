@@ -27,11 +27,16 @@ bool client_check_name(struct exec *ex, struct slice name)
 
 static void set_text(struct conn *c, char **field, struct slice text)
 {
+    struct registry *registry = &c->thread->registry;
     struct buf copy;
+    if (!text.len) {
+        registry_set_text(registry, field, NULL);
+        return;
+    }
     buf_init(&copy, MEM_OTHER);
     buf_append(&copy, text.ptr, text.len);
     buf_putc(&copy, 0);
-    registry_set_text(&c->thread->registry, field, text.len ? buf_ptr(&copy) : NULL);
+    registry_set_text(registry, field, buf_ptr(&copy));
     buf_deinit(&copy);
 }
 

@@ -8,12 +8,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define ERROR_MAXCLIENTS "ERR max number of clients reached"
+
 enum { ACCEPT_RETRY_MS = 100 };
 
-static void refuse(int fd, const char *text)
+/* One error in the protocol of the port, and the end. */
+static void refuse(int fd, enum conn_kind kind, const char *error)
 {
-    ssize_t ignored = send(fd, text, strlen(text), MSG_NOSIGNAL);
+    struct output out;
+    struct reply reply = {.out = &out, .proto = kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2};
+    output_init(&out);
+    reply_begin(&reply);
+    reply_error(&reply, error);
+    reply_end(&reply);
+    ssize_t ignored = send(fd, buf_ptr(&out.bytes), buf_len(&out.bytes), MSG_NOSIGNAL);
     (void)ignored; /* best effort: the peer may be gone */
+    output_deinit(&out);
     close(fd);
 }
 
@@ -34,12 +44,12 @@ static void take(struct server *s, int fd, enum conn_kind kind)
     atomic_fetch_add(&s->connections_received, 1);
     if (atomic_load(&s->connected) >= net_settings.maxclients) {
         atomic_fetch_add(&s->connections_rejected, 1);
-        refuse(fd, "-ERR max number of clients reached\r\n");
+        refuse(fd, kind, ERROR_MAXCLIENTS);
         return;
     }
     if (is_protected(fd)) {
-        refuse(fd,
-               "-DENIED Redis is running in protected mode because protected mode is enabled and no "
+        refuse(fd, kind,
+               "DENIED Redis is running in protected mode because protected mode is enabled and no "
                "password is set for the default user. In this mode connections are only accepted "
                "from the loopback interface. If you want to connect from external computers to "
                "Redis you may adopt one of the following solutions: 1) Just disable protected mode "
@@ -52,7 +62,7 @@ static void take(struct server *s, int fd, enum conn_kind kind)
                "for testing, restart it with the '--protected-mode no' option. 4) Set up an "
                "authentication password for the default user. NOTE: You only need to do one of the "
                "above things in order for the server to start accepting connections from the "
-               "outside.\r\n");
+               "outside.");
         return;
     }
     atomic_fetch_add(&s->connected, 1);
@@ -66,14 +76,15 @@ static void set_listening(struct server *s, bool on)
 }
 
 /* No descriptor left: give up the reserve to accept and refuse one, so that it does not hang, then rest: level-triggered readiness would spin. */
-static void out_of_descriptors(struct server *s, int listen_fd)
+static void out_of_descriptors(struct listener *l)
 {
+    struct server *s = l->server;
     log_warning("Accepting client connection: %s", strerror(errno));
     close(s->reserve_fd);
     int fd;
-    if (sock_accept(listen_fd, &fd) == OK) {
+    if (sock_accept(l->source.fd, &fd) == OK) {
         atomic_fetch_add(&s->connections_rejected, 1);
-        refuse(fd, "-ERR max number of clients reached\r\n");
+        refuse(fd, l->kind, ERROR_MAXCLIENTS);
     }
     s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     set_listening(s, false);
@@ -95,7 +106,7 @@ static void accept_ready(struct source *self, unsigned bits)
         if (err == ERR_AGAIN)
             return;
         if (err != OK) {
-            out_of_descriptors(l->server, self->fd);
+            out_of_descriptors(l);
             return;
         }
         take(l->server, fd, l->kind);

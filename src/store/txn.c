@@ -390,6 +390,7 @@ void txn_prefetch_held(struct txn *t, const struct key *keys, uint32_t count)
 
 void txn_edit(struct txn *t, const struct ref *ref)
 {
+    sched_point();
     DASSERT(t->exclusive || t->held_count > 0);
     (void)ref;
     (void)t;
@@ -397,6 +398,7 @@ void txn_edit(struct txn *t, const struct ref *ref)
 
 HOT void txn_commit(struct txn *t, const struct ref *ref, const char *event)
 {
+    sched_point();
     (void)ref;
     (void)event;
     t->dirty++;

@@ -1,8 +1,56 @@
-/* main.c: argv to a running server. */
-#include <stdio.h>
+/* tokamak-check: checks files before a server depends on them.
+ * Exit status: 0 the file is good, 1 it is not, 2 wrong usage or a file that cannot be read. */
+#include "base/buf.h"
+#include "server/config.h"
 
-int main(void)
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+    STATUS_GOOD,
+    STATUS_BAD,
+    STATUS_USAGE
+};
+
+static const char usage[] =
+    "Usage: tokamak-check config FILE\n"
+    "       tokamak-check --help | --version\n"
+    "  config   loads a configuration file with its includes, says OK or what is wrong\n"
+    "           and where. Nothing is started, nothing is changed.\n"
+    "Exit status: 0 good, 1 not good, 2 wrong usage or an unreadable file.\n";
+
+static int check_config(const char *path)
 {
-    puts("tokamak " TOKAMAK_VERSION);
-    return 0;
+    struct buf message;
+    if (access(path, R_OK) != 0) {
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+        return STATUS_USAGE;
+    }
+    buf_init(&message, MEM_OTHER);
+    enum err err = config_init_defaults();
+    if (!err)
+        err = config_load_file(path, &message);
+    if (!err)
+        err = config_check_loaded(&message);
+    if (err)
+        fprintf(stderr, "%.*s", (int)buf_len(&message), buf_ptr(&message));
+    else
+        printf("%s: OK\n", path);
+    buf_deinit(&message);
+    config_deinit();
+    return err ? STATUS_BAD : STATUS_GOOD;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "config") == 0)
+        return check_config(argv[2]);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts("tokamak-check " TOKAMAK_VERSION);
+        return STATUS_GOOD;
+    }
+    bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
+    fputs(usage, help ? stdout : stderr);
+    return help ? STATUS_GOOD : STATUS_USAGE;
 }

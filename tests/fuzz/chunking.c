@@ -44,6 +44,7 @@ static void start(const struct chunking_options *options, struct parser *p, stru
 {
     *out = (struct outcome){.last = PARSE_MORE};
     buf_init(&out->text, MEM_OTHER);
+    buf_puts(&out->text, "requests:\n");
     parser_init(p, options->codec, options->max_bulk);
     p->authenticated = options->authenticated;
 }

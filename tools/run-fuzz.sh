@@ -1,0 +1,17 @@
+#!/bin/sh
+# Runs every fuzz target of a -Dfuzz=true build for a while each: run-fuzz.sh DIR [SECONDS].
+# What libFuzzer finds on the way stays in DIR/corpus; an input that breaks a target is left in DIR/crash-*.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+dir=$1
+seconds=${2:-60}
+failed=0
+for target in "$dir"/tests/fuzz/fuzz_*; do
+    [ -f "$target" ] && [ -x "$target" ] || continue
+    name=${target##*/fuzz_}
+    mkdir -p "$dir/corpus/$name"
+    echo "== $name"
+    "$target" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 -verbosity=0 \
+        -artifact_prefix="$dir/crash-$name-" "$dir/corpus/$name" "tests/fuzz/corpus/$name" || failed=1
+done
+exit $failed
