@@ -18,6 +18,7 @@ struct exec {
     const struct key *keys;
     const struct command *cmd;
     struct session *session;
+    bool in_exec; /* one of EXEC's commands: it must not wait for anything */
     uint32_t hashed_arg; /* the argument whose hash the planner knows, or 0 */
     uint64_t hash;
 };

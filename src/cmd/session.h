@@ -4,6 +4,10 @@
 
 #include "proto/reply.h"
 
+#include <stdatomic.h>
+
+struct transaction;
+
 enum reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP };
 
 struct session {
@@ -13,6 +17,9 @@ struct session {
     bool authenticated;
     bool no_touch, no_evict;
     bool close_after_reply;
+    bool in_multi;
     enum reply_mode reply_mode;
-    void *client; /* the server's own part */
+    struct transaction *transaction; /* NULL: there was no MULTI and no WATCH yet */
+    _Atomic bool *touched;           /* a watched key has changed: set by any thread */
+    void *client;                    /* the server's own part */
 };

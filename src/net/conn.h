@@ -43,6 +43,7 @@ struct conn {
     bool parked; /* waits in the thread's list for conn_resume_all() */
     bool held;   /* not read until conn_release(): CLIENT PAUSE */
     enum client_class class;
+    size_t queued_bytes; /* of requests taken out of `in` and not yet run (MULTI): the input limit counts them */
     int64_t soft_since_ms; /* when the soft output limit was passed; 0: it is not */
     int64_t active_ms;     /* monotonic */
     int64_t opened_ms;     /* monotonic */

@@ -28,8 +28,12 @@ struct conn_info {
     _Atomic uint16_t command; /* enum command_id + 1 of the last command; 0: none */
     _Atomic uint32_t in_bytes, in_free, out_refs;
     _Atomic uint64_t out_bytes, net_in, net_out, commands;
+    _Atomic int multi; /* commands queued since MULTI, -1: there was none */
+    _Atomic uint32_t watching;
+    _Atomic uint64_t multi_bytes; /* of both */
     /* written by anybody */
     _Atomic bool kill;
+    _Atomic bool touched; /* a watched key has changed */
 };
 
 enum conn_flag {
@@ -37,6 +41,7 @@ enum conn_flag {
     CONN_NO_TOUCH = 1 << 1,
     CONN_CLOSING = 1 << 2, /* after the replies */
     CONN_PAUSED = 1 << 3,
+    CONN_MULTI = 1 << 4,
 };
 
 struct registry {

@@ -3,6 +3,7 @@
  * so they may read the settings' strings. */
 #include "base/sha256.h"
 #include "cmd/help.h"
+#include "cmd/transaction.h"
 #include "server/server_internal.h"
 
 #define ERROR_WRONGPASS "WRONGPASS invalid username-password pair or user is disabled."
@@ -152,6 +153,7 @@ void cmd_hello(struct exec *ex)
 void cmd_reset(struct exec *ex)
 {
     struct session *session = ex->session;
+    transaction_discard(ex->txn, session);
     session->db = 0;
     session->no_touch = session->no_evict = false;
     session->reply_mode = REPLY_ON;

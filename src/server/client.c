@@ -1,6 +1,7 @@
 /* client.c: a connection's session: made when it opens, freed when it closes; and what other threads may ask of it. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "cmd/transaction.h"
 #include "server/server_internal.h"
 
 struct client {
@@ -21,9 +22,20 @@ static void opened(struct conn *c)
     client->session.proto = c->info.kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2;
     client->session.authenticated = c->info.id < atomic_load(&the_server->password_since_id);
     client->session.client = client;
+    client->session.touched = &c->info.touched;
+    c->info.multi = -1;
     c->session = client;
     c->parser.authenticated = client->session.authenticated;
     client_publish(c, 0, c->info.created_ms);
+}
+
+static void publish_transaction(struct conn_info *info, const struct session *session)
+{
+    const struct transaction *x = session->transaction;
+    int queued = session->in_multi ? (int)x->count : -1;
+    atomic_store_explicit(&info->multi, queued, memory_order_relaxed);
+    atomic_store_explicit(&info->watching, x->watcher.count, memory_order_relaxed);
+    atomic_store_explicit(&info->multi_bytes, transaction_bytes(session), memory_order_relaxed);
 }
 
 void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
@@ -31,6 +43,7 @@ void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
     const struct session *session = client_session(c);
     uint32_t flags = (session->no_evict ? CONN_NO_EVICT : 0) |
                      (session->no_touch ? CONN_NO_TOUCH : 0) |
+                     (session->in_multi ? CONN_MULTI : 0) |
                      (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0);
     int resp = session->proto == REPLY_RESP3 ? 3 : 2;
     atomic_store_explicit(&c->info.active_ms, now_ms, memory_order_relaxed);
@@ -39,6 +52,8 @@ void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
     atomic_store_explicit(&c->info.flags, flags, memory_order_relaxed);
     if (command_id)
         atomic_store_explicit(&c->info.command, command_id, memory_order_relaxed);
+    if (unlikely(session->transaction))
+        publish_transaction(&c->info, session);
 }
 
 /* ---- asked for by others ---- */
@@ -70,6 +85,8 @@ static void closed(struct conn *c)
     struct server_thread *t = thread_of(c);
     if (c->held)
         pause_forget(t, c);
+    if (client_session(c)->transaction)
+        transaction_destroy(&t->txn, client_session(c));
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));
     atomic_fetch_sub_explicit(&t->server->connected, 1, memory_order_relaxed);
     dispatch_unraise(t); /* it may have been this one that asked; the others ask again */

@@ -72,8 +72,12 @@ static void format_flags(const struct conn_info *info, char out[8])
 {
     uint32_t flags = RELAXED(info->flags);
     size_t len = 0;
+    if (flags & CONN_MULTI)
+        out[len++] = 'x';
     if (flags & CONN_PAUSED)
         out[len++] = 'b';
+    if (RELAXED(info->touched))
+        out[len++] = 'd';
     if (flags & CONN_CLOSING)
         out[len++] = 'c';
     if (info->kind == CONN_UNIX)
@@ -104,7 +108,9 @@ static void append_line(struct buf *out, const struct conn_info *info,
     int64_t now_ms = clock_wall_ms(), active_ms = RELAXED(info->active_ms);
     size_t waiting = RELAXED(info->in_bytes), room = RELAXED(info->in_free), arguments = 0;
     size_t pending = RELAXED(info->out_bytes), refs = RELAXED(info->out_refs);
+    size_t queued = RELAXED(info->multi_bytes);
     unsigned command = RELAXED(info->command);
+    unsigned watching = RELAXED(info->touched) ? 0 : RELAXED(info->watching);
     if (own->info == info) {
         waiting = MAX(waiting, own->bytes);
         arguments = own->argument_bytes;
@@ -115,10 +121,11 @@ static void append_line(struct buf *out, const struct conn_info *info,
                text_or(info->name, ""), (long long)(now_ms - info->created_ms) / 1000,
                (long long)MAX(now_ms - active_ms, (int64_t)0) / 1000, flags, RELAXED(info->db));
     buf_printf(out,
-               " sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=0"
+               " sub=0 psub=0 ssub=0 multi=%d watch=%u qbuf=%zu qbuf-free=%zu argv-mem=%zu"
+               " multi-mem=%zu"
                " rbs=0 rbp=0 obl=0 oll=%zu omem=%zu tot-mem=%zu events=%s",
-               waiting, room, arguments, pending ? refs + 1 : 0, pending,
-               sizeof(struct conn) + sizeof(struct session) + waiting + room + pending,
+               RELAXED(info->multi), watching, waiting, room, arguments, queued, pending ? refs + 1 : 0, pending,
+               sizeof(struct conn) + sizeof(struct session) + waiting + room + pending + queued,
                pending ? "rw" : "r");
     buf_printf(out, " cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
                command ? commands[command - 1].full_name : "NULL", text_or(info->user, "default"),
@@ -169,7 +176,7 @@ static void reply_lines(struct reply *r, struct listing *l)
 void client_publish_self(struct exec *ex)
 {
     struct server_thread *t = exec_thread(ex);
-    client_publish(t->current, (uint16_t)(ex->cmd->id + 1), t->txn.now_ms);
+    client_publish(t->current, (uint16_t)((ex->in_exec ? CMD_ID_exec : ex->cmd->id) + 1), t->txn.now_ms);
 }
 
 static void listing_init(struct listing *l, struct exec *ex)

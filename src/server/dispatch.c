@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cmd/transaction.h"
 #include "proto/settings.h"
 #include "server/server_internal.h"
 #include "store/access.h"
@@ -14,9 +15,10 @@
 enum { SECURITY_LOG_MS = 60 * 1000 };
 enum run_result {
     RUN_DONE,
+    RUN_QUEUED,  /* for EXEC */
     RUN_REFUSED, /* answered with an error */
-    RUN_LATER, /* when the gate lets it */
-    RUN_HELD,  /* when CLIENT PAUSE ends */
+    RUN_LATER,   /* when the gate lets it */
+    RUN_HELD,    /* when CLIENT PAUSE ends */
 };
 
 struct planned {
@@ -94,19 +96,38 @@ struct key_collector {
     uint32_t count;
 };
 
-static void collect_key(void *arg, uint32_t index, uint16_t flags)
+static void push_key(struct server_thread *t, uint32_t *count, struct key key)
 {
-    struct key_collector *c = arg;
-    struct server_thread *t = c->thread;
-    if (flags & KEY_NOT_KEY)
-        return;
-    if (c->count == t->key_cap) {
+    if (*count == t->key_cap) {
         uint32_t cap = t->key_cap * 2;
         t->keys = mem_realloc(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key),
                               cap * sizeof(struct key));
         t->key_cap = cap;
     }
-    t->keys[c->count++] = key_make(c->argv[index]);
+    t->keys[(*count)++] = key;
+}
+
+static void collect_key(void *arg, uint32_t index, uint16_t flags)
+{
+    struct key_collector *c = arg;
+    if (!(flags & KEY_NOT_KEY))
+        push_key(c->thread, &c->count, key_make(c->argv[index]));
+}
+
+/* For EXEC: the keys of all its commands and those that decide whether they run. */
+static void collect_transaction(struct server_thread *t)
+{
+    const struct transaction *x = client_session(t->current)->transaction;
+    uint32_t count = 0;
+    if (!x)
+        return;
+    for (const struct watch *n = x->watcher.first; n; n = n->next_own)
+        push_key(t, &count, n->key);
+    for (const struct queued_command *q = x->first; q; q = q->next)
+        for (uint32_t i = 0; i < q->key_count; i++)
+            push_key(t, &count, q->keys[i]);
+    t->exec.key_count = count;
+    t->exec.keys = t->keys;
 }
 
 INLINE void collect_keys(struct server_thread *t, const struct planned *p, const struct request *r)
@@ -114,7 +135,11 @@ INLINE void collect_keys(struct server_thread *t, const struct planned *p, const
     struct exec *ex = &t->exec;
     ex->keys = &p->key;
     ex->key_count = p->one_key;
-    if (likely(p->one_key) || !p->cmd->key_spec_count)
+    if (likely(p->one_key))
+        return;
+    if (unlikely(p->cmd->id == CMD_ID_exec))
+        collect_transaction(t);
+    if (!p->cmd->key_spec_count)
         return;
     struct key_collector collector = {t, r->argv, 0};
     /* When it fails, the handler will say what is wrong with the arguments. */
@@ -172,6 +197,34 @@ INLINE bool arity_fits(const struct command *cmd, uint32_t argc)
     return cmd->arity >= 0 ? (int)argc == cmd->arity : (int)argc >= -cmd->arity;
 }
 
+/* An EXEC that is refused has a code of its own. */
+COLD static void refuse(struct server_thread *t, const struct command *cmd, const char *text)
+{
+    if (cmd->id != CMD_ID_exec) {
+        reply_error(&t->reply, text);
+        return;
+    }
+    size_t skip = strncmp(text, "ERR ", 4) == 0 ? 4 : 0;
+    reply_errorf(&t->reply, "EXECABORT Transaction discarded because of: %s", text + skip);
+}
+
+COLD static void refuse_arity(struct server_thread *t, const struct command *cmd)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "ERR wrong number of arguments for '%s' command", cmd->full_name);
+    refuse(t, cmd, text);
+}
+
+/* What must be told before the command is queued. */
+static bool admit_in_multi(struct server_thread *t, const struct command *cmd)
+{
+    if (cmd->flags & CMD_NO_MULTI) {
+        reply_error(&t->reply, "ERR Command not allowed inside a transaction");
+        return false;
+    }
+    return cmd->id != CMD_ID_debug || debug_admit(t);
+}
+
 /* False: the command was answered with an error. */
 static bool admit(struct server_thread *t, const struct command *cmd, const struct request *r,
                   const struct session *session)
@@ -191,48 +244,51 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
         return false;
     }
     if (unlikely(!arity_fits(cmd, r->argc) || !cmd->handler)) {
-        reply_errorf(reply, "ERR wrong number of arguments for '%s' command", cmd->full_name);
+        refuse_arity(t, cmd);
         return false;
     }
     if (unlikely(!session->authenticated && !(cmd->flags & CMD_NO_AUTH))) {
-        reply_error(reply, "NOAUTH Authentication required.");
+        refuse(t, cmd, "NOAUTH Authentication required.");
         return false;
     }
-    return true;
+    return likely(!session->in_multi) || admit_in_multi(t, cmd);
 }
 
 /* ---- limits of memory and keys ---- */
 
-/* Evicts what must go; false: nothing can, and the command, which may add data, was refused. */
+/* Evicts what must go; false: nothing can, and the command, which may add data, was refused. So is all that would grow a queue. */
 static bool make_room(struct server_thread *t, const struct session *session,
-                           const struct planned *p, const struct request *r)
+                      const struct planned *p, const struct request *r, bool queued)
 {
     struct exec *ex = &t->exec;
-    bool adds = p->cmd->flags & CMD_DENYOOM;
+    bool adds = transaction_flags(session, p->cmd) & CMD_DENYOOM;
     ex->key_count = 0;
     if (adds && store_settings.maxkeys)
         collect_keys(t, p, r);
     enum evict_verdict verdict =
         evict_make_room(&t->evictor, &t->txn, session->db, ex->keys, ex->key_count);
-    if (p->cmd->exclusive)
+    if (p->cmd->exclusive || p->cmd->id == CMD_ID_exec)
         evict_forget(&t->evictor); /* it may change the limits */
-    if (!adds || verdict == EVICT_FITS || verdict == EVICT_LATER)
+    if (verdict == EVICT_FITS || verdict == EVICT_LATER ||
+        (!adds && !(queued && verdict == EVICT_FULL_MEMORY)))
         return true;
-    reply_error(&t->reply,
-                verdict == EVICT_FULL_MEMORY
-                    ? "OOM command not allowed when used memory > 'maxmemory'."
-                    : "OOM command not allowed when the number of keys would pass 'maxkeys'.");
+    refuse(t, p->cmd,
+           verdict == EVICT_FULL_MEMORY
+               ? "OOM command not allowed when used memory > 'maxmemory'."
+               : "OOM command not allowed when the number of keys would pass 'maxkeys'.");
     return false;
 }
 
 /* ---- stage 3: run ---- */
 
-static bool wants_exclusive(const struct server_thread *t, const struct command *cmd)
+static bool wants_exclusive(const struct server_thread *t, const struct session *session,
+                            const struct command *cmd)
 {
-    if (cmd->exclusive || t->rerun_exclusive)
+    bool is_exec = cmd->id == CMD_ID_exec;
+    if (cmd->exclusive || t->rerun_exclusive || (is_exec && transaction_is_alone(session)))
         return true;
     return server_settings.exec_mode == EXEC_EXCLUSIVE &&
-           (cmd->key_spec_count || cmd->flags & CMD_WALKS);
+           (cmd->key_spec_count || cmd->flags & CMD_WALKS || is_exec);
 }
 
 INLINE void call(struct server_thread *t, const struct planned *p, const struct request *r,
@@ -296,18 +352,17 @@ void dispatch_unraise(struct server_thread *t)
     t->net.reactor.again = true;
 }
 
-static void finish_reply(struct server_thread *t, struct session *session,
-                         struct output_mark mark)
+static void finish_reply(struct server_thread *t, struct session *session)
 {
     reply_end(&t->reply);
     if (likely(session->reply_mode == REPLY_ON))
         return;
     if (session->reply_mode == REPLY_SKIP_NEXT) { /* CLIENT REPLY SKIP itself: the next one is skipped */
         session->reply_mode = REPLY_SKIP;
-        output_rewind(t->reply.out, mark);
+        output_rewind(t->reply.out, t->mark);
         return;
     }
-    output_rewind(t->reply.out, mark);
+    output_rewind(t->reply.out, t->mark);
     if (session->reply_mode == REPLY_SKIP)
         session->reply_mode = REPLY_ON;
 }
@@ -341,10 +396,22 @@ INLINE bool enter_gate(struct run *run)
     return run->inside;
 }
 
-INLINE bool is_paused(struct server_thread *t, const struct command *cmd)
+INLINE bool is_paused(struct server_thread *t, const struct session *session,
+                      const struct command *cmd)
 {
     return unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
-           pause_applies(t, cmd);
+           pause_applies(t, transaction_flags(session, cmd));
+}
+
+COLD static enum run_result queue(struct run *run, const struct planned *p, const struct request *r)
+{
+    struct reply *reply = &run->thread->reply;
+    if (!transaction_add(run->session, p->cmd, r->argv, r->argc)) {
+        reply_error(reply, "OOM no memory to queue the command");
+        return RUN_REFUSED;
+    }
+    reply_status(reply, "QUEUED");
+    return RUN_QUEUED;
 }
 
 /* Runs an admitted command in the mode it needs, unless it has to wait. A command that wants exclusive mode does not enter the gate
@@ -352,20 +419,24 @@ INLINE bool is_paused(struct server_thread *t, const struct command *cmd)
 INLINE enum run_result execute(struct run *run, const struct planned *p, const struct request *r)
 {
     struct server_thread *t = run->thread;
-    if (unlikely(is_paused(t, p->cmd)))
+    struct session *session = run->session;
+    if (unlikely(is_paused(t, session, p->cmd)))
         return RUN_HELD;
-    bool alone = unlikely(wants_exclusive(t, p->cmd));
+    bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
+    bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd));
     if (unlikely(!(alone && t->raised) && evict_limited())) { /* eviction takes locks: only inside the gate */
         if (!enter_gate(run))
             return RUN_LATER;
-        if (!make_room(t, run->session, p, r))
+        if (!make_room(t, session, p, r, queued))
             return RUN_REFUSED;
     }
+    if (unlikely(queued))
+        return queue(run, p, r);
     if (alone)
         return call_exclusive(run, p, r);
     if (unlikely(!enter_gate(run)))
         return RUN_LATER;
-    call(t, p, r, run->session, false);
+    call(t, p, r, session, false);
     return RUN_DONE;
 }
 
@@ -375,25 +446,26 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     struct server_thread *t = run->thread;
     struct session *session = run->session;
     t->reply.proto = session->proto;
-    struct output_mark mark = output_mark(t->reply.out);
+    t->mark = output_mark(t->reply.out);
     uint32_t errors = t->reply.errors;
     if (unlikely(p->cmd != run->counting))
         count_calls(run, p->cmd);
     reply_begin(&t->reply);
     enum run_result result = likely(admit(t, p->cmd, r, session)) ? execute(run, p, r) : RUN_REFUSED;
     if (unlikely(result == RUN_REFUSED)) {
-        finish_reply(t, session, mark);
+        finish_reply(t, session);
         count_errors(t, errors);
+        transaction_refuse(&t->txn, session, p->cmd);
         if (p->cmd)
             stat_bump(&t->stats[p->cmd->id].rejected, 1);
         return RUN_DONE;
     }
-    if (unlikely(result != RUN_DONE)) {
-        output_rewind(t->reply.out, mark);
+    if (unlikely(result > RUN_QUEUED)) {
+        output_rewind(t->reply.out, t->mark);
         return result;
     }
-    finish_reply(t, session, mark);
-    run->calls++;
+    finish_reply(t, session);
+    run->calls += result == RUN_DONE;
     run->last_command = (uint16_t)(p->cmd->id + 1);
     if (unlikely(count_errors(t, errors)))
         stat_bump(&t->stats[p->cmd->id].failed, 1);
@@ -465,6 +537,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     plan(t, run.session, requests, count, plans, run.inside);
     if (unlikely(setjmp(t->txn.keyspec_unwind))) { /* a wrong key spec: the command at t->at again, alone */
         txn_unlock(&t->txn);
+        output_rewind(out, t->mark);
         t->rerun_exclusive = true;
         run.inside = true;
     }
@@ -476,6 +549,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     c->parser.authenticated = run.session->authenticated;
     c->parser.max_bulk =
         (uint64_t)atomic_load_explicit(&proto_settings.max_bulk_len, memory_order_relaxed);
+    c->queued_bytes = transaction_argument_bytes(run.session);
     client_publish(c, run.last_command, t->txn.now_ms);
     stat_bump(&c->info.commands, t->at);
     return t->at;

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "server/config.h"
 #include "server/info.h"
+#include "store/watch.h"
 
 #include <unistd.h>
 
@@ -115,8 +116,11 @@ void info_clients(struct server *s, struct buf *out)
     put_int(out, "client_recent_max_input_buffer", (int64_t)sums.in_max);
     put_int(out, "client_recent_max_output_buffer", (int64_t)sums.out_max);
     put_int(out, "blocked_clients", sums.held);
-    buf_puts(out, "tracking_clients:0\r\npubsub_clients:0\r\nwatching_clients:0\r\n"
-                  "clients_in_timeout_table:0\r\ntotal_watched_keys:0\r\ntotal_blocking_keys:0\r\n"
+    buf_puts(out, "tracking_clients:0\r\npubsub_clients:0\r\n");
+    put_int(out, "watching_clients", watch_clients(s->ks));
+    buf_puts(out, "clients_in_timeout_table:0\r\n");
+    put_int(out, "total_watched_keys", watch_keys(s->ks));
+    buf_puts(out, "total_blocking_keys:0\r\n"
                   "total_blocking_keys_on_nokey:0\r\n");
 }
 

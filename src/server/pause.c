@@ -31,11 +31,11 @@ bool pause_active(struct server *s)
     return current_pause(s) != PAUSE_NONE;
 }
 
-COLD bool pause_applies(struct server_thread *t, const struct command *cmd)
+COLD bool pause_applies(struct server_thread *t, uint32_t command_flags)
 {
     enum pause_kind kind = current_pause(t->server);
     return kind == PAUSE_ALL ||
-           (kind == PAUSE_WRITE && cmd->flags & (CMD_WRITE | CMD_MAY_REPLICATE));
+           (kind == PAUSE_WRITE && command_flags & (CMD_WRITE | CMD_MAY_REPLICATE));
 }
 
 static void count_held(struct server_thread *t, int delta)

@@ -46,6 +46,7 @@ struct server_thread {
     _Atomic bool gate_event; /* a gate wake has come */
     _Atomic bool client_event; /* somebody was killed, or a pause ended: look at all clients */
     struct conn *current;    /* whose command runs */
+    struct output_mark mark; /* where its reply begins */
     const struct request *requests; /* its batch; requests[at] is the command */
     struct command_stats stats[COMMAND_COUNT];
     struct error_stat errors[ERROR_CODES_MAX];
@@ -168,9 +169,12 @@ void clients_visit(struct server *s, const struct client_filter *filter,
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
 
+/* debug.c: false: answered that the directive does not allow DEBUG. */
+bool debug_admit(struct server_thread *t);
+
 /* pause.c: CLIENT PAUSE. */
 /* True when the command must wait; the pause has not ended. */
-bool pause_applies(struct server_thread *t, const struct command *cmd);
+bool pause_applies(struct server_thread *t, uint32_t command_flags);
 /* Holds the connection until the pause ends. */
 void pause_hold(struct server_thread *t, struct conn *c);
 void pause_fired(struct timer *self);

@@ -20,6 +20,8 @@ struct shard {
     CACHE_ALIGNED struct lock lock;
     _Atomic uint32_t holder;         /* 0, or 1 + gate index of the txn that holds the lock: for assertions */
     _Atomic int64_t next_expire_ms;  /* earliest of all databases' heaps, INT64_MAX when none */
+    struct lock watch_lock;          /* a leaf: watch.h */
+    _Atomic(struct watch_table *) watchers; /* NULL: nobody watches a key of this shard */
 };
 
 struct part {
@@ -43,6 +45,7 @@ enum store_stat { STAT_HITS, STAT_MISSES, STAT_EXPIRED, STAT_EVICTED, STAT_KEYSP
 struct store_stats { /* of one thread; read by others */
     CACHE_ALIGNED _Atomic uint64_t value[6]; /* by enum store_stat */
     struct key_counts *counts; /* [databases] */
+    _Atomic int64_t watched_keys, watching_clients; /* only the sums over all threads mean something */
 };
 
 /* Receives the effect of each command in execution order per key: called with the shard locks held. */

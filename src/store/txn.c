@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "store/value.h"
 #include "store/access.h"
+#include "store/watch.h"
 
 void txn_init(struct txn *t, struct keyspace *ks, unsigned self)
 {
@@ -135,7 +136,7 @@ static void write_effects(struct txn *t, const struct slice *argv, uint32_t argc
 
 void txn_unlock(struct txn *t)
 {
-    if (unlikely(buf_len(&t->effects.text)))
+    if (unlikely(buf_len(&t->effects.text)) && !t->exclusive) /* alone, they can wait for the end */
         write_effects(t, NULL, 0);
     drop_locks(t);
 }
@@ -248,10 +249,19 @@ static struct entry *unlink_entry(struct txn *t, struct ref *ref)
     return e;
 }
 
+/* Tells who watches the key that it has changed. */
+INLINE void tell_watchers(struct txn *t, const struct ref *ref)
+{
+    const struct shard *s = &t->ks->shards[shard_of(t, ref)];
+    if (unlikely(atomic_load_explicit(&s->watchers, memory_order_relaxed) != NULL))
+        watch_touch(t, db_of(t, ref)->id, ref->key);
+}
+
 static void expire_entry(struct txn *t, struct ref *ref)
 {
     txn_edit(t, ref);
     log_del(t, db_of(t, ref), entry_key(ref->entry));
+    tell_watchers(t, ref);
     entry_release(unlink_entry(t, ref), true);
     stat_add(&t->stats->value[STAT_EXPIRED], 1);
     stat_add(&t->stats->value[STAT_CHANGES], 1);
@@ -399,8 +409,8 @@ void txn_edit(struct txn *t, const struct ref *ref)
 HOT void txn_commit(struct txn *t, const struct ref *ref, const char *event)
 {
     sched_point();
-    (void)ref;
     (void)event;
+    tell_watchers(t, ref);
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
@@ -592,8 +602,10 @@ void txn_flush(struct txn *t, int db, bool lazy)
 {
     ASSERT(t->exclusive);
     for (int i = 0; i < t->ks->db_count; i++)
-        if (db == i || db < 0)
+        if (db == i || db < 0) {
+            watch_flush(t, i);
             keyspace_flush(t->ks, i, lazy);
+        }
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
@@ -601,6 +613,7 @@ void txn_flush(struct txn *t, int db, bool lazy)
 void txn_swap(struct txn *t, int a, int b)
 {
     ASSERT(t->exclusive);
+    watch_swap(t, a, b);
     keyspace_swap(t->ks, a, b);
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
@@ -662,18 +675,6 @@ static void encode_command(struct buf *out, const struct slice *argv, uint32_t a
     }
 }
 
-void effect_command(struct txn *t, const struct slice *argv, uint32_t argc)
-{
-    t->effects.replaced = true;
-    if (txn_logs(t))
-        encode_command(&t->effects.text, argv, argc);
-}
-
-void effect_suppress(struct txn *t)
-{
-    t->effects.suppressed = true;
-}
-
 static void encode_select(struct buf *out, int db)
 {
     char text[NUM_INT64_MAX_LEN];
@@ -681,27 +682,84 @@ static void encode_select(struct buf *out, int db)
     encode_command(out, (struct slice[]){SLICE("SELECT"), number}, 2);
 }
 
-/* The sink knows one database per txn; a key of another one (MOVE, COPY) brings its own SELECT. */
-static void log_del(struct txn *t, const struct db *db, struct slice key)
+/* Adds a command on a database, with a SELECT when the one before was on another (MOVE, COPY, EXEC). */
+static void put_effect(struct txn *t, const struct db *db, const struct slice *argv, uint32_t argc)
 {
-    struct buf *text = &t->effects.text;
-    if (!txn_logs(t))
-        return;
-    if (db != t->db)
-        encode_select(text, db->id);
-    encode_command(text, (struct slice[]){SLICE("DEL"), key}, 2);
-    if (db != t->db)
-        encode_select(text, t->db->id);
+    struct effects *e = &t->effects;
+    if (!e->commands++)
+        e->first_db = e->db = db->id;
+    if (e->db != db->id)
+        encode_select(&e->text, db->id);
+    e->db = db->id;
+    encode_command(&e->text, argv, argc);
 }
 
+void effect_command(struct txn *t, const struct slice *argv, uint32_t argc)
+{
+    t->effects.replaced = true;
+    if (txn_logs(t))
+        put_effect(t, t->db, argv, argc);
+}
+
+void effect_suppress(struct txn *t)
+{
+    t->effects.suppressed = true;
+}
+
+static void log_del(struct txn *t, const struct db *db, struct slice key)
+{
+    if (txn_logs(t))
+        put_effect(t, db, (struct slice[]){SLICE("DEL"), key}, 2);
+}
+
+COLD static void put_verbatim(struct txn *t, const struct slice *argv, uint32_t argc)
+{
+    if (t->dirty && argc && !t->effects.replaced && !t->effects.suppressed)
+        put_effect(t, t->db, argv, argc);
+}
+
+/* One record: it leaves the reader in the database where it started. */
 COLD static void write_effects(struct txn *t, const struct slice *argv, uint32_t argc)
 {
-    struct buf *text = &t->effects.text;
-    if (t->dirty && argc && !t->effects.replaced && !t->effects.suppressed)
-        encode_command(text, argv, argc);
-    if (buf_len(text))
-        t->ks->sink->write(t->ks->sink->arg, t->db->id, buf_slice(text));
-    buf_clear(text);
+    struct effects *e = &t->effects;
+    put_verbatim(t, argv, argc);
+    if (e->commands && e->db != e->first_db)
+        encode_select(&e->text, e->first_db);
+    if (e->opening && e->commands > 1)
+        encode_command(&e->text, (struct slice[]){SLICE("EXEC")}, 1);
+    else
+        buf_consume(&e->text, e->opening);
+    if (e->commands)
+        t->ks->sink->write(t->ks->sink->arg, e->first_db, buf_slice(&e->text));
+    buf_clear(&e->text);
+    e->commands = 0;
+    e->opening = 0;
+}
+
+/* ---- several commands in one txn ---- */
+
+void txn_group(struct txn *t)
+{
+    struct effects *e = &t->effects;
+    if (!txn_logs(t) || e->commands)
+        return;
+    encode_command(&e->text, (struct slice[]){SLICE("MULTI")}, 1);
+    e->opening = buf_len(&e->text);
+}
+
+void txn_select(struct txn *t, int db)
+{
+    t->db = keyspace_db(t->ks, db);
+}
+
+void txn_next(struct txn *t, const struct slice *argv, uint32_t argc)
+{
+    if (unlikely(txn_logs(t)))
+        put_verbatim(t, argv, argc);
+    if (t->dirty)
+        t->restartable = false;
+    t->dirty = 0;
+    t->effects.replaced = t->effects.suppressed = false;
 }
 
 HOT void txn_end(struct txn *t, const struct slice *argv, uint32_t argc)

@@ -32,6 +32,9 @@ INLINE struct key key_make(struct slice name)
 
 struct effects {
     struct buf text;   /* RESP commands, in order */
+    uint32_t commands; /* in text; SELECTs among them are not counted */
+    int first_db, db;  /* where text starts, and where its end is; meaningless while there are no commands */
+    size_t opening;    /* bytes of the MULTI that text starts with, 0: none */
     bool replaced;     /* the handler described the effect itself */
     bool suppressed;   /* the command has no effect of its own (its lazy DELs stay) */
 };
@@ -77,6 +80,12 @@ bool txn_try_shard(struct txn *t, unsigned shard);
 void txn_unlock(struct txn *t);
 /* Hands the effect to the sink and drops the locks. `argv` is the command itself. */
 void txn_end(struct txn *t, const struct slice *argv, uint32_t argc);
+
+/* Several commands in one txn (EXEC). txn_group() after the locks; then for each command txn_select() before it and txn_next() after it,
+ * which takes its effect: together they become one record, with MULTI and EXEC around it when there are several. */
+void txn_group(struct txn *t);
+void txn_select(struct txn *t, int db);
+void txn_next(struct txn *t, const struct slice *argv, uint32_t argc);
 
 /* Looks a key up; an expired one is deleted first. Counts no hit or miss, does not touch the clock. */
 bool txn_find(struct txn *t, const struct key *key, struct ref *out);

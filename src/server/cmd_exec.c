@@ -1,0 +1,80 @@
+/* EXEC: runs what MULTI queued, as one command: its shards were locked together, or it runs alone;
+ * time stands still, and the effects are one record. Until it really runs it may be planned again,
+ * so nothing changes before. */
+#include "base/clock.h"
+#include "cmd/transaction.h"
+#include "server/server_internal.h"
+
+/* CLIENT REPLY may be among the commands: as in Redis, what is written while replies are off is
+ * lost, the head of the array included. */
+static bool is_silent(const struct session *session)
+{
+    return session->reply_mode == REPLY_OFF || session->reply_mode == REPLY_SKIP;
+}
+
+static void count_call(struct exec *ex, uint64_t cycles, uint32_t errors_before)
+{
+    struct server_thread *t = exec_thread(ex);
+    struct command_stats *s = &t->stats[ex->cmd->id];
+    stat_bump(&s->calls, 1);
+    stat_bump(&s->cycles, cycles);
+    if (likely(ex->reply->errors == errors_before))
+        return;
+    stats_count_error(t);
+    stat_bump(&s->failed, 1);
+    ex->reply->errors = errors_before; /* it is not EXEC that failed */
+}
+
+static void run_queued(struct exec *ex, const struct queued_command *q)
+{
+    struct output_mark mark = output_mark(ex->reply->out);
+    uint32_t errors = ex->reply->errors;
+    ex->cmd = q->cmd;
+    ex->argv = q->argv;
+    ex->argc = q->argc;
+    ex->keys = q->keys;
+    ex->key_count = q->key_count;
+    ex->hashed_arg = 0;
+    txn_select(ex->txn, ex->session->db);
+    ex->txn->no_touch = ex->session->no_touch;
+    bool skips = ex->session->reply_mode == REPLY_SKIP_NEXT;
+    uint64_t started = clock_cycles();
+    q->cmd->handler(ex);
+    txn_next(ex->txn, q->argv, q->argc);
+    count_call(ex, clock_cycles() - started, errors);
+    if (unlikely(ex->session->reply_mode != REPLY_ON && ex->reply->proto != REPLY_FRAME) &&
+        (is_silent(ex->session) || !skips))
+        output_rewind(ex->reply->out, mark);
+}
+
+static void run_all(struct exec *ex, struct transaction *x)
+{
+    struct exec self = *ex;
+    ex->in_exec = true;
+    ex->session->db = x->db; /* an attempt that was broken off may have chosen another */
+    txn_group(ex->txn);
+    if (likely(!is_silent(ex->session)) || ex->reply->proto == REPLY_FRAME)
+        reply_array(ex->reply, x->count);
+    for (const struct queued_command *q = x->first; q; q = q->next)
+        run_queued(ex, q);
+    *ex = self;
+    if (ex->reply->proto != REPLY_FRAME) /* what must not be sent is gone already */
+        exec_thread(ex)->mark = output_mark(ex->reply->out);
+}
+
+void cmd_exec(struct exec *ex)
+{
+    struct transaction *x = ex->session->transaction;
+    if (!ex->session->in_multi) {
+        fail(ex, "ERR EXEC without MULTI");
+        return;
+    }
+    bool touched = watch_decide(ex->txn, &x->watcher);
+    if (x->aborted)
+        fail(ex, "EXECABORT Transaction discarded because of previous errors.");
+    else if (touched)
+        reply_null_array(ex->reply);
+    else
+        run_all(ex, x);
+    transaction_discard(ex->txn, ex->session);
+}
