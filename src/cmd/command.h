@@ -7,7 +7,8 @@
  *   arity       as Redis: exact when positive, a minimum when negative, the name counted
  *   flags       CMD_… or-ed
  *   categories  ACL_… or-ed: those that do not follow from the flags
- *   execution   STRIPED (under the locks of its keys) or EXCLUSIVE("why it must run alone")
+ *   execution   STRIPED (under the locks of its keys) or EXCLUSIVE("why it must run alone") or
+ *               EXCLUSIVE_WHEN(predicate, "why"): alone when the predicate says so of the arguments
  *   keys        NO_KEYS, or KEYS(spec, …) with up to three of RANGE, KEYNUM and KEYWORD_RANGE
  *   tips        comma-separated command tips, "" for none
  * The handler of row id is  void cmd_<id>(struct exec *ex). */
@@ -109,10 +110,16 @@ enum { KEY_SPECS_MAX = 3 };
     }
 #define KEYS(...) {__VA_ARGS__}
 #define NO_KEYS {{0}}
-#define STRIPED NULL
-#define EXCLUSIVE(reason) reason
+#define STRIPED {NULL, NULL}
+#define EXCLUSIVE(reason) {reason, NULL}
+#define EXCLUSIVE_WHEN(predicate, reason) {reason, predicate}
 
 typedef void (*command_fn)(struct exec *ex);
+
+struct execution {
+    const char *reason; /* NULL: striped; else why it runs alone */
+    bool (*when)(const struct slice *argv, uint32_t argc); /* NULL: always */
+};
 
 struct command { /* the first fields in the order of a row */
     int parent; /* enum command_id, or -1 */
@@ -120,7 +127,7 @@ struct command { /* the first fields in the order of a row */
     const char *name; /* lower case; a subcommand's own word */
     int arity;
     uint32_t flags, categories;
-    const char *exclusive; /* NULL: striped; else the reason */
+    struct execution exclusive;
     struct key_spec keys[KEY_SPECS_MAX];
     const char *group, *since, *complexity, *summary, *tips;
     /* computed by commands_init() */
@@ -130,6 +137,9 @@ struct command { /* the first fields in the order of a row */
     bool simple_keys;                      /* one RANGE spec without a limit: extraction is a loop */
     char full_name[48];                    /* "config|get" */
 };
+
+/* Predicates of EXCLUSIVE_WHEN, next to the handlers. */
+bool sort_runs_alone(const struct slice *argv, uint32_t argc);
 
 enum command_id {
 #define COMMAND(cid, ...) CMD_ID_##cid,
@@ -157,6 +167,12 @@ void commands_init(void);
 /* The command named by argv[0], or by argv[0] and argv[1] for a container; NULL when there is none. A container whose subcommand is
  * unknown or missing gives the container itself. Any case. */
 const struct command *command_lookup(const struct slice *argv, uint32_t argc);
+/* Whether the command must run alone with these arguments. */
+INLINE bool command_runs_alone(const struct command *cmd, const struct slice *argv, uint32_t argc)
+{
+    const struct execution *e = &cmd->exclusive;
+    return unlikely(e->reason != NULL) && (!e->when || e->when(argv, argc));
+}
 /* By name only: "config|get" too. */
 const struct command *command_by_name(struct slice name);
 

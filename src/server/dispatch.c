@@ -267,7 +267,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
         collect_keys(t, p, r);
     enum evict_verdict verdict =
         evict_make_room(&t->evictor, &t->txn, session->db, ex->keys, ex->key_count);
-    if (p->cmd->exclusive || p->cmd->id == CMD_ID_exec)
+    if (p->cmd->exclusive.reason || p->cmd->id == CMD_ID_exec)
         evict_forget(&t->evictor); /* it may change the limits */
     if (verdict == EVICT_FITS || verdict == EVICT_LATER ||
         (!adds && !(queued && verdict == EVICT_FULL_MEMORY)))
@@ -282,10 +282,11 @@ static bool make_room(struct server_thread *t, const struct session *session,
 /* ---- stage 3: run ---- */
 
 static bool wants_exclusive(const struct server_thread *t, const struct session *session,
-                            const struct command *cmd)
+                            const struct command *cmd, const struct request *r)
 {
     bool is_exec = cmd->id == CMD_ID_exec;
-    if (cmd->exclusive || t->rerun_exclusive || (is_exec && transaction_is_alone(session)))
+    if (command_runs_alone(cmd, r->argv, r->argc) || t->rerun_exclusive ||
+        (is_exec && transaction_is_alone(session)))
         return true;
     return server_settings.exec_mode == EXEC_EXCLUSIVE &&
            (cmd->key_spec_count || cmd->flags & CMD_WALKS || is_exec);
@@ -423,7 +424,7 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     if (unlikely(is_paused(t, session, p->cmd)))
         return RUN_HELD;
     bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
-    bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd));
+    bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd, r));
     if (unlikely(!(alone && t->raised) && evict_limited())) { /* eviction takes locks: only inside the gate */
         if (!enter_gate(run))
             return RUN_LATER;

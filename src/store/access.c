@@ -39,3 +39,14 @@ uint32_t access_idle_s(const struct entry *e, int64_t now_ms)
 {
     return (access_lru_clock(now_ms) - entry_access(e)) & ACCESS_MASK;
 }
+
+void access_set_idle(struct entry *e, int64_t idle_s, int64_t now_ms)
+{
+    uint32_t idle = (uint32_t)MIN(idle_s, (int64_t)ACCESS_MASK);
+    entry_set_access(e, (access_lru_clock(now_ms) - idle) & ACCESS_MASK);
+}
+
+void access_set_frequency(struct entry *e, uint32_t counter, int64_t now_ms)
+{
+    entry_set_access(e, minutes(now_ms) << 8 | counter);
+}

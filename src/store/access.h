@@ -38,3 +38,7 @@ void access_lfu_touch(struct entry *e, int64_t now_ms, struct rng *rng);
 uint32_t access_idle_s(const struct entry *e, int64_t now_ms);
 /* The counter, 0 to 255, decayed to now; meaningful with an LFU policy. OBJECT FREQ. */
 uint32_t access_frequency(const struct entry *e, int64_t now_ms);
+/* RESTORE: the field of an entry that was not used for some seconds (194 days at most count), under
+ * any policy but LFU; and of one with this counter, under LFU. */
+void access_set_idle(struct entry *e, int64_t idle_s, int64_t now_ms);
+void access_set_frequency(struct entry *e, uint32_t counter, int64_t now_ms);

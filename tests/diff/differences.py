@@ -15,6 +15,7 @@ ENCODINGS = {
     (b"hashtable", b"listpack"): "7.2 converts a hash at once when an HSET brings more fields than a listpack may have",
     (b"listpack", b"quicklist"): "7.2 keeps small lists as listpack",
     (b"listpack", b"hashtable"): "7.2 keeps small sets of strings as listpack",
+    (b"listpack", b"skiplist"): "SORT of a sorted set is a read and leaves its encoding alone",
     (b"hashtable", b"listpack"): "7.2 takes an HSET of very many pairs for a large hash, repeated fields or not",
 }
 
