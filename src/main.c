@@ -12,9 +12,9 @@
 static int run(void)
 {
     struct server *server;
-    int status = 1;
-    if (server_create(&server) == OK)
-        status = server_run(server);
+    if (server_create(&server) != OK)
+        return 1; /* the process ends: half a server is not taken apart */
+    int status = server_run(server);
     server_destroy(server);
     return status;
 }

@@ -164,33 +164,70 @@ INLINE void block_prefetch(const struct ttree_block *block, bool refs)
         __builtin_prefetch(line);
 }
 
-/* The gap at the bound. Its block is the last one whose first entry is below the bound. One step
- * down has no branch that depends on the comparison, except for ties. */
+/* A way down to the gap at a bound: its block is the last one whose first entry is below the bound.
+ */
+struct descent {
+    const struct bound *bound;
+    struct avl_node *node, *last;
+    uintptr_t found;
+    size_t rank; /* of the first entry below `node` */
+};
+
+/* One step has no branch that depends on the comparison, except for ties. */
+INLINE void descend(const struct ttree *tree, struct descent *d)
+{
+    struct avl_node *node = d->node;
+    __builtin_prefetch(node->left);
+    __builtin_prefetch(node->right);
+    d->last = node;
+    double min = block_of(node)->scores[0];
+    size_t right = min < d->bound->score;
+    if (unlikely(min == d->bound->score))
+        right = tie_is_below(tree, item_at(block_of(node), 0), d->bound);
+    uintptr_t mask = -(uintptr_t)right;
+    d->found ^= (d->found ^ (uintptr_t)node) & mask;
+    d->rank += (node->left_weight + node->weight) & mask;
+    d->node = node->child[right];
+}
+
+INLINE struct gap descent_end(const struct ttree *tree, const struct descent *d)
+{
+    if (!d->found)
+        return (struct gap){block_of(d->last), 0, 0};
+    struct ttree_block *block = block_of((struct avl_node *)d->found);
+    uint32_t index = block_search(tree, block, d->bound);
+    return (struct gap){block, index, d->rank - block->node.weight + index};
+}
+
 INLINE struct gap find_gap(const struct ttree *tree, const struct bound *bound, bool to_write)
 {
-    const double score = bound->score;
-    struct avl_node *node = tree->avl.root, *last = NULL;
-    uintptr_t found = 0;
-    size_t rank = 0; /* of the first entry below `node` */
-    while (node) {
-        __builtin_prefetch(node->left);
-        __builtin_prefetch(node->right);
-        last = node;
-        double min = block_of(node)->scores[0];
-        size_t right = min < score;
-        if (unlikely(min == score))
-            right = tie_is_below(tree, item_at(block_of(node), 0), bound);
-        uintptr_t mask = -(uintptr_t)right;
-        found ^= (found ^ (uintptr_t)node) & mask;
-        rank += (node->left_weight + node->weight) & mask;
-        node = node->child[right];
+    struct descent d = {.bound = bound, .node = tree->avl.root};
+    while (d.node)
+        descend(tree, &d);
+    if (d.found)
+        block_prefetch(block_of((struct avl_node *)d.found), to_write);
+    return descent_end(tree, &d);
+}
+
+/* Two ways down at once, so that their cache misses overlap. */
+INLINE void find_gaps(const struct ttree *tree, const struct bound bounds[2], struct gap gaps[2])
+{
+    struct descent a = {.bound = &bounds[0], .node = tree->avl.root};
+    struct descent b = {.bound = &bounds[1], .node = tree->avl.root};
+    while (a.node && b.node) {
+        descend(tree, &a);
+        descend(tree, &b);
     }
-    if (!found)
-        return (struct gap){block_of(last), 0, 0};
-    struct ttree_block *block = block_of((struct avl_node *)found);
-    block_prefetch(block, to_write);
-    uint32_t index = block_search(tree, block, bound);
-    return (struct gap){block, index, rank - block->node.weight + index};
+    while (a.node)
+        descend(tree, &a);
+    while (b.node)
+        descend(tree, &b);
+    if (a.found)
+        block_prefetch(block_of((struct avl_node *)a.found), true);
+    if (b.found)
+        block_prefetch(block_of((struct avl_node *)b.found), true);
+    gaps[0] = descent_end(tree, &a);
+    gaps[1] = descent_end(tree, &b);
 }
 
 static struct gap gap_at(const struct ttree *tree, const struct bound *bound)
@@ -220,13 +257,48 @@ static struct bound bound_of_item(const struct ttree *tree, double score, const 
     return (struct bound){score, MEMBER_BELOW, tree->type->member(item)};
 }
 
-/* Where exactly this item is; block NULL when nowhere. */
-static struct ttree_iter find_item(const struct ttree *tree, double score, const void *item)
+static struct bound bound_of_score(double score, bool ties_below)
 {
+    ASSERT(!isnan(score));
+    return (struct bound){.score = score, .tie = ties_below ? TIES_BELOW : TIES_ABOVE};
+}
+
+static bool is_item(struct ttree_iter it, double score, const void *item)
+{
+    return it.block && ttree_iter_score(it) == score && ttree_iter_item(it) == item;
+}
+
+/* Where exactly this item is, given the gap in front of all entries with its score; block NULL when
+ * nowhere. A few entries are compared by address, without a look at any member; where many share
+ * the score, members decide. The gap becomes the one in front of the item. */
+static struct ttree_iter find_item_after(const struct ttree *tree, struct gap *gap, double score,
+                                         const void *item)
+{
+    enum {
+        FEW = 8
+    };
+    struct ttree_iter it = gap_next(*gap);
+    for (int i = 0; i < FEW; i++, gap->rank++) {
+        if (is_item(it, score, item))
+            return it;
+        if (!it.block || ttree_iter_score(it) != score)
+            return (struct ttree_iter){NULL, 0};
+        ttree_iter_next(&it);
+    }
     struct bound bound = bound_of_item(tree, score, item);
-    struct ttree_iter it = gap_next(find_gap(tree, &bound, true));
-    if (it.block && (ttree_iter_score(it) != score || ttree_iter_item(it) != item))
-        it.block = NULL;
+    *gap = find_gap(tree, &bound, true);
+    it = gap_next(*gap);
+    return is_item(it, score, item) ? it : (struct ttree_iter){NULL, 0};
+}
+
+static struct ttree_iter find_item(const struct ttree *tree, double score, const void *item,
+                                   size_t *rank)
+{
+    struct bound bound = bound_of_score(score, false);
+    struct gap gap = find_gap(tree, &bound, !rank);
+    struct ttree_iter it = find_item_after(tree, &gap, score, item);
+    if (rank)
+        *rank = gap.rank;
     return it;
 }
 
@@ -372,7 +444,7 @@ static void insert_at(struct ttree *tree, struct gap gap, double score, void *it
 void ttree_insert(struct ttree *tree, double score, void *item)
 {
     struct bound bound = bound_of_item(tree, score, item);
-    DASSERT(!find_item(tree, score, item).block);
+    DASSERT(!find_item(tree, score, item, NULL).block);
     struct gap gap = find_gap(tree, &bound, true);
     if (!gap.block) {
         gap.block = block_create(tree, TTREE_FIRST_ENTRIES);
@@ -427,47 +499,46 @@ static void remove_at(struct ttree *tree, struct ttree_iter it)
 
 bool ttree_remove(struct ttree *tree, double score, const void *item)
 {
-    struct ttree_iter it = find_item(tree, score, item);
+    struct ttree_iter it = find_item(tree, score, item, NULL);
     if (!it.block)
         return false;
     remove_at(tree, it);
     return true;
 }
 
-/* Moves the entry at `it` to its place under a new score if that is in the same block. */
-static bool update_within(const struct ttree *tree, struct ttree_iter it, double score)
+/* Moves the entry at `it` to a gap in the same block. */
+static void move_within(struct ttree_iter it, uint32_t gap_index, double score)
 {
     struct ttree_block *block = it.block;
-    uint32_t last = block->node.weight - 1;
-    void *item = ttree_iter_item(it);
-    struct bound bound = bound_of_item(tree, score, item);
-    uint32_t below = block_search(tree, block, &bound);
-    uint32_t to = below - (below > it.index); /* the entry itself does not count */
-    /* At an edge the neighbour block has a say, unless the entry moved away from that edge. */
-    struct avl_node *next = to == last ? avl_next(&block->node) : NULL;
-    if (next && entry_is_below(tree, block_of(next), 0, &bound))
-        return false;
-    struct avl_node *prev = to == 0 ? avl_prev(&block->node) : NULL;
-    if (prev && !entry_is_below(tree, block_of(prev), prev->weight - 1, &bound))
-        return false;
+    struct ttree_ref ref = ttree_refs(block)[it.index];
+    uint32_t to = gap_index - (gap_index > it.index); /* the entry itself does not count */
     if (to > it.index)
         copy_entries(block, it.index, block, it.index + 1, to - it.index);
     else
         copy_entries(block, to + 1, block, to, it.index - to);
     block->scores[to] = score;
-    ttree_refs(block)[to] = ref_make(item);
-    return true;
+    ttree_refs(block)[to] = ref;
 }
 
 bool ttree_update(struct ttree *tree, double old_score, void *item, double new_score)
 {
-    struct ttree_iter it = find_item(tree, old_score, item);
+    struct gap gaps[2];
+    struct bound bounds[2] = {bound_of_score(old_score, false),
+                              bound_of_item(tree, new_score, item)};
+    find_gaps(tree, bounds, gaps);
+    struct ttree_iter it = find_item_after(tree, &gaps[0], old_score, item);
     if (!it.block)
         return false;
-    if (update_within(tree, it, new_score))
-        return true;
-    remove_at(tree, it);
-    ttree_insert(tree, new_score, item);
+    if (it.block == gaps[1].block) {
+        move_within(it, gaps[1].index, new_score);
+    } else if (it.block->node.weight >
+               MERGE_BELOW) { /* stays well filled, so the gap stays valid */
+        cut(tree, it.block, it.index, 1);
+        insert_at(tree, gaps[1], new_score, item);
+    } else {
+        remove_at(tree, it);
+        ttree_insert(tree, new_score, item);
+    }
     return true;
 }
 
@@ -487,12 +558,6 @@ struct ttree_iter ttree_seek_rank(const struct ttree *tree, size_t rank)
     size_t offset = 0;
     struct avl_node *node = avl_seek(&tree->avl, rank, &offset);
     return (struct ttree_iter){block_of(node), (uint32_t)offset};
-}
-
-static struct bound bound_of_score(double score, bool ties_below)
-{
-    ASSERT(!isnan(score));
-    return (struct bound){.score = score, .tie = ties_below ? TIES_BELOW : TIES_ABOVE};
 }
 
 static struct bound bound_of_lex(const struct ttree *tree, struct slice member, bool equal_below)
@@ -532,6 +597,14 @@ size_t ttree_rank_of(const struct ttree *tree, double score, struct slice member
     ASSERT(!isnan(score));
     struct bound bound = {score, MEMBER_BELOW, member};
     return gap_at(tree, &bound).rank;
+}
+
+size_t ttree_rank_of_item(const struct ttree *tree, double score, const void *item)
+{
+    size_t rank;
+    bool found = find_item(tree, score, item, &rank).block;
+    ASSERT(found);
+    return rank;
 }
 
 size_t ttree_rank_of_score(const struct ttree *tree, double score, bool inclusive)

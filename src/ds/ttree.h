@@ -112,6 +112,8 @@ struct ttree_iter ttree_seek_lex_last(const struct ttree *tree, struct slice mem
 
 /* Number of entries before (score, member), which need not be in the tree. */
 size_t ttree_rank_of(const struct ttree *tree, double score, struct slice member);
+/* The same for an item that is in the tree with this score: looks at fewer members. */
+size_t ttree_rank_of_item(const struct ttree *tree, double score, const void *item);
 /* Number of entries with a score < `score` (≤ when `inclusive`). A range's count is a difference.
  */
 size_t ttree_rank_of_score(const struct ttree *tree, double score, bool inclusive);

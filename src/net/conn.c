@@ -118,6 +118,8 @@ static void unpark(struct net_thread *t, struct conn *dead)
     for (struct conn **at = &t->parked; *at; at = &(*at)->next_parked)
         if (*at == dead) {
             *at = dead->next_parked;
+            if (!*at)
+                t->parked_tail = at;
             return;
         }
 }
@@ -149,14 +151,12 @@ void conn_update_interest(struct conn *c)
 
 void conn_park(struct conn *c)
 {
-    struct conn **tail = &c->thread->parked;
     if (c->parked)
         return;
-    while (*tail)
-        tail = &(*tail)->next_parked;
     c->parked = true;
     c->next_parked = NULL;
-    *tail = c;
+    *c->thread->parked_tail = c;
+    c->thread->parked_tail = &c->next_parked;
     conn_update_interest(c);
 }
 
@@ -164,6 +164,7 @@ void conn_resume_all(struct net_thread *t)
 {
     struct conn *list = t->parked;
     t->parked = NULL;
+    t->parked_tail = &t->parked;
     while (list) {
         struct conn *c = list;
         list = c->next_parked;
@@ -248,6 +249,7 @@ enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, 
     if (err)
         return err;
     t->ops = ops;
+    t->parked_tail = &t->parked;
     t->receive = mem_alloc(MEM_OTHER, LIMIT_RECV_BYTES);
     output_init(&t->out);
     timer_init(&t->cron, cron);

@@ -46,7 +46,7 @@ struct conn {
     size_t queued_bytes; /* of requests taken out of `in` and not yet run (MULTI): the input limit counts them */
     int64_t soft_since_ms; /* when the soft output limit was passed; 0: it is not */
     int64_t active_ms;     /* monotonic */
-    int64_t opened_ms;     /* monotonic */
+    int64_t opened_ms;     /* monotonic: when the time to authenticate began */
     struct conn_info info;
     void *session; /* of the server */
 };
@@ -54,8 +54,9 @@ struct conn {
 struct conn_ops {
     void (*opened)(struct conn *c);
     /* Executes requests in order, replies into `out`; returns how many are done. Fewer than count:
-     * the rest stays unread (the connection was parked or held, or is closing). Requests with argc
-     * 0 count as done. */
+     * the rest stays unread (the connection was parked or held, or is closing), or is given again
+     * when the replies are sent (more than LIMIT_TURN_OUTPUT_BYTES of them). Requests with argc 0
+     * count as done. */
     uint32_t (*execute)(struct conn *c, struct request *requests, uint32_t count,
                         struct output *out);
     /* Answers the parser's error; the connection closes after it. */
@@ -93,7 +94,7 @@ struct net_thread {
     struct net_counters counters;
     const struct conn_ops *ops;
     struct conn *conns;
-    struct conn *parked, *dead;
+    struct conn *parked, **parked_tail, *dead;
     uint64_t conn_count;
     struct timer cron;
     struct output out;
@@ -133,5 +134,5 @@ void conn_flush_queued(struct net_thread *t);
 size_t conn_pending(const struct conn *c);
 /* Memory of the connection with its buffers. */
 size_t conn_bytes(const struct conn *c);
-/* Sends what is pending, blocking at most timeout_ms: for a graceful stop. */
-void conn_drain(struct conn *c, int timeout_ms);
+/* Sends what is pending, blocking at most until that monotonic time: for a graceful stop. */
+void conn_drain(struct conn *c, int64_t until_ms);

@@ -63,8 +63,19 @@ static size_t execute_batch(struct conn *c, struct batch *batch)
     return bytes;
 }
 
-/* Executes what is complete in data; returns how many bytes are done with. */
-static size_t consume(struct conn *c, const char *data, size_t len)
+/* Many replies are sent before more are made: the output limits bound what one read can ask for. */
+static void reply_early(struct conn *c, size_t *begin)
+{
+    struct output *out = &c->thread->out;
+    if (likely(output_len(out) <= LIMIT_TURN_OUTPUT_BYTES))
+        return;
+    conn_reply(c, *begin);
+    *begin = buf_len(&out->bytes);
+}
+
+/* Executes what is complete in data; returns how many bytes are done with. The replies that are not
+ * yet handed to conn_reply() start at *begin of the thread's output. */
+static size_t consume(struct conn *c, const char *data, size_t len, size_t *begin)
 {
     struct batch batch;
     size_t done = 0;
@@ -73,8 +84,9 @@ static size_t consume(struct conn *c, const char *data, size_t len)
         if (batch.count) {
             size_t bytes = execute_batch(c, &batch);
             done += bytes;
+            reply_early(c, begin);
             if (bytes < batch.bytes)
-                break;
+                continue;
         }
         if (result == PARSE_ERROR && c->state == CONN_OPEN) {
             c->thread->ops->protocol_error(c, &c->thread->out);
@@ -105,7 +117,7 @@ static void note_input(struct conn *c)
 void conn_process_pending(struct conn *c)
 {
     size_t begin = buf_len(&c->thread->out.bytes);
-    buf_consume(&c->in, consume(c, buf_ptr(&c->in), buf_len(&c->in)));
+    buf_consume(&c->in, consume(c, buf_ptr(&c->in), buf_len(&c->in), &begin));
     if (!buf_len(&c->in) && c->in.cap) {
         buf_deinit(&c->in); /* an idle connection keeps no buffer */
         parser_trim(&c->parser);
@@ -118,7 +130,7 @@ void conn_process_pending(struct conn *c)
 static void process_received(struct conn *c, const char *data, size_t len)
 {
     size_t begin = buf_len(&c->thread->out.bytes);
-    size_t done = consume(c, data, len);
+    size_t done = consume(c, data, len, &begin);
     if (unlikely(done < len)) {
         buf_append(&c->in, data + done, len - done);
         note_input(c);

@@ -1,5 +1,6 @@
 /* The output path: replies → socket. */
 #include "base/assert.h"
+#include "base/clock.h"
 #include "net/conn_internal.h"
 
 #include <errno.h>
@@ -10,7 +11,8 @@
 
 enum {
     IOV_BATCH = 64,
-    COMPACT_BYTES = 256 * 1024
+    COMPACT_BYTES = 256 * 1024,
+    COMPACT_REFS = 64
 };
 
 static size_t remaining(const struct output *o, const struct out_cursor *at)
@@ -82,19 +84,25 @@ static ssize_t send_some(struct conn *c, const struct output *o, const struct ou
     return errno == EAGAIN || errno == EINTR ? 0 : -1;
 }
 
+static void append_bytes(struct output *p, const struct output *o, size_t begin, size_t end)
+{
+    if (end > begin) /* a buffer without memory may get nothing */
+        buf_append(&p->bytes, buf_ptr(&o->bytes) + begin, end - begin);
+}
+
 /* Moves what is behind `from` to the connection's own output. */
 static void append_pending(struct conn *c, struct output *o, struct out_cursor from)
 {
     struct output *p = &c->pending;
     for (uint32_t i = from.refs; i < o->ref_count; i++) {
         struct output_ref *ref = &o->refs[i];
-        buf_append(&p->bytes, buf_ptr(&o->bytes) + from.bytes, ref->at - from.bytes);
+        append_bytes(p, o, from.bytes, ref->at);
         from.bytes = ref->at;
         if (i == from.refs && from.ref_part && !output_len(p))
             c->sent.ref_part = from.ref_part;
         output_ref_blob(p, ref->blob);
     }
-    buf_append(&p->bytes, buf_ptr(&o->bytes) + from.bytes, buf_len(&o->bytes) - from.bytes);
+    append_bytes(p, o, from.bytes, buf_len(&o->bytes));
 }
 
 static void check_output_limit(struct conn *c)
@@ -189,10 +197,8 @@ HOT void conn_reply(struct conn *c, size_t begin)
     struct net_thread *t = c->thread;
     size_t end = buf_len(&t->out.bytes);
     if (likely(!t->out.ref_count && t->queued_count < QUEUED_MAX && end < QUEUED_BYTES)) {
-        if (likely(end > begin))
+        if (likely(end > begin || c->state == CONN_FLUSHING)) /* an earlier run may wait */
             t->queued[t->queued_count++] = (struct queued_reply){c, begin, end};
-        else
-            close_if_flushed(c);
         return;
     }
     struct output *out = &t->out;
@@ -207,7 +213,7 @@ HOT void conn_reply(struct conn *c, size_t begin)
 static void compact(struct conn *c)
 {
     struct output *p = &c->pending;
-    if (c->sent.bytes < COMPACT_BYTES)
+    if (c->sent.bytes < COMPACT_BYTES && c->sent.refs < COMPACT_REFS)
         return;
     uint32_t done = c->sent.refs;
     for (uint32_t i = 0; i < done; i++) {
@@ -235,6 +241,8 @@ void conn_write(struct conn *c)
             conn_close(c);
             return;
         }
+        if (n > 0)
+            c->active_ms = c->thread->reactor.now_ms;
         advance(&c->pending, &c->sent, (size_t)n);
         if (!conn_pending(c))
             finish_pending(c);
@@ -248,11 +256,13 @@ void conn_write(struct conn *c)
         conn_update_interest(c);
 }
 
-void conn_drain(struct conn *c, int timeout_ms)
+void conn_drain(struct conn *c, int64_t until_ms)
 {
-    while (c->state != CONN_CLOSED && output_len(&c->pending)) {
+    int64_t left_ms = 1;
+    while (c->state != CONN_CLOSED && output_len(&c->pending) && left_ms) {
         struct pollfd pfd = {.fd = c->source.fd, .events = POLLOUT};
-        if (poll(&pfd, 1, timeout_ms) != 1)
+        left_ms = MAX(until_ms - clock_monotonic_ms(), (int64_t)0);
+        if (poll(&pfd, 1, (int)left_ms) != 1)
             return;
         conn_write(c);
     }
@@ -265,6 +275,7 @@ void conn_check_timeouts(struct conn *c, int64_t now_ms)
         check_output_limit(c);
     if (!c->parser.authenticated && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
         conn_close(c);
-    if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held && now_ms - c->active_ms > timeout_s * 1000LL)
+    if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held &&
+        now_ms - c->active_ms > timeout_s * 1000LL)
         conn_close(c);
 }

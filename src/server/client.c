@@ -89,7 +89,7 @@ static void closed(struct conn *c)
         transaction_destroy(&t->txn, client_session(c));
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));
     atomic_fetch_sub_explicit(&t->server->connected, 1, memory_order_relaxed);
-    dispatch_unraise(t); /* it may have been this one that asked; the others ask again */
+    dispatch_unraise(t, c);
 }
 
 static void protocol_error(struct conn *c, struct output *out)

@@ -12,17 +12,28 @@ static bool is_silent(const struct session *session)
     return session->reply_mode == REPLY_OFF || session->reply_mode == REPLY_SKIP;
 }
 
-static void count_call(struct exec *ex, uint64_t cycles, uint32_t errors_before)
+/* The reply just written must not be sent. CLIENT REPLY SKIP has none itself, and counts from after
+ * EXEC. */
+static bool is_lost(const struct exec *ex, bool failed)
+{
+    if (ex->reply->proto == REPLY_FRAME)
+        return false;
+    return is_silent(ex->session) || (ex->cmd->id == CMD_ID_client_reply && !failed);
+}
+
+/* True: it failed. */
+static bool count_call(struct exec *ex, uint64_t cycles, uint32_t errors_before)
 {
     struct server_thread *t = exec_thread(ex);
     struct command_stats *s = &t->stats[ex->cmd->id];
     stat_bump(&s->calls, 1);
     stat_bump(&s->cycles, cycles);
     if (likely(ex->reply->errors == errors_before))
-        return;
+        return false;
     stats_count_error(t);
     stat_bump(&s->failed, 1);
     ex->reply->errors = errors_before; /* it is not EXEC that failed */
+    return true;
 }
 
 static void run_queued(struct exec *ex, const struct queued_command *q)
@@ -37,13 +48,11 @@ static void run_queued(struct exec *ex, const struct queued_command *q)
     ex->hashed_arg = 0;
     txn_select(ex->txn, ex->session->db);
     ex->txn->no_touch = ex->session->no_touch;
-    bool skips = ex->session->reply_mode == REPLY_SKIP_NEXT;
     uint64_t started = clock_cycles();
     q->cmd->handler(ex);
     txn_next(ex->txn, q->argv, q->argc);
-    count_call(ex, clock_cycles() - started, errors);
-    if (unlikely(ex->session->reply_mode != REPLY_ON && ex->reply->proto != REPLY_FRAME) &&
-        (is_silent(ex->session) || !skips))
+    bool failed = count_call(ex, clock_cycles() - started, errors);
+    if (unlikely(ex->session->reply_mode != REPLY_ON) && is_lost(ex, failed))
         output_rewind(ex->reply->out, mark);
 }
 

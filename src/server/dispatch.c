@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { SECURITY_LOG_MS = 60 * 1000 };
+enum { SECURITY_LOG_MS = 60 * 1000, KEYS_KEEP = 64 * 1024 };
 enum run_result {
     RUN_DONE,
     RUN_QUEUED,  /* for EXEC */
@@ -128,6 +128,14 @@ static void collect_transaction(struct server_thread *t)
             push_key(t, &count, q->keys[i]);
     t->exec.key_count = count;
     t->exec.keys = t->keys;
+}
+
+/* A command of a million keys does not leave its memory behind. */
+COLD static void shrink_keys(struct server_thread *t)
+{
+    mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
+    t->key_cap = KEYS_KEEP;
+    t->keys = mem_alloc(MEM_OTHER, t->key_cap * sizeof(struct key));
 }
 
 INLINE void collect_keys(struct server_thread *t, const struct planned *p, const struct request *r)
@@ -322,6 +330,13 @@ struct run {
     uint16_t last_command;          /* id + 1 */
 };
 
+/* Who is parked on this thread asks again: a wake may have been meant for the turn that has ended. */
+static void retry_parked(struct server_thread *t)
+{
+    atomic_store(&t->gate_event, true);
+    t->net.reactor.again = true;
+}
+
 /* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the way back is closed. */
 static enum run_result call_exclusive(struct run *run, const struct planned *p,
                                       const struct request *r)
@@ -333,24 +348,25 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     run->inside = false;
     enum gate_grant grant = gate_exclusive(gates, t->txn.self);
     t->raised = grant != GATE_BUSY;
+    t->raiser = run->conn;
     if (grant != GATE_GRANTED)
         return RUN_LATER;
     call(t, p, r, run->session, true);
     t->raised = false;
     t->rerun_exclusive = false;
     gate_open(gates, t->txn.self);
+    if (unlikely(t->net.parked)) /* another one's request was used up */
+        retry_parked(t);
     return RUN_DONE;
 }
 
-/* Gives up exclusive mode that was asked for; who else on this thread wants it asks again. */
-void dispatch_unraise(struct server_thread *t)
+void dispatch_unraise(struct server_thread *t, const struct conn *c)
 {
-    if (!t->raised)
+    if (!t->raised || t->raiser != c)
         return;
     t->raised = false;
     gate_open(&t->server->ks->gates, t->txn.self);
-    atomic_store(&t->gate_event, true);
-    t->net.reactor.again = true;
+    retry_parked(t);
 }
 
 static void finish_reply(struct server_thread *t, struct session *session)
@@ -415,8 +431,7 @@ COLD static enum run_result queue(struct run *run, const struct planned *p, cons
     return RUN_QUEUED;
 }
 
-/* Runs an admitted command in the mode it needs, unless it has to wait. A command that wants exclusive mode does not enter the gate
- * first: while our own request is pending, the gate is closed to us too. */
+/* Runs an admitted command in the mode it needs, unless it has to wait. */
 INLINE enum run_result execute(struct run *run, const struct planned *p, const struct request *r)
 {
     struct server_thread *t = run->thread;
@@ -425,18 +440,16 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
         return RUN_HELD;
     bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
     bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd, r));
-    if (unlikely(!(alone && t->raised) && evict_limited())) { /* eviction takes locks: only inside the gate */
-        if (!enter_gate(run))
-            return RUN_LATER;
-        if (!make_room(t, session, p, r, queued))
-            return RUN_REFUSED;
-    }
+    if (unlikely(alone && t->raised)) /* the request of this thread closed the gate to it too */
+        return call_exclusive(run, p, r);
+    if (unlikely(!enter_gate(run))) /* also for a look at the limits: CONFIG SET changes them */
+        return RUN_LATER;
+    if (evict_limited() && !make_room(t, session, p, r, queued))
+        return RUN_REFUSED;
     if (unlikely(queued))
         return queue(run, p, r);
-    if (alone)
+    if (unlikely(alone))
         return call_exclusive(run, p, r);
-    if (unlikely(!enter_gate(run)))
-        return RUN_LATER;
     call(t, p, r, session, false);
     return RUN_DONE;
 }
@@ -475,7 +488,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
 
 static bool stops_batch(const struct run *run)
 {
-    return run->conn->state != CONN_OPEN || run->conn->held;
+    return run->conn->state != CONN_OPEN || run->conn->held ||
+           output_len(run->thread->reply.out) > LIMIT_TURN_OUTPUT_BYTES;
 }
 
 /* The command at t->at must wait, and with it the connection. */
@@ -485,7 +499,7 @@ COLD static void suspend(struct run *run, enum run_result why)
         conn_park(run->conn);
         return;
     }
-    dispatch_unraise(run->thread); /* nobody waits for the gates meanwhile */
+    dispatch_unraise(run->thread, run->conn); /* nobody waits for the gates meanwhile */
     pause_hold(run->thread, run->conn);
 }
 
@@ -539,6 +553,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     if (unlikely(setjmp(t->txn.keyspec_unwind))) { /* a wrong key spec: the command at t->at again, alone */
         txn_unlock(&t->txn);
         output_rewind(out, t->mark);
+        t->exec.in_exec = false;
         t->rerun_exclusive = true;
         run.inside = true;
     }
@@ -547,6 +562,10 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     if (likely(run.inside))
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;
+    if (unlikely(t->key_cap > KEYS_KEEP))
+        shrink_keys(t);
+    if (unlikely(c->parser.authenticated && !run.session->authenticated))
+        c->opened_ms = t->net.reactor.now_ms; /* RESET */
     c->parser.authenticated = run.session->authenticated;
     c->parser.max_bulk =
         (uint64_t)atomic_load_explicit(&proto_settings.max_bulk_len, memory_order_relaxed);

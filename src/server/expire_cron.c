@@ -1,20 +1,38 @@
-/* expire_cron.c: keys go when they say. Each reactor looks after the shards whose number is its own modulo the reactors. */
+/* expire_cron.c: keys go when they say. Each reactor looks after the shards whose number is its own
+ * modulo the reactors. */
 #include "base/clock.h"
 #include "server/server_internal.h"
 
-enum { IDLE_MS = 50, SLICE_KEYS = 200 };
+enum {
+    IDLE_MS = 50,
+    SLICE_KEYS = 50,
+    TURN_US = 1000
+};
 
-/* Earliest due time of this thread's shards; runs what is due, in slices. */
+/* The next of this thread's shards, in a circle. */
+static unsigned next_shard(const struct server_thread *t, unsigned shard)
+{
+    shard += t->server->thread_count;
+    return shard < t->server->ks->shard_count ? shard : t->net.reactor.id;
+}
+
+/* Earliest due time of this thread's shards. Runs what is due, in slices, until the turn's time is
+ * up: the rest goes on where this turn ended. */
 static int64_t expire_due(struct server_thread *t, int64_t now_ms)
 {
-    struct server *s = t->server;
-    int64_t next = INT64_MAX;
-    for (unsigned shard = t->net.reactor.id; shard < s->ks->shard_count; shard += s->thread_count) {
-        _Atomic int64_t *due = &s->ks->shards[shard].next_expire_ms;
-        if (atomic_load_explicit(due, memory_order_relaxed) < now_ms)
+    int64_t next = INT64_MAX, until_us = clock_monotonic_us() + TURN_US;
+    unsigned first = t->expire_from, shard = first;
+    do {
+        _Atomic int64_t *due = &t->server->ks->shards[shard].next_expire_ms;
+        if (atomic_load_explicit(due, memory_order_relaxed) < now_ms) {
             txn_expire_shard(&t->txn, shard, SLICE_KEYS);
+            t->expire_from = next_shard(t, shard);
+            if (clock_monotonic_us() > until_us)
+                return now_ms;
+        }
         next = MIN(next, atomic_load_explicit(due, memory_order_relaxed));
-    }
+        shard = next_shard(t, shard);
+    } while (shard != first);
     return next;
 }
 
@@ -32,10 +50,11 @@ static void fire(struct timer *self)
         t->txn.restartable = false;
         evict_forget(&t->evictor);
         int64_t next = expire_due(t, t->txn.now_ms);
-        bool more = evict_limited() &&
-                    evict_make_room(&t->evictor, &t->txn, 0, NULL, 0) == EVICT_LATER;
+        bool more =
+            evict_limited() && evict_make_room(&t->evictor, &t->txn, 0, NULL, 0) == EVICT_LATER;
         gate_leave(gates, t->txn.self);
-        wait = next == INT64_MAX ? IDLE_MS : MIN(MAX(next - t->txn.now_ms + 1, 1), (int64_t)IDLE_MS);
+        wait =
+            next == INT64_MAX ? IDLE_MS : MIN(MAX(next - t->txn.now_ms + 1, 1), (int64_t)IDLE_MS);
         if (more)
             wait = 1;
     }
@@ -44,6 +63,7 @@ static void fire(struct timer *self)
 
 void expire_cron_start(struct server_thread *t)
 {
+    t->expire_from = t->net.reactor.id;
     timer_init(&t->expire_timer, fire);
     reactor_arm(&t->net.reactor, &t->expire_timer, t->net.reactor.now_ms + IDLE_MS);
 }

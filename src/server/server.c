@@ -115,8 +115,9 @@ static void *thread_main(void *arg)
 {
     struct server_thread *t = arg;
     reactor_run(&t->net.reactor);
+    int64_t until_ms = clock_monotonic_ms() + DRAIN_MS;
     for (struct conn *c = t->net.conns; c; c = c->next)
-        conn_drain(c, DRAIN_MS); /* a graceful stop owes its clients their replies */
+        conn_drain(c, until_ms); /* a graceful stop owes its clients their replies */
     return NULL;
 }
 
@@ -235,29 +236,35 @@ enum err server_create(struct server **out)
 
 int server_run(struct server *s)
 {
+    unsigned started = 0;
     for (unsigned i = 0; i < s->thread_count; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof(name), "reactor-%u", i);
         if (thread_start(&s->threads[i]->net.reactor.thread, name, thread_main, s->threads[i]) != OK) {
             log_warning("Cannot start a thread: %s", strerror(errno));
-            return 1;
+            server_stop(s);
+            break;
         }
+        started++;
     }
-    log_notice("Ready to accept connections tcp");
+    if (started == s->thread_count)
+        log_notice("Ready to accept connections tcp");
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
     acceptor_call_end(s);
     listeners_close(s);
-    for (unsigned i = 0; i < s->thread_count; i++)
+    for (unsigned i = 0; i < started; i++)
         reactor_stop(&s->threads[i]->net.reactor);
-    for (unsigned i = 0; i < s->thread_count; i++)
+    for (unsigned i = 0; i < started; i++)
         pthread_join(s->threads[i]->net.reactor.thread, NULL);
     log_warning("Tokamak is now ready to exit, bye bye...");
-    return 0;
+    return started == s->thread_count ? 0 : 1;
 }
 
 void server_destroy(struct server *s)
 {
+    for (unsigned i = 0; i < s->thread_count; i++)
+        s->threads[i]->raised = false; /* nobody is left to be woken */
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
     worker_pool_destroy(s->pool);

@@ -42,7 +42,8 @@ struct server_thread {
     uint32_t key_cap;
     uint32_t at;      /* index in the batch of the command that runs */
     bool rerun_exclusive;   /* its key spec was wrong: again, alone */
-    bool raised;            /* exclusive mode is asked for and not yet used */
+    bool raised;            /* exclusive mode is asked for and not yet used … */
+    const struct conn *raiser; /* … by this one, or by it last */
     _Atomic bool gate_event; /* a gate wake has come */
     _Atomic bool client_event; /* somebody was killed, or a pause ended: look at all clients */
     struct conn *current;    /* whose command runs */
@@ -54,6 +55,7 @@ struct server_thread {
     _Atomic uint64_t error_replies;
     _Atomic uint32_t held_clients; /* by CLIENT PAUSE */
     struct timer expire_timer;
+    unsigned expire_from; /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
 };
 
@@ -136,7 +138,8 @@ extern const struct conn_ops client_conn_ops;
 /* dispatch.c */
 uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, struct output *out);
 void dispatch_gate_wake(void *arg);
-void dispatch_unraise(struct server_thread *t);
+/* The connection no longer wants the exclusive mode that it may have asked for. */
+void dispatch_unraise(struct server_thread *t, const struct conn *c);
 
 /* client.c: what other threads asked for: closes killed clients, releases held ones. The owner thread. */
 void clients_look(struct server_thread *t);

@@ -650,7 +650,7 @@ static int64_t expire_part(struct txn *t, struct db *db, unsigned shard, unsigne
 bool txn_expire_shard(struct txn *t, unsigned shard, unsigned budget)
 {
     int64_t next = INT64_MAX;
-    txn_begin(t, 0, t->exclusive);
+    txn_begin(t, 0, false); /* whatever the last command was */
     txn_lock_shard(t, shard);
     for (int i = 0; i < t->ks->db_count; i++) {
         struct db *db = &t->ks->dbs[i];

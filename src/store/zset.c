@@ -89,7 +89,7 @@ HOT bool zset_rank(const struct zset *z, struct slice member, size_t *rank, doub
     if (!m)
         return false;
     *score = member_score(m);
-    *rank = ttree_rank_of(&z->tree->order, *score, member);
+    *rank = ttree_rank_of_item(&z->tree->order, *score, m);
     return true;
 }
 

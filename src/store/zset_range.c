@@ -122,20 +122,31 @@ void zset_remove_span(struct zset *z, struct zset_span span)
 
 /* ---- walks ---- */
 
-static void prefetch_around(struct ttree_iter it, bool reverse)
-{
-    enum {
-        AHEAD = 8
-    };
+enum {
+    PREFETCH_AHEAD = 8
+}; /* members lie anywhere in memory */
 
+INLINE void prefetch_ahead(struct ttree_iter it, bool reverse)
+{
     uint32_t last = it.block->node.weight - 1;
-    if (!reverse && last - it.index >= AHEAD)
-        it.index += AHEAD;
-    else if (reverse && it.index >= AHEAD)
-        it.index -= AHEAD;
+    if (!reverse && last - it.index >= PREFETCH_AHEAD)
+        it.index += PREFETCH_AHEAD;
+    else if (reverse && it.index >= PREFETCH_AHEAD)
+        it.index -= PREFETCH_AHEAD;
     else
         return;
     __builtin_prefetch(ttree_iter_item(it));
+}
+
+static void prefetch_first(struct ttree_iter it, size_t count, bool reverse)
+{
+    for (count = MIN(count, (size_t)PREFETCH_AHEAD); count && it.block; count--) {
+        __builtin_prefetch(ttree_iter_item(it));
+        if (reverse)
+            ttree_iter_prev(&it);
+        else
+            ttree_iter_next(&it);
+    }
 }
 
 void zset_iter_init(struct zset_iter *it, const struct zset *z, struct zset_span span, bool reverse)
@@ -150,6 +161,8 @@ void zset_iter_init(struct zset_iter *it, const struct zset *z, struct zset_span
         it->at = packed_seek(z->packed, (int64_t)(start * 2));
     else
         it->pos = ttree_seek_rank(&z->tree->order, start);
+    if (z->encoding == ENC_TREE && span.count > 1)
+        prefetch_first(it->pos, span.count, reverse);
 }
 
 static void packed_step(struct zset_iter *it, struct zset_item *out)
@@ -170,7 +183,8 @@ HOT bool zset_iter_next(struct zset_iter *it, struct zset_item *out)
         packed_step(it, out);
         return true;
     }
-    prefetch_around(it->pos, it->reverse);
+    if (it->left >= PREFETCH_AHEAD)
+        prefetch_ahead(it->pos, it->reverse);
     out->member = member_name(ttree_iter_item(it->pos));
     out->score = ttree_iter_score(it->pos);
     if (it->left == 0)

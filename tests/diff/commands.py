@@ -220,6 +220,18 @@ CONFIG RESETSTAT
 NOSUCHCOMMAND (m)+
 """
 
+# MULTI opens a block of some commands; the generator ends it.
+TRANSACTION = """
+MULTI
+MULTI
+MULTI
+WATCH (anyk)+
+WATCH (anyk)+
+UNWATCH
+EXEC
+DISCARD
+"""
+
 FLUSH = """
 FLUSHDB [ASYNC|SYNC]
 FLUSHALL [ASYNC|SYNC]
@@ -228,6 +240,6 @@ FLUSHALL NOW
 
 FAMILIES = {"string": STRING, "generic": GENERIC, "list": LIST, "hash": HASH,
             "set": SET, "zset": ZSET, "lex": LEX,
-            "connection": CONNECTION, "flush": FLUSH}
+            "connection": CONNECTION, "transaction": TRANSACTION, "flush": FLUSH}
 WEIGHTS = {"string": 20, "generic": 15, "list": 15, "hash": 12, "set": 15, "zset": 18, "lex": 5,
-           "connection": 2, "flush": 0.02}
+           "connection": 2, "transaction": 4, "flush": 0.02}

@@ -8,6 +8,7 @@ import time
 
 from diff.commands import FAMILIES, WEIGHTS
 from diff.grammar import Template
+from diff.random_replies import HANDLERS
 
 INT64_MAX = (1 << 63) - 1
 EDGES = [-INT64_MAX - 1, -1, 0, 1, (1 << 31) - 1, (1 << 31) + 1, 1 << 32, 1 << 62, INT64_MAX]
@@ -17,6 +18,7 @@ FLOATS = [b"0", b"1", b"-1", b"0.1", b"3.0", b"1.5", b"-2.75", b"1e3", b"1e-5", 
 ODD_FLOATS = [b"inf", b"-inf", b"+inf", b"nan", b"", b"1e400", b"0x1p3", b" 1", b"1a", b"-1e-400", b"infinity"]
 TYPED_FAMILIES = ("string", "list", "hash", "set", "zset")
 KEYS_PER_FAMILY = 5
+BLOCK_MAX = 10
 PROTECTED = (b"PX", b"PXAT", b"EX", b"EXAT", b"PEXPIREAT", b"EXPIREAT", b"PEXPIRE", b"EXPIRE", b"SETEX", b"PSETEX",
              b"COUNT", b"SETBIT", b"SETRANGE", b"BITFIELD")
 
@@ -32,6 +34,7 @@ class Generator:
         self.names = [name for name in names if self.templates[name]]
         self.weights = [WEIGHTS[name] for name in self.names]
         self.family = "string"
+        self.block = None  # commands left until EXEC, inside MULTI
         self.draws = {name[5:]: getattr(self, name) for name in dir(self) if name.startswith("draw_")}
 
     @staticmethod
@@ -41,6 +44,24 @@ class Generator:
 
     def command(self):
         """One command: a list of byte strings."""
+        if self.block is None:
+            command = self._any_command()
+            if [arg.upper() for arg in command] == [b"MULTI"]:
+                self.block = self.rng.randint(0, BLOCK_MAX)
+            return command
+        return self._command_in_block()
+
+    def _command_in_block(self):
+        """Nothing whose reply is random: EXEC's reply is compared as a whole."""
+        command = [self.rng.choice([b"EXEC"] * 6 + [b"DISCARD"])]
+        if self.block > 0:
+            command = self._any_command()
+            while command[0].upper() in HANDLERS:
+                command = self._any_command()
+        self.block = None if command[0].upper() in (b"EXEC", b"DISCARD") and len(command) == 1 else self.block - 1
+        return command
+
+    def _any_command(self):
         self.family = self.rng.choices(self.names, self.weights)[0]
         template = self.rng.choice(self.templates[self.family])
         args = template.expand(self.rng, self.draw)

@@ -40,6 +40,7 @@ class Pair:
 
     def __init__(self, servers, protocol=2, small=False):
         self.servers = servers
+        self.queued = []  # what EXEC will run
         self.ours, self.theirs = (server.connect(60) for server in servers)
         for name, value in (SMALL_ENCODINGS if small else DEFAULT_ENCODINGS).items():
             self.both([b"CONFIG", b"SET", name, value])
@@ -48,6 +49,18 @@ class Pair:
 
     def both(self, command):
         return self.ours.cmd(*command), self.theirs.cmd(*command)
+
+    def agree(self, command, ours, theirs):
+        """EXEC's reply is as many replies as commands were queued, each with its own rules."""
+        name, queued = command[0].upper(), self.queued
+        if theirs == b"QUEUED":
+            queued.append(command)
+        elif name in (b"EXEC", b"DISCARD"):
+            self.queued = []
+        both_lists = isinstance(ours, list) and isinstance(theirs, list)
+        if name != b"EXEC" or not both_lists or not len(ours) == len(theirs) == len(queued):
+            return replies_agree(command, ours, theirs)
+        return all(map(replies_agree, queued, ours, theirs))
 
     def close(self):
         self.ours.close()
@@ -114,6 +127,6 @@ def _run_batch(pair, batch, start):
             ours = pair.ours.read()
         except (ConnectionError, TimeoutError) as failure:
             return Divergence(start + i, command, failure, theirs)
-        if not replies_agree(command, ours, theirs):
+        if not pair.agree(command, ours, theirs):
             return Divergence(start + i, command, ours, theirs)
     return None

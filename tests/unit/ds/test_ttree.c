@@ -225,6 +225,8 @@ static void update_random(struct ttree *tree, const struct mix *mix)
     if (score != it->score && twin_holds(score, member_of(it)))
         return;
     assert_true(ttree_update(tree, it->score, it, score));
+    assert_int_equal(ttree_rank_of_item(tree, score, it),
+                     ttree_rank_of(tree, score, member_of(it)));
     twin_cut(at, 1);
     it->score = score;
     twin_insert(it);
