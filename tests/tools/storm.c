@@ -3,9 +3,9 @@
  *
  * storm <port> <commands> <connections> <seed>
  *
- * Each batch of commands ends with DISCARD, since it may have left a transaction open, and an ECHO of a
- * fresh number, which must be the last reply: a reply too few or too many shows at once. Prints one line of counts; exit 1 on a wrong reply, 2 when the
- * server is gone. */
+ * Each batch of commands ends with DISCARD, since it may have left a transaction open, and an ECHO
+ * of a fresh number, which must be the last reply: a reply too few or too many shows at once.
+ * Prints one line of counts; exit 1 on a wrong reply, 2 when the server is gone. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -42,8 +42,9 @@ static unsigned pick(struct worker *w, unsigned below)
     return (unsigned)((w->random >> 16) % below);
 }
 
-/* $k key of any type, $m member, $n number, $c a client's ID, past or present; the rest is literal. Keys carry no type, so a part of
- * the commands meets a wrong one: the error paths take locks too. */
+/* $k key of any type, $m member, $n number, $c a client's ID, past or present; the rest is literal.
+ * Keys carry no type, so a part of the commands meets a wrong one: the error paths take locks too.
+ */
 static const char *const forms[] = {
     "SET s$k $n",
     "SET s$k $m",
