@@ -138,8 +138,8 @@ void transaction_discard(struct txn *t, struct session *session)
     session->in_multi = false;
     if (!x)
         return;
+    watch_clear(t, &x->watcher); /* first: until then other threads read the watcher */
     drop_queue(x);
-    watch_clear(t, &x->watcher);
 }
 
 void transaction_refuse(struct txn *t, struct session *session, const struct command *cmd)

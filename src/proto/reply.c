@@ -316,6 +316,19 @@ void reply_long_double(struct reply *r, long double value)
     reply_bulk(r, slice_make(text, num_format_long_double(text, value)));
 }
 
+void reply_human_double(struct reply *r, long double value)
+{
+    char text[NUM_LONG_DOUBLE_MAX_LEN];
+    size_t len = num_format_long_double(text, value);
+    if (r->proto != REPLY_RESP3) {
+        reply_bulk(r, slice_make(text, len));
+        return;
+    }
+    buf_putc(&r->out->bytes, ',');
+    buf_append(&r->out->bytes, text, len);
+    buf_append(&r->out->bytes, "\r\n", 2);
+}
+
 void reply_bool(struct reply *r, bool value)
 {
     if (r->proto == REPLY_RESP3)

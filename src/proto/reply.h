@@ -94,6 +94,8 @@ void reply_null(struct reply *r);       /* RESP2 "$-1", RESP3 "_" */
 void reply_null_array(struct reply *r); /* RESP2 "*-1", RESP3 "_" */
 void reply_double(struct reply *r, double value); /* RESP2: bulk with the shortest text */
 void reply_long_double(struct reply *r, long double value); /* always a bulk string */
+/* The long text: a double in RESP3, otherwise a bulk string. */
+void reply_human_double(struct reply *r, long double value);
 void reply_bool(struct reply *r, bool value);
 void reply_verbatim(struct reply *r, const char *format3, struct slice text);
 void reply_big_number(struct reply *r, struct slice digits);

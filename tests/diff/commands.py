@@ -36,6 +36,29 @@ BITOP (AND|OR|XOR) k (k)+
 BITOP NOT k k
 BITFIELD k (GET type off|SET type off int|INCRBY type off int|OVERFLOW (WRAP|SAT|FAIL))+
 BITFIELD_RO k (GET type off)+
+LCS k k [LEN|IDX] [MINMATCHLEN small] [WITHMATCHLEN]
+LCS k k IDX [MINMATCHLEN small] [WITHMATCHLEN]
+"""
+
+# Values are compared byte by byte through GET, so that both forms must be what Redis makes. Forged ones
+# are a test of their own: Redis works on them until it meets what is wrong.
+HLL = """
+PFADD k (m)+
+PFADD k (v)+
+PFADD k (int)+
+PFADD k many
+PFADD k
+PFCOUNT k
+PFCOUNT (k)+
+PFMERGE k (k)+
+PFMERGE k
+PFDEBUG ENCODING k
+PFDEBUG DECODE k
+PFDEBUG TODENSE k
+GET k
+STRLEN k
+SET k forged
+DEL k
 """
 
 GENERIC = """
@@ -69,6 +92,9 @@ OBJECT REFCOUNT anyk
 OBJECT IDLETIME anyk
 OBJECT FREQ anyk
 OBJECT NOSUCH anyk
+RESTORE anyk 0 v [REPLACE] [IDLETIME cnt|FREQ cnt]
+RESTORE anyk ms payload [REPLACE] [ABSTTL]
+RESTORE anyk 0 payload [REPLACE]
 SORT anyk [LIMIT small small] [ASC|DESC] [ALPHA]
 SORT_RO anyk [LIMIT small small] [ASC|DESC] [ALPHA]
 SORT anyk BY weight [GET weight|GET #] [LIMIT small small] [DESC] [STORE k]
@@ -199,6 +225,26 @@ ZRANGESTORE k k lex lex BYLEX [REV] [LIMIT lim lim]
 ZREMRANGEBYLEX k lex lex
 """
 
+GEO = """
+GEOADD k [NX|XX] [CH] (place m)+
+GEOADD k (place m)+
+GEOADD k float float m
+GEOPOS k (m)+
+GEOHASH k (m)+
+GEODIST k m m [unit]
+GEOSEARCH k (FROMLONLAT place|FROMMEMBER m) (BYRADIUS extent unit|BYBOX extent extent unit) (ASC|DESC) [COUNT cnt] [WITHDIST] [WITHCOORD] [WITHHASH]
+GEOSEARCH k (FROMLONLAT place|FROMMEMBER m) BYRADIUS extent unit
+GEOSEARCHSTORE k k (FROMLONLAT place|FROMMEMBER m) (BYRADIUS extent unit|BYBOX extent extent unit)
+GEORADIUS k place extent unit (ASC|DESC) [WITHDIST] [WITHCOORD]
+GEORADIUS k place extent unit STORE k
+GEORADIUS_RO k place extent unit (ASC|DESC) [WITHHASH]
+GEORADIUSBYMEMBER k m extent unit (ASC|DESC) [STORE k]
+GEORADIUSBYMEMBER_RO k m extent unit [COUNT cnt [ANY]]
+ZREM k (m)+
+ZCARD k
+DEL k
+"""
+
 CONNECTION = """
 PING [v]
 ECHO v
@@ -239,7 +285,7 @@ FLUSHALL NOW
 """
 
 FAMILIES = {"string": STRING, "generic": GENERIC, "list": LIST, "hash": HASH,
-            "set": SET, "zset": ZSET, "lex": LEX,
-            "connection": CONNECTION, "transaction": TRANSACTION, "flush": FLUSH}
-WEIGHTS = {"string": 20, "generic": 15, "list": 15, "hash": 12, "set": 15, "zset": 18, "lex": 5,
+            "set": SET, "zset": ZSET, "lex": LEX, "geo": GEO,
+            "hll": HLL, "connection": CONNECTION, "transaction": TRANSACTION, "flush": FLUSH}
+WEIGHTS = {"string": 20, "generic": 15, "list": 15, "hash": 12, "set": 15, "zset": 18, "lex": 5, "hll": 5, "geo": 8,
            "connection": 2, "transaction": 4, "flush": 0.02}

@@ -8,6 +8,7 @@ import time
 
 from diff.commands import FAMILIES, WEIGHTS
 from diff.grammar import Template
+from lib import rdb
 from diff.random_replies import HANDLERS
 
 INT64_MAX = (1 << 63) - 1
@@ -16,9 +17,20 @@ ODD_NUMBERS = [b"", b" 1", b"1 ", b"+1", b"01", b"-0", b"1.5", b"abc", b"9223372
 FLOATS = [b"0", b"1", b"-1", b"0.1", b"3.0", b"1.5", b"-2.75", b"1e3", b"1e-5", b"123456789.123",
           b"1e17", b"0.30000000000000004", b"5e-324", b"1e308"]
 ODD_FLOATS = [b"inf", b"-inf", b"+inf", b"nan", b"", b"1e400", b"0x1p3", b" 1", b"1a", b"-1e-400", b"infinity"]
+PAYLOADS = [
+    (0, rdb.text(b"restored")), (0, rdb.lzf(b"text " * 30)), (1, rdb.strings(b"m1", b"7")), (2, rdb.strings(b"m2", b"8")),
+    (2, rdb.strings(b"1", b"2")), (3, b"\1\2m1\0031.5"), (4, b"\1\2m1\1x"), (9, rdb.text(rdb.zipmap((b"m3", b"y")))),
+    (10, rdb.text(rdb.ziplist(b"m1", 5, b"m2"))), (11, rdb.text(rdb.intset(2, 1, 5, 9))),
+    (12, rdb.text(rdb.ziplist(b"m1", 2))), (13, rdb.text(rdb.ziplist(b"m1", -70000))),
+    (16, rdb.text(rdb.listpack(b"m5", b"6"))), (17, rdb.text(rdb.listpack(b"m5", b"6.5"))),
+    (18, b"\2\2" + rdb.text(rdb.listpack(b"m1")) + b"\1\2m2"), (5, b"\1"), (2, rdb.strings(b"a", b"a")),
+]
 TYPED_FAMILIES = ("string", "list", "hash", "set", "zset")
+KEYED_FAMILIES = TYPED_FAMILIES + ("hll",)
 KEYS_PER_FAMILY = 5
 BLOCK_MAX = 10
+# Left out of MULTI blocks: what has a random reply, and forms that 7.2 accepts but 7.0 refuses, which aborts the block.
+NOT_IN_BLOCKS = set(HANDLERS) | {b"ZRANK", b"ZREVRANK", b"CLIENT", b"COMMAND"}
 PROTECTED = (b"PX", b"PXAT", b"EX", b"EXAT", b"PEXPIREAT", b"EXPIREAT", b"PEXPIRE", b"EXPIRE", b"SETEX", b"PSETEX",
              b"COUNT", b"SETBIT", b"SETRANGE", b"BITFIELD")
 
@@ -56,7 +68,7 @@ class Generator:
         command = [self.rng.choice([b"EXEC"] * 6 + [b"DISCARD"])]
         if self.block > 0:
             command = self._any_command()
-            while command[0].upper() in HANDLERS:
+            while command[0].upper() in NOT_IN_BLOCKS:
                 command = self._any_command()
         self.block = None if command[0].upper() in (b"EXEC", b"DISCARD") and len(command) == 1 else self.block - 1
         return command
@@ -94,7 +106,9 @@ class Generator:
         family = self.family
         if family == "lex":
             return self.draw_lexstring() if self.rng.random() < 0.03 else b"lex:%d" % self.rng.randrange(4)
-        if family not in TYPED_FAMILIES or self.rng.random() < 0.06:
+        if family == "geo":
+            return b"geo:%d" % self.rng.randrange(3)
+        if family not in KEYED_FAMILIES or self.rng.random() < 0.06:
             family = self.rng.choice(TYPED_FAMILIES)
         return b"%s:%d" % (family.encode(), self.rng.randrange(KEYS_PER_FAMILY))
 
@@ -175,9 +189,35 @@ class Generator:
         return self.rng.choice([b"*", b"m*", b"*1*", b"[ls]*:?", b"string:*", b"?", b"\\m1", b"[^m]*", b"[a-",
                                 b"", b"nothing", b"*" * 10 + b"x", b"[0-9]", b"zset:[1-3]"])
 
+    def draw_many(self):
+        """Enough elements to fill a sparse HyperLogLog in a few commands."""
+        return [b"e%d" % self.rng.randrange(1 << 20) for _ in range(200)]
+
+    def draw_forged(self):
+        """An empty sparse HyperLogLog, or a string that is none."""
+        kind = self.rng.choice([b"\0", b"\1", b"\1", b"\2"])
+        return b"HYLL" + kind + bytes(10) + self.rng.choice([b"\0", b"\x80"]) + b"\x7f\xff"
+
     def draw_weight(self):
         """Always with a star: sorting a set by nothing has no order to compare."""
         return self.rng.choice([b"*", b"m*", b"string:*", b"hash:*->m1", b"string:*x"])
+
+    def draw_place(self):
+        """Longitude and latitude: random, so that no two distances are equal; now and then impossible."""
+        if self.rng.random() < 0.05:
+            return [self.draw_float(), self.draw_float()]
+        return [b"%.9f" % self.rng.uniform(-180, 180), b"%.9f" % self.rng.uniform(-85, 85)]
+
+    def draw_extent(self):
+        roll = self.rng.random()
+        return b"%.6g" % 10 ** self.rng.uniform(0, 8) if roll < 0.9 else self.draw_float()
+
+    def draw_unit(self):
+        return self.rng.choice([b"m", b"km", b"KM", b"mi", b"ft", b"x"] if self.rng.random() < 0.3 else [b"km"])
+
+    def draw_payload(self):
+        """A value in an encoding of any age."""
+        return rdb.payload(*self.rng.choice(PAYLOADS))
 
     def draw_typename(self):
         return self.rng.choice([b"string", b"list", b"hash", b"set", b"zset", b"stream", b"ZSET", b"x"])
