@@ -21,8 +21,8 @@ static bool expire_options(struct exec *ex, unsigned *out)
         while (bit < 4 && !arg_is(ex, i, words[bit]))
             bit++;
         if (bit == 4) {
-            reply_errorf(ex->reply, "ERR Unsupported option %.*s", (int)MIN(ex->argv[i].len, 128ul),
-                         ex->argv[i].ptr);
+            reply_errorf(ex->reply, "ERR Unsupported option %.*s",
+                         (int)MIN(ex->argv[i].len, 65536ul), ex->argv[i].ptr);
             return false;
         }
         *out |= 1u << bit;

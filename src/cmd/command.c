@@ -247,7 +247,8 @@ static bool spec_bounds(const struct key_spec *spec, const struct slice *argv, i
     if (spec->by_number)
         return number_bounds(spec, argv, argc, out);
     if (!spec->by_keyword)
-        return range_bounds(spec, spec->index, argc, out);
+        return range_bounds(spec, spec->index, argc, out) ||
+               (spec->last < 0 && spec->index == argc); /* "all further ones": there may be none */
     int64_t first = find_keyword(spec, argv, argc);
     *out = (struct key_range){0, -1, 1}; /* no keyword, no keys */
     return first < 0 || range_bounds(spec, first, argc, out);

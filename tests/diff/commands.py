@@ -36,6 +36,29 @@ BITOP (AND|OR|XOR) k (k)+
 BITOP NOT k k
 BITFIELD k (GET type off|SET type off int|INCRBY type off int|OVERFLOW (WRAP|SAT|FAIL))+
 BITFIELD_RO k (GET type off)+
+LCS k k [LEN|IDX] [MINMATCHLEN small] [WITHMATCHLEN]
+LCS k k IDX [MINMATCHLEN small] [WITHMATCHLEN]
+"""
+
+# Values are compared byte by byte through GET, so that both forms must be what Redis makes. Forged ones
+# are a test of their own: Redis works on them until it meets what is wrong.
+HLL = """
+PFADD k (m)+
+PFADD k (v)+
+PFADD k (int)+
+PFADD k many
+PFADD k
+PFCOUNT k
+PFCOUNT (k)+
+PFMERGE k (k)+
+PFMERGE k
+PFDEBUG ENCODING k
+PFDEBUG DECODE k
+PFDEBUG TODENSE k
+GET k
+STRLEN k
+SET k forged
+DEL k
 """
 
 GENERIC = """
@@ -263,6 +286,6 @@ FLUSHALL NOW
 
 FAMILIES = {"string": STRING, "generic": GENERIC, "list": LIST, "hash": HASH,
             "set": SET, "zset": ZSET, "lex": LEX, "geo": GEO,
-            "connection": CONNECTION, "transaction": TRANSACTION, "flush": FLUSH}
-WEIGHTS = {"string": 20, "generic": 15, "list": 15, "hash": 12, "set": 15, "zset": 18, "lex": 5, "geo": 8,
+            "hll": HLL, "connection": CONNECTION, "transaction": TRANSACTION, "flush": FLUSH}
+WEIGHTS = {"string": 20, "generic": 15, "list": 15, "hash": 12, "set": 15, "zset": 18, "lex": 5, "geo": 8, "hll": 5,
            "connection": 2, "transaction": 4, "flush": 0.02}
