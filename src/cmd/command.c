@@ -134,7 +134,8 @@ static void compute_legacy_keys(struct command *cmd)
     cmd->first_key = (int16_t)first;
     cmd->last_key = (int16_t)last;
     cmd->key_step = (int16_t)step;
-    cmd->simple_keys = cmd->key_spec_count == 1 && cmd->keys[0].limit <= 1;
+    cmd->simple_keys = cmd->key_spec_count == 1 && cmd->keys[0].limit <= 1 &&
+                       !(cmd->keys[0].flags & KEY_NOT_KEY);
 }
 
 /* The fast commands of a collection name a member behind the key; a score may stand before it. */
