@@ -128,7 +128,7 @@ static void drop_queue(struct transaction *x)
         x->first = q->next;
         mem_free(MEM_CLIENT, q, q->bytes);
     }
-    *x = (struct transaction){.watcher = x->watcher};
+    memset(x, 0, offsetof(struct transaction, watcher)); /* others may be reading the watcher */
     x->tail = &x->first;
 }
 
