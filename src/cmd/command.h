@@ -32,7 +32,7 @@ enum command_flag {
     CMD_SKIP_SLOWLOG = 1 << 10,
     CMD_FAST = 1 << 11,
     CMD_NO_AUTH = 1 << 12,
-    CMD_MAY_REPLICATE = 1 << 13, /* shown by nobody */
+    CMD_MAY_REPLICATE = 1 << 13,
     CMD_NO_MANDATORY_KEYS = 1 << 14,
     CMD_NO_ASYNC_LOADING = 1 << 15,
     CMD_NO_MULTI = 1 << 16,
