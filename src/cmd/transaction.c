@@ -128,7 +128,7 @@ static void drop_queue(struct transaction *x)
         x->first = q->next;
         mem_free(MEM_CLIENT, q, q->bytes);
     }
-    *x = (struct transaction){.watcher = x->watcher};
+    memset(x, 0, offsetof(struct transaction, watcher)); /* others may be reading the watcher */
     x->tail = &x->first;
 }
 
@@ -138,8 +138,8 @@ void transaction_discard(struct txn *t, struct session *session)
     session->in_multi = false;
     if (!x)
         return;
+    watch_clear(t, &x->watcher); /* first: until then other threads read the watcher */
     drop_queue(x);
-    watch_clear(t, &x->watcher);
 }
 
 void transaction_refuse(struct txn *t, struct session *session, const struct command *cmd)

@@ -5,6 +5,9 @@ from lib.resp import Error, Map, Set
 
 # What 7.2 changed against the 7.0 of the reference.
 NEWER = {b"command|getkeys", b"command|getkeysandflags", b"zrank", b"zrevrank"}
+# Redis calls the place of the STORE key and of the patterns unknown; here the rows say where it is.
+NEWER |= {b"sort", b"sort_ro", b"georadius", b"georadiusbymember"}
+NEWER |= {b"pfcount"}  # may_replicate since 7.2
 
 
 def rows(conn, *names):

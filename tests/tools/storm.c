@@ -3,9 +3,9 @@
  *
  * storm <port> <commands> <connections> <seed>
  *
- * Each batch of commands ends with an ECHO of a fresh number, which must be the last reply: a reply
- * too few or too many shows at once. Prints one line of counts; exit 1 on a wrong reply, 2 when the
- * server is gone. */
+ * Each batch of commands ends with DISCARD, since it may have left a transaction open, and an ECHO
+ * of a fresh number, which must be the last reply: a reply too few or too many shows at once.
+ * Prints one line of counts; exit 1 on a wrong reply, 2 when the server is gone. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -42,8 +42,9 @@ static unsigned pick(struct worker *w, unsigned below)
     return (unsigned)((w->random >> 16) % below);
 }
 
-/* $k key of any type, $m member, $n number, $c a client's ID, past or present; the rest is literal. Keys carry no type, so a part of
- * the commands meets a wrong one: the error paths take locks too. */
+/* $k key of any type, $m member, $n number, $c a client's ID, past or present; the rest is literal.
+ * Keys carry no type, so a part of the commands meets a wrong one: the error paths take locks too.
+ */
 static const char *const forms[] = {
     "SET s$k $n",
     "SET s$k $m",
@@ -170,6 +171,19 @@ static const char *const forms[] = {
     "CLIENT NO-TOUCH ON",
     "COMMAND DOCS get",
     "INFO commandstats",
+    "MULTI",
+    "MULTI",
+    "MULTI",
+    "EXEC",
+    "EXEC",
+    "DISCARD",
+    "WATCH s$k t$k",
+    "WATCH z$k",
+    "UNWATCH",
+    "DUMP h$k",
+    "DUMP z$k",
+    "DUMP l$k",
+    "SORT t$k ALPHA LIMIT 0 5",
 };
 
 static const char *const admin_forms[] = {
@@ -269,10 +283,11 @@ static bool run_batch(struct client *c, struct worker *w)
     struct reply reply;
     for (unsigned i = 0; i < count; i++)
         add_form(c, w, forms[pick(w, COUNT(forms))]);
+    client_add(c, "DISCARD");
     client_add(c, "ECHO %u", nonce);
     if (!client_flush(c))
         return false;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i <= count; i++) {
         if (!client_read(c, &reply))
             return false;
         atomic_fetch_add(&errors, *reply.data == '-');
@@ -280,7 +295,7 @@ static bool run_batch(struct client *c, struct worker *w)
     if (!client_read(c, &reply))
         return false;
     check_echo(&reply, nonce);
-    atomic_fetch_add(&done, count + 1);
+    atomic_fetch_add(&done, count + 2);
     return true;
 }
 
