@@ -1,5 +1,6 @@
-/* bench_pipeline.c: the path from received bytes to reply bytes without the kernel: parse, dispatch, execute, reply,
- * batches of 64 commands over 1 M random keys. Prints nanoseconds per command (best of several rounds). */
+/* bench_pipeline.c: the path from received bytes to reply bytes without the kernel: parse,
+ * dispatch, execute, reply, batches of 64 commands over 1 M random keys. Prints nanoseconds per
+ * command (best of several rounds). */
 #include "base/clock.h"
 #include "net/conn_internal.h"
 #include "server/config.h"
@@ -8,7 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEYS = 1000000, BATCH = 64, BATCHES = 20000, ROUNDS = 5 };
+enum {
+    KEYS = 1000000,
+    BATCH = 64,
+    BATCHES = 20000,
+    ROUNDS = 5
+};
 
 static struct conn *fake_conn(struct net_thread *t)
 {

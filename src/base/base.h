@@ -1,4 +1,5 @@
-/* base.h: attributes and small macros that every file may use. Nothing here allocates or has state. */
+/* base.h: attributes and small macros that every file may use. Nothing here allocates or has state.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -6,22 +7,22 @@
 #include <stdint.h>
 #include <string.h>
 
-#define FALLTHROUGH __attribute__((fallthrough))
-#define MUST_USE __attribute__((warn_unused_result))
-#define COLD __attribute__((cold, noinline))
-#define HOT __attribute__((hot))
-#define INLINE static inline __attribute__((always_inline))
+#define FALLTHROUGH            __attribute__((fallthrough))
+#define MUST_USE               __attribute__((warn_unused_result))
+#define COLD                   __attribute__((cold, noinline))
+#define HOT                    __attribute__((hot))
+#define INLINE                 static inline __attribute__((always_inline))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
-#define NORETURN __attribute__((noreturn))
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define NORETURN               __attribute__((noreturn))
+#define likely(x)              __builtin_expect(!!(x), 1)
+#define unlikely(x)            __builtin_expect(!!(x), 0)
 
-#define CACHE_LINE 64
+#define CACHE_LINE    64
 #define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE)))
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)                       ((a) < (b) ? (a) : (b))
+#define MAX(a, b)                       ((a) > (b) ? (a) : (b))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* Overflow-checked arithmetic on sizes and counts that a client chose: true means overflow. */

@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { BUF_MIN = 64 };
+enum {
+    BUF_MIN = 64
+};
 
 void buf_deinit(struct buf *b)
 {

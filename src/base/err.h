@@ -1,5 +1,6 @@
 /* err.h: the one error code of functions that can fail. 0 is success; every other value has a text.
- * Functions that return it are MUST_USE; details for a user (file, line) go through an out buffer. */
+ * Functions that return it are MUST_USE; details for a user (file, line) go through an out buffer.
+ */
 #pragma once
 
 #include "base/base.h"

@@ -19,18 +19,18 @@ extern struct hash_key hash_process_key; /* set once by hash_seed(), before any 
 void hash_seed(const void *seed);
 
 #define HASH_ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
-#define HASH_SIPROUND                                                                              \
-    do {                                                                                           \
-        v0 += v1;                                                                                  \
-        v1 = HASH_ROTL(v1, 13) ^ v0;                                                               \
-        v0 = HASH_ROTL(v0, 32);                                                                    \
-        v2 += v3;                                                                                  \
-        v3 = HASH_ROTL(v3, 16) ^ v2;                                                               \
-        v0 += v3;                                                                                  \
-        v3 = HASH_ROTL(v3, 21) ^ v0;                                                               \
-        v2 += v1;                                                                                  \
-        v1 = HASH_ROTL(v1, 17) ^ v2;                                                               \
-        v2 = HASH_ROTL(v2, 32);                                                                    \
+#define HASH_SIPROUND                \
+    do {                             \
+        v0 += v1;                    \
+        v1 = HASH_ROTL(v1, 13) ^ v0; \
+        v0 = HASH_ROTL(v0, 32);      \
+        v2 += v3;                    \
+        v3 = HASH_ROTL(v3, 16) ^ v2; \
+        v0 += v3;                    \
+        v3 = HASH_ROTL(v3, 21) ^ v0; \
+        v2 += v1;                    \
+        v1 = HASH_ROTL(v1, 17) ^ v2; \
+        v2 = HASH_ROTL(v2, 32);      \
     } while (0)
 
 INLINE uint64_t hash_siphash13(const void *bytes, size_t len, const struct hash_key *key)

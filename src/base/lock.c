@@ -1,11 +1,14 @@
 #include "base/lock.h"
 
-#include <linux/futex.h>
 #include <sched.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SPINS = 100 };
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+enum {
+    SPINS = 100
+};
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t expected)
 {

@@ -1,7 +1,7 @@
-/* lock.h: an adaptive mutex of four bytes: a short spin, then the kernel (futex). A pure spinlock would
- * stop the other core for a time slice whenever a holder is preempted; a pthread mutex is ten times the size.
- * State: 0 free, 1 held, 2 held and somebody sleeps (U. Drepper, "Futexes are tricky", mutex 3).
- * With -Dsched_fuzz=true each acquisition may yield first (sched_point()). */
+/* lock.h: an adaptive mutex of four bytes: a short spin, then the kernel (futex). A pure spinlock
+ * would stop the other core for a time slice whenever a holder is preempted; a pthread mutex is ten
+ * times the size. State: 0 free, 1 held, 2 held and somebody sleeps (U. Drepper, "Futexes are
+ * tricky", mutex 3). With -Dsched_fuzz=true each acquisition may yield first (sched_point()). */
 #pragma once
 
 #include "base/base.h"
@@ -22,7 +22,8 @@ INLINE bool lock_try(struct lock *l)
                                                    memory_order_relaxed);
 }
 
-/* With -Dsched_fuzz=true a place where the thread may lose the processor, to make races likelier in tests. */
+/* With -Dsched_fuzz=true a place where the thread may lose the processor, to make races likelier in
+ * tests. */
 INLINE void sched_point(void)
 {
 #ifdef SCHED_FUZZ

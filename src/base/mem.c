@@ -46,7 +46,8 @@ void mem_charge(enum mem_class class, int64_t delta)
     atomic_store_explicit(&self->used[class], used + delta, memory_order_relaxed);
 }
 
-/* Callers may use the whole size class: jemalloc gives it anyway, libc (and AddressSanitizer) must be asked for it. */
+/* Callers may use the whole size class: jemalloc gives it anyway, libc (and AddressSanitizer) must
+ * be asked for it. */
 static void *raw_alloc(size_t size)
 {
 #ifdef USE_JEMALLOC
@@ -168,7 +169,7 @@ size_t mem_used_total(void)
 {
     size_t sum = 0;
     for (int class = 0; class < MEM_CLASSES; class ++)
-        sum += mem_used((enum mem_class)class);
+        sum += mem_used((enum mem_class) class);
     return sum;
 }
 

@@ -66,6 +66,7 @@ void mem_strfree(char *text);
 /* Sum over all threads; exact when no thread allocates meanwhile. Never negative. */
 size_t mem_used(enum mem_class class);
 size_t mem_used_total(void);
+
 /* The calling thread's own part of the sum; negative when it frees what others allocated. */
 INLINE int64_t mem_used_self(enum mem_class class)
 {
@@ -77,6 +78,7 @@ struct mem_stats {
     size_t allocated, active, resident, retained; /* as jemalloc's stats.*; 0 with libc */
     size_t rss;                                   /* resident set of the process */
 };
+
 /* Takes microseconds: for INFO and the memory metrics. */
 void mem_stats_read(struct mem_stats *out);
 /* Gives unused pages back to the system. */

@@ -1,4 +1,5 @@
-/* Function libraries. There is no way to load one yet, so these are the answers of a server without libraries. */
+/* Function libraries. There is no way to load one yet, so these are the answers of a server without
+ * libraries. */
 #include "cmd/exec.h"
 
 void cmd_function_flush(struct exec *ex)
@@ -16,8 +17,8 @@ void cmd_function_list(struct exec *ex)
         if (arg_is(ex, i, "withcode"))
             continue;
         if (!arg_is(ex, i, "libraryname")) {
-            reply_errorf(ex->reply, "ERR Unknown argument %.*s", (int)MIN(ex->argv[i].len, (size_t)128),
-                         ex->argv[i].ptr);
+            reply_errorf(ex->reply, "ERR Unknown argument %.*s",
+                         (int)MIN(ex->argv[i].len, (size_t)128), ex->argv[i].ptr);
             return;
         }
         if (++i == ex->argc) {

@@ -1,15 +1,17 @@
 /* SPOP and SRANDMEMBER. What chance decided is logged as SREM or DEL. */
 #include "cmd/cmd_set.h"
 
-enum { EFFECT_BATCH = 1024 }; /* members per logged SREM */
+enum {
+    EFFECT_BATCH = 1024
+}; /* members per logged SREM */
 
 /* ---- SPOP ---- */
 
 static void log_removal(struct exec *ex, struct set_member *m)
 {
     if (txn_logs(ex->txn))
-        effect_command(ex->txn,
-                       (struct slice[]){SLICE("SREM"), ex->argv[1], set_member_text(m)}, 3);
+        effect_command(ex->txn, (struct slice[]){SLICE("SREM"), ex->argv[1], set_member_text(m)},
+                       3);
 }
 
 static void log_deletion(struct exec *ex)
@@ -110,7 +112,8 @@ static void pop_many(struct exec *ex)
 {
     struct ref ref;
     int64_t count;
-    if (!arg_int_range(ex, 2, 0, INT64_MAX, &count, "ERR value is out of range, must be positive") ||
+    if (!arg_int_range(ex, 2, 0, INT64_MAX, &count,
+                       "ERR value is out of range, must be positive") ||
         !find_typed(ex, 0, TYPE_SET, &ref))
         return;
     if (!ref.entry || count == 0) {

@@ -128,7 +128,9 @@ void cmd_zmpop(struct exec *ex)
 
 /* ---- ZRANDMEMBER ---- */
 
-enum { REPEATS_BATCH = 4096 };
+enum {
+    REPEATS_BATCH = 4096
+};
 
 struct random_reply {
     struct exec *ex;

@@ -19,14 +19,18 @@ struct command commands[COMMAND_COUNT] = {
 /* clang-format on */
 
 const char *const acl_category_names[ACL_CATEGORY_COUNT] = {
-    "keyspace",   "read",      "write",       "set",        "sortedset", "list",    "hash",
-    "string",     "bitmap",    "hyperloglog", "geo",        "stream",    "pubsub",  "admin",
-    "fast",       "slow",      "blocking",    "dangerous",  "connection", "transaction",
-    "scripting",
+    "keyspace", "read",   "write",       "set",       "sortedset",  "list",        "hash",
+    "string",   "bitmap", "hyperloglog", "geo",       "stream",     "pubsub",      "admin",
+    "fast",     "slow",   "blocking",    "dangerous", "connection", "transaction", "scripting",
 };
 
-/* Names are found by an open-addressed table over (length, first 16 bytes folded to lower case): no general hash. */
-enum { NAME_SLOTS = 2048, NAME_WORD = 8, NAME_MAX = 32 };
+/* Names are found by an open-addressed table over (length, first 16 bytes folded to lower case): no
+ * general hash. */
+enum {
+    NAME_SLOTS = 2048,
+    NAME_WORD = 8,
+    NAME_MAX = 32
+};
 
 struct name_key {
     uint64_t low, high; /* the first 16 bytes, | 0x20 each: letters become lower case */
@@ -36,7 +40,7 @@ struct name_key {
 struct name_slot {
     struct name_key key;
     int16_t parent;
-    uint16_t id;      /* command id + 1; 0: free */
+    uint16_t id;       /* command id + 1; 0: free */
     bool only_letters; /* then equal keys are equal names */
 };
 
@@ -108,11 +112,12 @@ static void add_name(struct command *cmd)
     unsigned at = name_hash(key, cmd->parent);
     while (name_slots[at].id)
         at = (at + 1) % NAME_SLOTS;
-    name_slots[at] = (struct name_slot){key, (int16_t)cmd->parent, (uint16_t)(cmd->id + 1),
-                                        only_letters(name)};
+    name_slots[at] =
+        (struct name_slot){key, (int16_t)cmd->parent, (uint16_t)(cmd->id + 1), only_letters(name)};
 }
 
-/* The legacy triple: exact for one RANGE spec; with more, it spans those that stand at fixed places, as Redis computes it. */
+/* The legacy triple: exact for one RANGE spec; with more, it spans those that stand at fixed
+ * places, as Redis computes it. */
 static void compute_legacy_keys(struct command *cmd)
 {
     int first = INT16_MAX, last = 0, step = 0, ranges = 0;
@@ -134,15 +139,15 @@ static void compute_legacy_keys(struct command *cmd)
     cmd->first_key = (int16_t)first;
     cmd->last_key = (int16_t)last;
     cmd->key_step = (int16_t)step;
-    cmd->simple_keys = cmd->key_spec_count == 1 && cmd->keys[0].limit <= 1 &&
-                       !(cmd->keys[0].flags & KEY_NOT_KEY);
+    cmd->simple_keys =
+        cmd->key_spec_count == 1 && cmd->keys[0].limit <= 1 && !(cmd->keys[0].flags & KEY_NOT_KEY);
 }
 
 /* The fast commands of a collection name a member behind the key; a score may stand before it. */
 static uint8_t member_arg(const struct command *cmd)
 {
-    if (!cmd->simple_keys || cmd->first_key != 1 || cmd->last_key != 1 || !(cmd->flags & CMD_FAST) ||
-        abs(cmd->arity) < 3)
+    if (!cmd->simple_keys || cmd->first_key != 1 || cmd->last_key != 1 ||
+        !(cmd->flags & CMD_FAST) || abs(cmd->arity) < 3)
         return 0;
     if (!strcmp(cmd->group, "set") || !strcmp(cmd->group, "hash"))
         return 2;
@@ -236,7 +241,8 @@ static bool number_bounds(const struct key_spec *spec, const struct slice *argv,
 static int64_t find_keyword(const struct key_spec *spec, const struct slice *argv, int64_t argc)
 {
     int64_t step = spec->index < 0 ? -1 : 1;
-    for (int64_t i = spec->index < 0 ? argc + spec->index : spec->index; i > 0 && i < argc; i += step)
+    for (int64_t i = spec->index < 0 ? argc + spec->index : spec->index; i > 0 && i < argc;
+         i += step)
         if (slice_is(argv[i], spec->keyword))
             return i + 1;
     return -1;

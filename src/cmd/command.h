@@ -1,11 +1,11 @@
-/* command.h: the command table. commands.def has one row per command; from it come the enum, the prototypes, the dispatch
- * table, COMMAND's replies and the key extraction that locks, ACL and cluster share. A new command is one row and one function.
+/* command.h: the command table. commands.def has one row per command; from it come the enum, the
+ * prototypes, the dispatch table, COMMAND's replies and the key extraction that locks, ACL and
+ * cluster share. A new command is one row and one function.
  *
- * A row:  COMMAND(id, "name", arity, flags, categories, execution, keys, "group", "since", "complexity", "summary", "tips")
- *         SUBCOMMAND(parent id, id, "name", … the same …)
- *         CONTAINER(id, "name", … the same …)      a command that is nothing without a subcommand: no function
- *   arity       as Redis: exact when positive, a minimum when negative, the name counted
- *   flags       CMD_… or-ed
+ * A row:  COMMAND(id, "name", arity, flags, categories, execution, keys, "group", "since",
+ * "complexity", "summary", "tips") SUBCOMMAND(parent id, id, "name", … the same …) CONTAINER(id,
+ * "name", … the same …)      a command that is nothing without a subcommand: no function arity as
+ * Redis: exact when positive, a minimum when negative, the name counted flags       CMD_… or-ed
  *   categories  ACL_… or-ed: those that do not follow from the flags
  *   execution   STRIPED (under the locks of its keys) or EXCLUSIVE("why it must run alone") or
  *               EXCLUSIVE_WHEN(predicate, "why"): alone when the predicate says so of the arguments
@@ -39,7 +39,7 @@ enum command_flag {
     CMD_ALLOW_BUSY = 1 << 17,
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 18, /* Redis's own flag, shown by nobody */
     CMD_MOVABLE_KEYS = 1 << 19,           /* computed: keys do not stand at fixed places */
-    CMD_WALKS = 1 << 21,                  /* takes shard locks itself, one at a time (SCAN, KEYS …) */
+    CMD_WALKS = 1 << 21, /* takes shard locks itself, one at a time (SCAN, KEYS …) */
 };
 
 enum acl_category {
@@ -65,7 +65,11 @@ enum acl_category {
     ACL_TRANSACTION = 1 << 19,
     ACL_SCRIPTING = 1 << 20,
 };
-enum { ACL_CATEGORY_COUNT = 21 };
+
+enum {
+    ACL_CATEGORY_COUNT = 21
+};
+
 extern const char *const acl_category_names[ACL_CATEGORY_COUNT]; /* by bit */
 
 enum key_flag { /* Redis's key spec flags */
@@ -82,37 +86,59 @@ enum key_flag { /* Redis's key spec flags */
     KEY_VARIABLE_FLAGS = 1 << 10,
 };
 
-/* Where keys stand. RANGE(flags, first, last, step): `last` relative to the first key, negative from the end (-1: last argument).
- * KEYNUM(flags, index, number at, first key at, step): both relative to index. KEYWORD_RANGE: starts after a word. */
+/* Where keys stand. RANGE(flags, first, last, step): `last` relative to the first key, negative
+ * from the end (-1: last argument). KEYNUM(flags, index, number at, first key at, step): both
+ * relative to index. KEYWORD_RANGE: starts after a word. */
 struct key_spec {
     uint16_t flags;
     bool by_keyword, by_number;
-    int16_t index;       /* of the first key (or of the number's base); with a keyword: where the search starts, negative from the end */
+    int16_t index; /* of the first key (or of the number's base); with a keyword: where the search
+                      starts, negative from the end */
     const char *keyword;
     int16_t last, step, limit;
     int16_t number_at, first_at;
 };
-enum { KEY_SPECS_MAX = 3 };
 
-#define RANGE(flag_bits, first, last_key, key_step)                                                \
-    {                                                                                              \
-        .flags = (flag_bits), .index = (first), .last = (last_key), .step = (key_step)             \
+enum {
+    KEY_SPECS_MAX = 3
+};
+
+#define RANGE(flag_bits, first, last_key, key_step)                                    \
+    {                                                                                  \
+        .flags = (flag_bits), .index = (first), .last = (last_key), .step = (key_step) \
     }
-#define KEYNUM(flag_bits, at, number, first, key_step)                                             \
-    {                                                                                              \
-        .flags = (flag_bits), .by_number = true, .index = (at), .number_at = (number),             \
-        .first_at = (first), .step = (key_step)                                                    \
+#define KEYNUM(flag_bits, at, number, first, key_step)                                 \
+    {                                                                                  \
+        .flags = (flag_bits), .by_number = true, .index = (at), .number_at = (number), \
+        .first_at = (first), .step = (key_step)                                        \
     }
-#define KEYWORD_RANGE(flag_bits, word, start, last_key, key_step, key_limit)                       \
-    {                                                                                              \
-        .flags = (flag_bits), .by_keyword = true, .keyword = (word), .index = (start),             \
-        .last = (last_key), .step = (key_step), .limit = (key_limit)                               \
+#define KEYWORD_RANGE(flag_bits, word, start, last_key, key_step, key_limit)           \
+    {                                                                                  \
+        .flags = (flag_bits), .by_keyword = true, .keyword = (word), .index = (start), \
+        .last = (last_key), .step = (key_step), .limit = (key_limit)                   \
     }
-#define KEYS(...) {__VA_ARGS__}
-#define NO_KEYS {{0}}
-#define STRIPED {NULL, NULL}
-#define EXCLUSIVE(reason) {reason, NULL}
-#define EXCLUSIVE_WHEN(predicate, reason) {reason, predicate}
+#define KEYS(...)   \
+    {               \
+        __VA_ARGS__ \
+    }
+#define NO_KEYS \
+    {           \
+        {       \
+            0   \
+        }       \
+    }
+#define STRIPED    \
+    {              \
+        NULL, NULL \
+    }
+#define EXCLUSIVE(reason) \
+    {                     \
+        reason, NULL      \
+    }
+#define EXCLUSIVE_WHEN(predicate, reason) \
+    {                                     \
+        reason, predicate                 \
+    }
 
 typedef void (*command_fn)(struct exec *ex);
 
@@ -122,7 +148,7 @@ struct execution {
 };
 
 struct command { /* the first fields in the order of a row */
-    int parent; /* enum command_id, or -1 */
+    int parent;  /* enum command_id, or -1 */
     command_fn handler;
     const char *name; /* lower case; a subcommand's own word */
     int arity;
@@ -133,9 +159,9 @@ struct command { /* the first fields in the order of a row */
     /* computed by commands_init() */
     uint16_t id, key_spec_count, subcommand_count;
     int16_t first_key, last_key, key_step; /* legacy triple of COMMAND; 0: none */
-    uint8_t member_arg;                    /* 0, or where a command on one collection names a member of it */
-    bool simple_keys;                      /* one RANGE spec without a limit: extraction is a loop */
-    char full_name[48];                    /* "config|get" */
+    uint8_t member_arg; /* 0, or where a command on one collection names a member of it */
+    bool simple_keys;   /* one RANGE spec without a limit: extraction is a loop */
+    char full_name[48]; /* "config|get" */
 };
 
 /* Predicates of EXCLUSIVE_WHEN, next to the handlers. */
@@ -143,8 +169,8 @@ bool sort_runs_alone(const struct slice *argv, uint32_t argc);
 bool georadius_runs_alone(const struct slice *argv, uint32_t argc);
 
 enum command_id {
-#define COMMAND(cid, ...) CMD_ID_##cid,
-#define CONTAINER(cid, ...) CMD_ID_##cid,
+#define COMMAND(cid, ...)            CMD_ID_##cid,
+#define CONTAINER(cid, ...)          CMD_ID_##cid,
 #define SUBCOMMAND(parent, cid, ...) CMD_ID_##cid,
 #include "cmd/commands.def"
 #undef COMMAND
@@ -165,9 +191,10 @@ extern struct command commands[COMMAND_COUNT]; /* constant after commands_init()
 
 /* Fills the computed fields and the lookup table. Once, before threads start. */
 void commands_init(void);
-/* The command named by argv[0], or by argv[0] and argv[1] for a container; NULL when there is none. A container whose subcommand is
- * unknown or missing gives the container itself. Any case. */
+/* The command named by argv[0], or by argv[0] and argv[1] for a container; NULL when there is none.
+ * A container whose subcommand is unknown or missing gives the container itself. Any case. */
 const struct command *command_lookup(const struct slice *argv, uint32_t argc);
+
 /* Whether the command must run alone with these arguments. */
 INLINE bool command_runs_alone(const struct command *cmd, const struct slice *argv, uint32_t argc)
 {
@@ -177,7 +204,7 @@ INLINE bool command_runs_alone(const struct command *cmd, const struct slice *ar
 /* By name only: "config|get" too. */
 const struct command *command_by_name(struct slice name);
 
-/* Calls visit with the index of each key argument, in order, and its spec's flags. False when the arguments do not
- * fit the specs (a bad numkeys): the handler will answer with the right error. */
+/* Calls visit with the index of each key argument, in order, and its spec's flags. False when the
+ * arguments do not fit the specs (a bad numkeys): the handler will answer with the right error. */
 bool command_visit_keys(const struct command *cmd, const struct slice *argv, uint32_t argc,
                         void (*visit)(void *arg, uint32_t index, uint16_t flags), void *arg);

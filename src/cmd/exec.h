@@ -1,8 +1,9 @@
 /* exec.h: what a handler gets: its arguments, its keys, its access to the keyspace, its reply.
  *
- * A handler reads argv, looks its keys up through ex->keys (already hashed and locked, in the order of the row's key specs),
- * and writes exactly one reply. It never blocks, never takes a lock, and keeps no pointer to argv or entries after it returns.
- * Bad arguments are answered before anything is changed. */
+ * A handler reads argv, looks its keys up through ex->keys (already hashed and locked, in the order
+ * of the row's key specs), and writes exactly one reply. It never blocks, never takes a lock, and
+ * keeps no pointer to argv or entries after it returns. Bad arguments are answered before anything
+ * is changed. */
 #pragma once
 
 #include "cmd/command.h"
@@ -18,26 +19,29 @@ struct exec {
     const struct key *keys;
     const struct command *cmd;
     struct session *session;
-    bool in_exec; /* one of EXEC's commands: it must not wait for anything */
+    bool in_exec;        /* one of EXEC's commands: it must not wait for anything */
     uint32_t hashed_arg; /* the argument whose hash the planner knows, or 0 */
     uint64_t hash;
 };
 
 /* Texts of errors that many commands share. */
-#define ERROR_SYNTAX "ERR syntax error"
-#define ERROR_NOT_INTEGER "ERR value is not an integer or out of range"
-#define ERROR_NOT_FLOAT "ERR value is not a valid float"
-#define ERROR_WRONGTYPE "WRONGTYPE Operation against a key holding the wrong kind of value"
-#define ERROR_NO_KEY "ERR no such key"
+#define ERROR_SYNTAX       "ERR syntax error"
+#define ERROR_NOT_INTEGER  "ERR value is not an integer or out of range"
+#define ERROR_NOT_FLOAT    "ERR value is not a valid float"
+#define ERROR_WRONGTYPE    "WRONGTYPE Operation against a key holding the wrong kind of value"
+#define ERROR_NO_KEY       "ERR no such key"
 #define ERROR_OUT_OF_RANGE "ERR value is out of range"
-#define ERROR_NAN_OR_INF "ERR increment would produce NaN or Infinity"
-#define ERROR_INDEX "ERR index out of range"
-#define ERROR_COUNT_RANGE                                                                          \
+#define ERROR_NAN_OR_INF   "ERR increment would produce NaN or Infinity"
+#define ERROR_INDEX        "ERR index out of range"
+#define ERROR_COUNT_RANGE \
     "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
 
-/* Bounds of a reply of random elements with repetition (a negative count), where Redis goes on until memory runs out:
- * elements, and bytes. Beyond: ERROR_OUT_OF_RANGE. */
-enum { REPEATS_MAX = 1 << 24, REPEATS_BYTES_MAX = 256 << 20 };
+/* Bounds of a reply of random elements with repetition (a negative count), where Redis goes on
+ * until memory runs out: elements, and bytes. Beyond: ERROR_OUT_OF_RANGE. */
+enum {
+    REPEATS_MAX = 1 << 24,
+    REPEATS_BYTES_MAX = 256 << 20
+};
 
 /* ---- arguments: false means that the error has been answered ---- */
 
@@ -48,22 +52,26 @@ bool arg_int_range(struct exec *ex, uint32_t index, int64_t min, int64_t max, in
                    const char *error) MUST_USE;
 /* A double, not NaN. */
 bool arg_double(struct exec *ex, uint32_t index, double *out, const char *error) MUST_USE;
+
 /* True when the argument is this word, any case. */
 INLINE bool arg_is(const struct exec *ex, uint32_t index, const char *word)
 {
     return slice_is(ex->argv[index], word);
 }
+
 bool fail_syntax(struct exec *ex); /* answers ERROR_SYNTAX, returns false */
 bool fail(struct exec *ex, const char *text);
 
 /* A database number; outside the configured ones: "ERR DB index is out of range". */
 bool arg_db(struct exec *ex, uint32_t index, int *out) MUST_USE;
-/* The reply of a HELP subcommand: the usage line, then `lines` (ending with NULL), then HELP itself. */
+/* The reply of a HELP subcommand: the usage line, then `lines` (ending with NULL), then HELP
+ * itself. */
 void reply_help(struct exec *ex, const char *const *lines);
 
 /* ---- keys: `at` is an index of ex->keys ---- */
 
-/* Looks up for reading (counts hit or miss). False: WRONGTYPE was answered. A missing key gives true and ref->entry NULL. */
+/* Looks up for reading (counts hit or miss). False: WRONGTYPE was answered. A missing key gives
+ * true and ref->entry NULL. */
 bool read_typed(struct exec *ex, uint32_t at, enum value_type type, struct ref *ref) MUST_USE;
 /* The same without statistics, for commands that write. */
 bool find_typed(struct exec *ex, uint32_t at, enum value_type type, struct ref *ref) MUST_USE;

@@ -1,5 +1,6 @@
-/* session.h: what a client has told the server about itself. One per connection, owned by the connection's reactor; only
- * that thread touches it. What others may see of a client is its descriptor (net/registry.h). */
+/* session.h: what a client has told the server about itself. One per connection, owned by the
+ * connection's reactor; only that thread touches it. What others may see of a client is its
+ * descriptor (net/registry.h). */
 #pragma once
 
 #include "proto/reply.h"
@@ -8,7 +9,12 @@
 
 struct transaction;
 
-enum reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP };
+enum reply_mode {
+    REPLY_ON,
+    REPLY_OFF,
+    REPLY_SKIP_NEXT,
+    REPLY_SKIP
+};
 
 struct session {
     uint64_t id;
@@ -19,7 +25,7 @@ struct session {
     bool close_after_reply;
     bool in_multi;
     enum reply_mode reply_mode;
-    uint32_t subscribed; /* channels and patterns of all kinds */
+    uint32_t subscribed;             /* channels and patterns of all kinds */
     struct transaction *transaction; /* NULL: there was no MULTI and no WATCH yet */
     _Atomic bool *touched;           /* a watched key has changed: set by any thread */
     void *client;                    /* the server's own part */

@@ -28,7 +28,7 @@ struct transaction {
     int db;                    /* at MULTI */
     size_t bytes;              /* of the queue */
     size_t argument_bytes;     /* what clients sent: counts as unread input */
-    struct watcher watcher; /* the last field: what stands before it goes with the queue */
+    struct watcher watcher;    /* the last field: what stands before it goes with the queue */
 };
 
 /* The session's transaction, made at first use. */

@@ -1,6 +1,6 @@
-/* mailbox.h: messages from any thread to one. A lock-free stack (R. K. Treiber, 1986) that the reader takes whole
- * and reverses, so messages of one sender, and of all senders that synchronise, arrive in their order.
- * Ownership moves with the message: run() frees it. */
+/* mailbox.h: messages from any thread to one. A lock-free stack (R. K. Treiber, 1986) that the
+ * reader takes whole and reverses, so messages of one sender, and of all senders that synchronise,
+ * arrive in their order. Ownership moves with the message: run() frees it. */
 #pragma once
 
 #include "base/base.h"

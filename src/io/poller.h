@@ -1,5 +1,5 @@
-/* poller.h: readiness of descriptors, level-triggered, behind one interface with a file per system call.
- * One poller belongs to one thread. A descriptor is removed before it is closed. */
+/* poller.h: readiness of descriptors, level-triggered, behind one interface with a file per system
+ * call. One poller belongs to one thread. A descriptor is removed before it is closed. */
 #pragma once
 
 #include "base/err.h"
@@ -25,7 +25,8 @@ struct poller_ops {
     /* Changes the interest of a descriptor; arg must be the one given to add. */
     void (*modify)(struct poller *p, int fd, unsigned bits, void *arg);
     void (*remove)(struct poller *p, int fd);
-    /* Waits at most timeout_ms (-1: for ever), returns the number of events, 0 on a timeout or a signal. */
+    /* Waits at most timeout_ms (-1: for ever), returns the number of events, 0 on a timeout or a
+     * signal. */
     int (*wait)(struct poller *p, struct poller_event *out, int max, int timeout_ms);
 };
 

@@ -2,10 +2,13 @@
 #include "io/poller.h"
 
 #ifdef __linux__
-#include <sys/epoll.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 256 };
+#include <sys/epoll.h>
+
+enum {
+    EVENTS_MAX = 256
+};
 
 struct poller {
     int fd;
@@ -66,7 +69,7 @@ static int epoll_wait_events(struct poller *p, struct poller_event *out, int max
     return n < 0 ? 0 : n;
 }
 
-const struct poller_ops poller_epoll = {
-    "epoll",      epoll_create_poller, epoll_destroy,    epoll_add,
-    epoll_modify, epoll_remove,        epoll_wait_events};
+const struct poller_ops poller_epoll = {"epoll",          epoll_create_poller, epoll_destroy,
+                                        epoll_add,        epoll_modify,        epoll_remove,
+                                        epoll_wait_events};
 #endif

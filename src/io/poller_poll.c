@@ -7,10 +7,10 @@
 
 struct poller {
     struct pollfd *fds;
-    void **args;    /* parallel to fds */
-    int *index;     /* by descriptor: place in fds, -1 none */
+    void **args; /* parallel to fds */
+    int *index;  /* by descriptor: place in fds, -1 none */
     int len, cap, index_cap;
-    int next;       /* where the next wait starts to report, so that nobody starves */
+    int next; /* where the next wait starts to report, so that nobody starves */
 };
 
 static enum err poll_create(struct poller **out)

@@ -2,7 +2,8 @@
  *
  * Owner: the thread that runs reactor_run(); other threads only post messages, wake and stop it.
  * One turn: wait → descriptors' callbacks → mailbox → timers → after_turn (deferred work, closing).
- * A callback may remove its own or any other source: events of sources removed in this turn are skipped. */
+ * A callback may remove its own or any other source: events of sources removed in this turn are
+ * skipped. */
 #pragma once
 
 #include "base/mem.h"
@@ -26,9 +27,14 @@ struct timer {
     void (*fire)(struct timer *self);
     uint32_t position; /* in the heap, TIMER_IDLE when not armed */
 };
-enum { TIMER_IDLE = UINT32_MAX };
 
-enum { REACTOR_EVENTS = 256 };
+enum {
+    TIMER_IDLE = UINT32_MAX
+};
+
+enum {
+    REACTOR_EVENTS = 256
+};
 
 struct reactor {
     struct mailbox mailbox;
@@ -63,9 +69,11 @@ void reactor_stop(struct reactor *r);
 enum err reactor_add(struct reactor *r, struct source *s, int fd, unsigned bits) MUST_USE;
 void reactor_modify(struct reactor *r, struct source *s, unsigned bits);
 void reactor_remove(struct reactor *r, struct source *s);
+
 INLINE void timer_init(struct timer *t, void (*fire)(struct timer *self))
 {
     *t = (struct timer){fire, TIMER_IDLE};
 }
+
 void reactor_arm(struct reactor *r, struct timer *t, int64_t when_ms); /* moves an armed one */
 void reactor_disarm(struct reactor *r, struct timer *t);

@@ -1,5 +1,5 @@
-/* worker.h: the worker pool: threads at nice 19 that run jobs off the reactors. Jobs take no shard lock.
- * FIFO, any thread may submit; the job is freed or reused by run(). */
+/* worker.h: the worker pool: threads at nice 19 that run jobs off the reactors. Jobs take no shard
+ * lock. FIFO, any thread may submit; the job is freed or reused by run(). */
 #pragma once
 
 #include "base/err.h"

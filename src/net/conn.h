@@ -44,11 +44,12 @@ struct conn {
     bool pushed; /* stands in the thread's list of those with pushes to send */
     bool held;   /* not read until conn_release(): CLIENT PAUSE */
     enum client_class class;
-    size_t queued_bytes; /* of requests taken out of `in` and not yet run (MULTI): the input limit counts them */
+    size_t queued_bytes;   /* of requests taken out of `in` and not yet run (MULTI): the input limit
+                              counts them */
     int64_t soft_since_ms; /* when the soft output limit was passed; 0: it is not */
     int64_t active_ms;     /* monotonic */
     int64_t opened_ms;     /* monotonic: when the time to authenticate began */
-    uint64_t queued_at; /* the thread's `flushes` when a run was queued; older: none waits */
+    uint64_t queued_at;    /* the thread's `flushes` when a run was queued; older: none waits */
     struct conn_info info;
     void *session; /* of the server */
 };

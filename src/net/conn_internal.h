@@ -3,8 +3,8 @@
 
 #include "net/conn.h"
 
-void conn_read(struct conn *c);  /* the socket is readable */
-void conn_write(struct conn *c); /* the socket is writable */
+void conn_read(struct conn *c);            /* the socket is readable */
+void conn_write(struct conn *c);           /* the socket is writable */
 void conn_process_pending(struct conn *c); /* executes what stands in c->in */
 void conn_update_interest(struct conn *c);
 void conn_check_timeouts(struct conn *c, int64_t now_ms);

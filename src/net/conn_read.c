@@ -101,7 +101,8 @@ static size_t consume(struct conn *c, const char *data, size_t len, size_t *begi
 static void check_query_limit(struct conn *c)
 {
     size_t limit = (size_t)net_settings.client_query_buffer_limit;
-    if (c->state != CONN_OPEN || buf_len(&c->in) + parser_bytes(&c->parser) + c->queued_bytes <= limit)
+    if (c->state != CONN_OPEN ||
+        buf_len(&c->in) + parser_bytes(&c->parser) + c->queued_bytes <= limit)
         return;
     stat_bump(&c->thread->counters.query_limit_closed, 1);
     conn_close(c);

@@ -1,8 +1,9 @@
 /* registry.h: what the rest of the server may know of a connection without touching it.
  *
- * Each connection has a descriptor in its thread's registry. Texts are guarded by the registry's lock (a leaf: nothing is locked or
- * called inside); hot fields are relaxed atomics that only the owner writes. CLIENT LIST reads them from any thread, CLIENT KILL sets `kill`
- * and wakes the owner, which alone closes the connection. */
+ * Each connection has a descriptor in its thread's registry. Texts are guarded by the registry's
+ * lock (a leaf: nothing is locked or called inside); hot fields are relaxed atomics that only the
+ * owner writes. CLIENT LIST reads them from any thread, CLIENT KILL sets `kill` and wakes the
+ * owner, which alone closes the connection. */
 #pragma once
 
 #include "base/lock.h"
@@ -10,7 +11,11 @@
 #include "net/settings.h"
 #include "os/sock.h"
 
-enum conn_kind { CONN_RESP, CONN_UNIX, CONN_FRAME };
+enum conn_kind {
+    CONN_RESP,
+    CONN_UNIX,
+    CONN_FRAME
+};
 
 struct conn_info {
     struct conn_info *next, **link; /* guarded by the registry's lock */
@@ -22,16 +27,16 @@ struct conn_info {
     char peer[SOCK_ADDR_TEXT], local[SOCK_ADDR_TEXT];
     char *name, *lib_name, *lib_version, *user; /* mem_strdup, may be NULL */
     /* relaxed atomics, written by the owner */
-    _Atomic int64_t active_ms; /* wall clock of the last command */
+    _Atomic int64_t active_ms;   /* wall clock of the last command */
     _Atomic int db, resp, class; /* class: enum client_class */
-    _Atomic uint32_t flags; /* enum conn_flag */
-    _Atomic uint16_t command; /* enum command_id + 1 of the last command; 0: none */
+    _Atomic uint32_t flags;      /* enum conn_flag */
+    _Atomic uint16_t command;    /* enum command_id + 1 of the last command; 0: none */
     _Atomic uint32_t in_bytes, in_free, out_refs;
     _Atomic uint64_t out_bytes, net_in, net_out, commands;
     _Atomic int multi; /* commands queued since MULTI, -1: there was none */
     _Atomic uint32_t watching;
     _Atomic uint32_t subscriptions[3]; /* to channels, patterns, shard channels */
-    _Atomic uint64_t multi_bytes; /* of both */
+    _Atomic uint64_t multi_bytes;      /* of both */
     /* written by anybody */
     _Atomic bool kill;
     _Atomic bool touched; /* a watched key has changed */

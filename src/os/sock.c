@@ -1,19 +1,22 @@
 #include "os/sock.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
-enum { SOCK_FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC };
+enum {
+    SOCK_FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC
+};
 
 static enum err close_with_error(int fd)
 {

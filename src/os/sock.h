@@ -1,13 +1,17 @@
-/* sock.h: sockets. Every descriptor made here is non-blocking and close-on-exec. Errors: ERR_SYS with errno. */
+/* sock.h: sockets. Every descriptor made here is non-blocking and close-on-exec. Errors: ERR_SYS
+ * with errno. */
 #pragma once
 
 #include "base/err.h"
 
-enum { SOCK_ADDR_TEXT = 64 + 8 }; /* "ip:port", "[v6]:port" or a path, cut, with NUL */
+enum {
+    SOCK_ADDR_TEXT = 64 + 8
+}; /* "ip:port", "[v6]:port" or a path, cut, with NUL */
 
 /* Listens on a numeric address ("127.0.0.1", "::1", "*", "::*") and port. */
 enum err sock_listen_tcp(const char *address, int port, int backlog, int *out_fd) MUST_USE;
-/* Listens on a unix socket; the mode (0: leave) is set before anybody can connect. Replaces a stale path. */
+/* Listens on a unix socket; the mode (0: leave) is set before anybody can connect. Replaces a stale
+ * path. */
 enum err sock_listen_unix(const char *path, unsigned mode, int backlog, int *out_fd) MUST_USE;
 /* ERR_AGAIN: nobody waits. */
 enum err sock_accept(int listen_fd, int *out_fd) MUST_USE;

@@ -2,9 +2,10 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <unistd.h>
+
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 enum err thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg)
 {

@@ -1,4 +1,5 @@
-/* thread.h: threads with a name. All signals are blocked in them: the main thread handles signals. */
+/* thread.h: threads with a name. All signals are blocked in them: the main thread handles signals.
+ */
 #pragma once
 
 #include "base/err.h"

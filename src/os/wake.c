@@ -38,7 +38,8 @@ void wake_deinit(struct wake *w)
 void wake_signal(struct wake *w)
 {
     uint64_t one = 1;
-    ssize_t written = write(w->write_fd, &one, sizeof(one)); /* full means it is signalled already */
+    ssize_t written =
+        write(w->write_fd, &one, sizeof(one)); /* full means it is signalled already */
     (void)written;
 }
 

@@ -6,8 +6,18 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { TAG_NIL, TAG_ERROR, TAG_STRING, TAG_INT, TAG_DOUBLE, TAG_ARRAY };
-enum { AGGREGATE_HEADER_MAX = 1 + NUM_INT64_MAX_LEN + 2 };
+enum {
+    TAG_NIL,
+    TAG_ERROR,
+    TAG_STRING,
+    TAG_INT,
+    TAG_DOUBLE,
+    TAG_ARRAY
+};
+
+enum {
+    AGGREGATE_HEADER_MAX = 1 + NUM_INT64_MAX_LEN + 2
+};
 
 void output_init(struct output *o)
 {
@@ -44,8 +54,8 @@ void output_ref_blob(struct output *o, struct blob *b)
 {
     if (o->ref_count == o->ref_cap) {
         uint32_t cap = o->ref_cap ? o->ref_cap * 2 : 8;
-        o->refs = mem_realloc(MEM_CLIENT, o->refs, o->ref_cap * sizeof(*o->refs),
-                              cap * sizeof(*o->refs));
+        o->refs =
+            mem_realloc(MEM_CLIENT, o->refs, o->ref_cap * sizeof(*o->refs), cap * sizeof(*o->refs));
         o->ref_cap = cap;
     }
     blob_ref(b);
@@ -124,8 +134,8 @@ void reply_ok(struct reply *r)
 
 static uint32_t frame_error_code(const char *code)
 {
-    static const char *const names[] = {"",       "ERR", "WRONGTYPE", "NOAUTH", "NOPERM",
-                                        "OOM", "MISCONF", "BUSY",   "LOADING"};
+    static const char *const names[] = {"",    "ERR",     "WRONGTYPE", "NOAUTH", "NOPERM",
+                                        "OOM", "MISCONF", "BUSY",      "LOADING"};
     for (uint32_t i = 1; i < ARRAY_LEN(names); i++)
         if (strcmp(code, names[i]) == 0)
             return i;
@@ -365,8 +375,11 @@ void reply_big_number(struct reply *r, struct slice digits)
 static size_t format_header(const struct reply *r, char *at, enum reply_aggregate kind,
                             size_t count)
 {
-    static const char resp3[] = {[REPLY_ARRAY] = '*', [REPLY_MAP] = '%', [REPLY_SET] = '~',
-                                 [REPLY_PUSH] = '>',  [REPLY_ATTRIBUTE] = '|'};
+    static const char resp3[] = {[REPLY_ARRAY] = '*',
+                                 [REPLY_MAP] = '%',
+                                 [REPLY_SET] = '~',
+                                 [REPLY_PUSH] = '>',
+                                 [REPLY_ATTRIBUTE] = '|'};
     if (kind == REPLY_MAP && r->proto != REPLY_RESP3)
         count *= 2;
     if (r->proto == REPLY_FRAME) {
@@ -426,7 +439,8 @@ struct output_mark reply_defer(struct reply *r)
     return output_mark(r->out);
 }
 
-void reply_defer_end(struct reply *r, struct output_mark mark, enum reply_aggregate kind, size_t count)
+void reply_defer_end(struct reply *r, struct output_mark mark, enum reply_aggregate kind,
+                     size_t count)
 {
     struct output *o = r->out;
     char header[AGGREGATE_HEADER_MAX];

@@ -1,19 +1,26 @@
-/* reply.h: the neutral reply writer. Handlers say what they answer; the protocol of the connection decides the bytes.
+/* reply.h: the neutral reply writer. Handlers say what they answer; the protocol of the connection
+ * decides the bytes.
  *
- * RESP2 and RESP3: redis.io/docs/latest/develop/reference/protocol-spec. Frame (little-endian): "u32 length | value",
- * value = tag u8: 0 nil · 1 error (u32 code, u32 len, bytes) · 2 string (u32 len, bytes) · 3 int64 · 4 double (IEEE 754)
- * · 5 array (u32 n, n values); shapes are RESP2's, a push is an array.
+ * RESP2 and RESP3: redis.io/docs/latest/develop/reference/protocol-spec. Frame (little-endian):
+ * "u32 length | value", value = tag u8: 0 nil · 1 error (u32 code, u32 len, bytes) · 2 string (u32
+ * len, bytes) · 3 int64 · 4 double (IEEE 754) · 5 array (u32 n, n values); shapes are RESP2's, a
+ * push is an array.
  *
- * A reply goes to an output: bytes, and between them references to blobs that are sent without being copied.
- * An aggregate announces its length and is followed by that many values (a map by twice as many).
- * Threading: the thread that runs the command. Nothing fails: out of memory aborts, except for blobs, which are refs. */
+ * A reply goes to an output: bytes, and between them references to blobs that are sent without
+ * being copied. An aggregate announces its length and is followed by that many values (a map by
+ * twice as many). Threading: the thread that runs the command. Nothing fails: out of memory aborts,
+ * except for blobs, which are refs. */
 #pragma once
 
 #include "base/blob.h"
 #include "base/buf.h"
 #include "base/num.h"
 
-enum reply_proto { REPLY_RESP2, REPLY_RESP3, REPLY_FRAME };
+enum reply_proto {
+    REPLY_RESP2,
+    REPLY_RESP3,
+    REPLY_FRAME
+};
 
 /* A blob to be sent after the first `at` bytes of the output's bytes; holds a reference. */
 struct output_ref {
@@ -54,14 +61,14 @@ INLINE size_t output_len(const struct output *o)
 struct reply {
     struct output *out;
     enum reply_proto proto;
-    uint32_t errors;       /* error replies so far */
-    char error_code[24];   /* first word of the last one, for INFO errorstats */
+    uint32_t errors;          /* error replies so far */
+    char error_code[24];      /* first word of the last one, for INFO errorstats */
     struct output_mark frame; /* where the open frame starts */
     size_t frame_refs;        /* ref_bytes when it was opened */
 };
 
-/* Brackets around each complete reply: only the frame protocol needs them. A reply that is longer than a frame's length
- * can say becomes an error. */
+/* Brackets around each complete reply: only the frame protocol needs them. A reply that is longer
+ * than a frame's length can say becomes an error. */
 void reply_frame_open(struct reply *r);
 void reply_frame_close(struct reply *r);
 
@@ -90,9 +97,9 @@ void reply_bulk_int(struct reply *r, int64_t value); /* the decimal text as a st
 void reply_bulk_blob(struct reply *r, struct blob *b);
 /* Bulk of unknown bytes made in place: returns where len bytes go. */
 char *reply_bulk_space(struct reply *r, size_t len);
-void reply_null(struct reply *r);       /* RESP2 "$-1", RESP3 "_" */
-void reply_null_array(struct reply *r); /* RESP2 "*-1", RESP3 "_" */
-void reply_double(struct reply *r, double value); /* RESP2: bulk with the shortest text */
+void reply_null(struct reply *r);                           /* RESP2 "$-1", RESP3 "_" */
+void reply_null_array(struct reply *r);                     /* RESP2 "*-1", RESP3 "_" */
+void reply_double(struct reply *r, double value);           /* RESP2: bulk with the shortest text */
 void reply_long_double(struct reply *r, long double value); /* always a bulk string */
 /* The long text: a double in RESP3, otherwise a bulk string. */
 void reply_human_double(struct reply *r, long double value);
@@ -108,8 +115,15 @@ void reply_attribute(struct reply *r, size_t pairs);
 /* An array of integers straight from memory. */
 void reply_int_array(struct reply *r, const int64_t *values, size_t count);
 
-enum reply_aggregate { REPLY_ARRAY, REPLY_MAP, REPLY_SET, REPLY_PUSH, REPLY_ATTRIBUTE };
+enum reply_aggregate {
+    REPLY_ARRAY,
+    REPLY_MAP,
+    REPLY_SET,
+    REPLY_PUSH,
+    REPLY_ATTRIBUTE
+};
 
 /* For lengths known only afterwards: open, write the values, close with the count. May nest. */
 struct output_mark reply_defer(struct reply *r);
-void reply_defer_end(struct reply *r, struct output_mark mark, enum reply_aggregate kind, size_t count);
+void reply_defer_end(struct reply *r, struct output_mark mark, enum reply_aggregate kind,
+                     size_t count);

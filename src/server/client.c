@@ -1,4 +1,5 @@
-/* client.c: a connection's session: made when it opens, freed when it closes; and what other threads may ask of it. */
+/* client.c: a connection's session: made when it opens, freed when it closes; and what other
+ * threads may ask of it. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/transaction.h"
@@ -47,11 +48,10 @@ static void publish_transaction(struct conn_info *info, const struct session *se
 void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
 {
     const struct session *session = client_session(c);
-    uint32_t flags = (session->no_evict ? CONN_NO_EVICT : 0) |
-                     (session->no_touch ? CONN_NO_TOUCH : 0) |
-                     (session->in_multi ? CONN_MULTI : 0) |
-                     (session->subscribed ? CONN_PUBSUB : 0) |
-                     (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0);
+    uint32_t flags =
+        (session->no_evict ? CONN_NO_EVICT : 0) | (session->no_touch ? CONN_NO_TOUCH : 0) |
+        (session->in_multi ? CONN_MULTI : 0) | (session->subscribed ? CONN_PUBSUB : 0) |
+        (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0);
     int resp = session->proto == REPLY_RESP3 ? 3 : 2;
     atomic_store_explicit(&c->info.active_ms, now_ms, memory_order_relaxed);
     atomic_store_explicit(&c->info.db, session->db, memory_order_relaxed);

@@ -68,7 +68,9 @@ void clients_visit(struct server *s, const struct client_filter *filter,
 
 #define RELAXED(field) atomic_load_explicit(&(field), memory_order_relaxed)
 
-enum { FLAGS_MAX = 16 };
+enum {
+    FLAGS_MAX = 16
+};
 
 static void format_flags(const struct conn_info *info, char out[FLAGS_MAX])
 {
@@ -130,7 +132,8 @@ static void append_line(struct buf *out, const struct conn_info *info,
                " rbs=0 rbp=0 obl=0 oll=%zu omem=%zu tot-mem=%zu events=%s",
                RELAXED(info->subscriptions[PUBSUB_CHANNEL]),
                RELAXED(info->subscriptions[PUBSUB_PATTERN]),
-               RELAXED(info->subscriptions[PUBSUB_SHARD]), RELAXED(info->multi), watching, waiting, room, arguments, queued, pending ? refs + 1 : 0, pending,
+               RELAXED(info->subscriptions[PUBSUB_SHARD]), RELAXED(info->multi), watching, waiting,
+               room, arguments, queued, pending ? refs + 1 : 0, pending,
                sizeof(struct conn) + sizeof(struct session) + waiting + room + pending + queued,
                pending ? "rw" : "r");
     buf_printf(out, " cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
@@ -182,7 +185,8 @@ static void reply_lines(struct reply *r, struct listing *l)
 void client_publish_self(struct exec *ex)
 {
     struct server_thread *t = exec_thread(ex);
-    client_publish(t->current, (uint16_t)((ex->in_exec ? CMD_ID_exec : ex->cmd->id) + 1), t->txn.now_ms);
+    client_publish(t->current, (uint16_t)((ex->in_exec ? CMD_ID_exec : ex->cmd->id) + 1),
+                   t->txn.now_ms);
 }
 
 static void listing_init(struct listing *l, struct exec *ex)

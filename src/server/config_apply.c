@@ -63,7 +63,8 @@ static enum err apply_requirepass(char *errbuf)
     struct server *s = the_server;
     if (!*server_settings.requirepass)
         atomic_store(&s->password_since_id, UINT64_MAX);
-    else if (!server_has_password(s)) /* who was accepted before stays in, even if its reactor has not met it yet */
+    else if (!server_has_password(
+                 s)) /* who was accepted before stays in, even if its reactor has not met it yet */
         atomic_store(&s->password_since_id, atomic_load(&s->next_client_id));
     return OK;
 }

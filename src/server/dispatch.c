@@ -1,7 +1,8 @@
 /* dispatch.c: from requests to handlers.
  *
- * A batch goes through three stages: look up commands and hash keys; prefetch shard, bucket and entry of all keys; run the commands in
- * order, each under the locks of its keys. The whole batch is inside the gate, left only for exclusive commands. */
+ * A batch goes through three stages: look up commands and hash keys; prefetch shard, bucket and
+ * entry of all keys; run the commands in order, each under the locks of its keys. The whole batch
+ * is inside the gate, left only for exclusive commands. */
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,7 +13,11 @@
 
 #include <stdio.h>
 
-enum { SECURITY_LOG_MS = 60 * 1000, KEYS_KEEP = 64 * 1024 };
+enum {
+    SECURITY_LOG_MS = 60 * 1000,
+    KEYS_KEEP = 64 * 1024
+};
+
 enum run_result {
     RUN_DONE,
     RUN_QUEUED,  /* for EXEC */
@@ -47,8 +52,8 @@ static void prefetch_members(struct txn *txn, const struct db *db, const struct 
         struct planned *p = &plans[i];
         const struct request *r = &requests[i];
         p->member_arg = p->one_key && p->cmd->member_arg < r->argc ? p->cmd->member_arg : 0;
-        if (p->member_arg && !txn_prefetch_member_bucket(txn, db, &p->key, r->argv[p->member_arg],
-                                                         &p->member_hash))
+        if (p->member_arg &&
+            !txn_prefetch_member_bucket(txn, db, &p->key, r->argv[p->member_arg], &p->member_hash))
             p->member_arg = 0;
     }
     for (uint32_t i = 0; i < count; i++)
@@ -77,7 +82,8 @@ HOT static void plan(struct server_thread *t, const struct session *session,
         keyed++;
     }
     if (keyed < 2 || !prefetch)
-        return; /* a single miss has nothing to overlap with; outside the gate nothing may be looked at */
+        return; /* a single miss has nothing to overlap with; outside the gate nothing may be looked
+                   at */
     for (uint32_t i = 0; i < count; i++)
         if (plans[i].one_key)
             txn_prefetch_bucket(&t->txn, db, plans[i].key.hash);
@@ -170,10 +176,11 @@ COLD static void log_http(const struct conn *c)
     int64_t now_ms = clock_monotonic_ms(), last = atomic_load(&last_ms);
     if (now_ms - last < SECURITY_LOG_MS || !atomic_compare_exchange_strong(&last_ms, &last, now_ms))
         return;
-    log_warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
-                "commands to Redis. This is likely due to an attacker attempting to use Cross "
-                "Protocol Scripting to compromise your Redis instance. Connection from %s aborted.",
-                c->info.peer);
+    log_warning(
+        "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
+        "commands to Redis. This is likely due to an attacker attempting to use Cross "
+        "Protocol Scripting to compromise your Redis instance. Connection from %s aborted.",
+        c->info.peer);
 }
 
 COLD static void reject_unknown(struct reply *reply, const struct request *r)
@@ -296,7 +303,8 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
 
 /* ---- limits of memory and keys ---- */
 
-/* Evicts what must go; false: nothing can, and the command, which may add data, was refused. So is all that would grow a queue. */
+/* Evicts what must go; false: nothing can, and the command, which may add data, was refused. So is
+ * all that would grow a queue. */
 static bool make_room(struct server_thread *t, const struct session *session,
                       const struct planned *p, const struct request *r, bool queued)
 {
@@ -356,20 +364,23 @@ struct run {
     struct server_thread *thread;
     struct conn *conn;
     struct session *session;
-    const struct command *counting; /* the command of the calls not yet counted: statistics go by runs of one command */
+    const struct command *counting; /* the command of the calls not yet counted: statistics go by
+                                       runs of one command */
     uint64_t calls, started;        /* of that run; cycles */
     bool inside;                    /* the gate */
     uint16_t last_command;          /* id + 1 */
 };
 
-/* Who is parked on this thread asks again: a wake may have been meant for the turn that has ended. */
+/* Who is parked on this thread asks again: a wake may have been meant for the turn that has ended.
+ */
 static void retry_parked(struct server_thread *t)
 {
     atomic_store(&t->gate_event, true);
     t->net.reactor.again = true;
 }
 
-/* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the way back is closed. */
+/* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the
+ * way back is closed. */
 static enum run_result call_exclusive(struct run *run, const struct planned *p,
                                       const struct request *r)
 {
@@ -406,7 +417,8 @@ static void finish_reply(struct server_thread *t, struct session *session)
     reply_end(&t->reply);
     if (likely(session->reply_mode == REPLY_ON))
         return;
-    if (session->reply_mode == REPLY_SKIP_NEXT) { /* CLIENT REPLY SKIP itself: the next one is skipped */
+    if (session->reply_mode ==
+        REPLY_SKIP_NEXT) { /* CLIENT REPLY SKIP itself: the next one is skipped */
         session->reply_mode = REPLY_SKIP;
         output_rewind(t->reply.out, t->mark);
         return;
@@ -497,7 +509,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     if (unlikely(p->cmd != run->counting))
         count_calls(run, p->cmd);
     reply_begin(&t->reply);
-    enum run_result result = likely(admit(t, p->cmd, r, session)) ? execute(run, p, r) : RUN_REFUSED;
+    enum run_result result =
+        likely(admit(t, p->cmd, r, session)) ? execute(run, p, r) : RUN_REFUSED;
     if (unlikely(result == RUN_REFUSED)) {
         finish_reply(t, session);
         count_errors(t, errors);
@@ -583,7 +596,8 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         return 0;
     }
     plan(t, run.session, requests, count, plans, run.inside);
-    if (unlikely(setjmp(t->txn.keyspec_unwind))) { /* a wrong key spec: the command at t->at again, alone */
+    if (unlikely(setjmp(
+            t->txn.keyspec_unwind))) { /* a wrong key spec: the command at t->at again, alone */
         txn_unlock(&t->txn);
         output_rewind(out, t->mark);
         t->exec.in_exec = false;

@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#include <sys/socket.h>
 
 #define ERROR_MAXCLIENTS "ERR max number of clients reached"
 
-enum { ACCEPT_RETRY_MS = 100 };
+enum {
+    ACCEPT_RETRY_MS = 100
+};
 
 /* One error in the protocol of the port, and the end. */
 static void refuse(int fd, enum conn_kind kind, const char *error)
@@ -35,8 +38,7 @@ static struct server_thread *least_loaded(struct server *s)
 
 static bool is_protected(int fd)
 {
-    return server_settings.protected_mode && !server_has_password(the_server) &&
-           !sock_is_local(fd);
+    return server_settings.protected_mode && !server_has_password(the_server) && !sock_is_local(fd);
 }
 
 static void take(struct server *s, int fd, enum conn_kind kind)
@@ -48,21 +50,22 @@ static void take(struct server *s, int fd, enum conn_kind kind)
         return;
     }
     if (is_protected(fd)) {
-        refuse(fd, kind,
-               "DENIED Redis is running in protected mode because protected mode is enabled and no "
-               "password is set for the default user. In this mode connections are only accepted "
-               "from the loopback interface. If you want to connect from external computers to "
-               "Redis you may adopt one of the following solutions: 1) Just disable protected mode "
-               "sending the command 'CONFIG SET protected-mode no' from the loopback interface by "
-               "connecting to Redis from the same host the server is running, however MAKE SURE "
-               "Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to "
-               "make this change permanent. 2) Alternatively you can just disable the protected "
-               "mode by editing the Redis configuration file, and setting the protected mode option "
-               "to 'no', and then restarting the server. 3) If you started the server manually just "
-               "for testing, restart it with the '--protected-mode no' option. 4) Set up an "
-               "authentication password for the default user. NOTE: You only need to do one of the "
-               "above things in order for the server to start accepting connections from the "
-               "outside.");
+        refuse(
+            fd, kind,
+            "DENIED Redis is running in protected mode because protected mode is enabled and no "
+            "password is set for the default user. In this mode connections are only accepted "
+            "from the loopback interface. If you want to connect from external computers to "
+            "Redis you may adopt one of the following solutions: 1) Just disable protected mode "
+            "sending the command 'CONFIG SET protected-mode no' from the loopback interface by "
+            "connecting to Redis from the same host the server is running, however MAKE SURE "
+            "Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to "
+            "make this change permanent. 2) Alternatively you can just disable the protected "
+            "mode by editing the Redis configuration file, and setting the protected mode option "
+            "to 'no', and then restarting the server. 3) If you started the server manually just "
+            "for testing, restart it with the '--protected-mode no' option. 4) Set up an "
+            "authentication password for the default user. NOTE: You only need to do one of the "
+            "above things in order for the server to start accepting connections from the "
+            "outside.");
         return;
     }
     atomic_fetch_add(&s->connected, 1);
@@ -75,7 +78,8 @@ static void set_listening(struct server *s, bool on)
         reactor_modify(&s->acceptor, &s->listeners[i].source, on ? POLLER_READ : 0);
 }
 
-/* No descriptor left: give up the reserve to accept and refuse one, so that it does not hang, then rest: level-triggered readiness would spin. */
+/* No descriptor left: give up the reserve to accept and refuse one, so that it does not hang, then
+ * rest: level-triggered readiness would spin. */
 static void out_of_descriptors(struct listener *l)
 {
     struct server *s = l->server;
@@ -134,7 +138,8 @@ static enum err open_port(struct server *s, int port, enum conn_kind kind)
         int fd;
         if (sock_listen_tcp(address + optional, port, net_settings.tcp_backlog, &fd) != OK) {
             int reason = errno;
-            bool missing = reason == EADDRNOTAVAIL || reason == EAFNOSUPPORT || reason == EPROTONOSUPPORT;
+            bool missing =
+                reason == EADDRNOTAVAIL || reason == EAFNOSUPPORT || reason == EPROTONOSUPPORT;
             if (optional && missing)
                 continue;
             log_warning("Warning: Could not create server TCP listening socket %s:%d: bind: %s",

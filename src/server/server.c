@@ -1,21 +1,26 @@
 /* server.c: puts the parts together, in order, and takes them apart in the opposite one. */
-#include "server/server_internal.h"
-
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/effects_file.h"
+#include "server/server_internal.h"
 #include "store/value.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 1000, FIRST_KEYS = 64, RESERVED_FDS = 64, FREE_SAMPLES = 5 };
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+enum {
+    DRAIN_MS = 1000,
+    FIRST_KEYS = 64,
+    RESERVED_FDS = 64,
+    FREE_SAMPLES = 5
+};
 
 struct server *the_server;
 
@@ -244,7 +249,8 @@ int server_run(struct server *s)
     for (unsigned i = 0; i < s->thread_count; i++) {
         char name[24];
         snprintf(name, sizeof(name), "reactor-%u", i);
-        if (thread_start(&s->threads[i]->net.reactor.thread, name, thread_main, s->threads[i]) != OK) {
+        if (thread_start(&s->threads[i]->net.reactor.thread, name, thread_main, s->threads[i]) !=
+            OK) {
             log_warning("Cannot start a thread: %s", strerror(errno));
             server_stop(s);
             break;

@@ -1,7 +1,8 @@
 /* server_internal.h: the state of the server, private to this folder.
  *
- * Threads: the main thread accepts and handles signals; each server_thread is one reactor with its gate, its txn and its statistics,
- * all of which only it writes. What is shared is in struct server, each field with its rule. */
+ * Threads: the main thread accepts and handles signals; each server_thread is one reactor with its
+ * gate, its txn and its statistics, all of which only it writes. What is shared is in struct
+ * server, each field with its rule. */
 #pragma once
 
 #include "cmd/exec.h"
@@ -17,20 +18,34 @@
 /* What clients that look at it expect: the version whose replies we give. */
 #define REDIS_VERSION "7.2.4"
 
-enum { THREADS_MAX = 64, LISTENERS_MAX = 40, ERROR_CODES_MAX = 128, ERROR_CODE_BYTES = 24 };
+enum {
+    THREADS_MAX = 64,
+    LISTENERS_MAX = 40,
+    ERROR_CODES_MAX = 128,
+    ERROR_CODE_BYTES = 24
+};
 
-enum engine_status { ENGINE_WAITING, ENGINE_BUSY, ENGINE_SHUTTING_DOWN };
+enum engine_status {
+    ENGINE_WAITING,
+    ENGINE_BUSY,
+    ENGINE_SHUTTING_DOWN
+};
 
 struct command_stats { /* of one command on one thread; read by others */
     _Atomic uint64_t calls, cycles, rejected, failed;
 };
 
-struct error_stat { /* of one code on one thread; the code never changes once it is counted in error_codes */
+struct error_stat { /* of one code on one thread; the code never changes once it is counted in
+                       error_codes */
     char code[ERROR_CODE_BYTES];
     _Atomic uint64_t count;
 };
 
-enum pause_kind { PAUSE_NONE, PAUSE_WRITE, PAUSE_ALL };
+enum pause_kind {
+    PAUSE_NONE,
+    PAUSE_WRITE,
+    PAUSE_ALL
+};
 
 struct server_thread {
     struct net_thread net;
@@ -41,14 +56,14 @@ struct server_thread {
     struct reply reply;
     struct key *keys; /* of the command that runs, when it has more than one */
     uint32_t key_cap;
-    uint32_t at;      /* index in the batch of the command that runs */
-    bool rerun_exclusive;   /* its key spec was wrong: again, alone */
-    bool raised;            /* exclusive mode is asked for and not yet used … */
-    const struct conn *raiser; /* … by this one, or by it last */
-    _Atomic bool gate_event; /* a gate wake has come */
-    _Atomic bool client_event; /* somebody was killed, or a pause ended: look at all clients */
-    struct conn *current;    /* whose command runs */
-    struct output_mark mark; /* where its reply begins */
+    uint32_t at;                    /* index in the batch of the command that runs */
+    bool rerun_exclusive;           /* its key spec was wrong: again, alone */
+    bool raised;                    /* exclusive mode is asked for and not yet used … */
+    const struct conn *raiser;      /* … by this one, or by it last */
+    _Atomic bool gate_event;        /* a gate wake has come */
+    _Atomic bool client_event;      /* somebody was killed, or a pause ended: look at all clients */
+    struct conn *current;           /* whose command runs */
+    struct output_mark mark;        /* where its reply begins */
     const struct request *requests; /* its batch; requests[at] is the command */
     struct command_stats stats[COMMAND_COUNT];
     struct error_stat errors[ERROR_CODES_MAX];
@@ -57,7 +72,7 @@ struct server_thread {
     _Atomic uint32_t held_clients; /* by CLIENT PAUSE */
     struct timer expire_timer;
     struct push_hub push;
-    unsigned expire_from; /* the shard that its next turn starts with */
+    unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
 };
 
@@ -78,11 +93,12 @@ struct stats_totals { /* sums over all threads since the start or the last CONFI
 };
 
 struct server {
-    CACHE_ALIGNED _Atomic int pause;  /* enum pause_kind; read for every command, changed under pause_lock */
-    _Atomic int64_t pause_until_ms;   /* monotonic */
+    CACHE_ALIGNED _Atomic int
+        pause; /* enum pause_kind; read for every command, changed under pause_lock */
+    _Atomic int64_t pause_until_ms; /* monotonic */
     struct lock pause_lock;
-    /* requirepass for those outside the gates: clients from this id on must authenticate, older ones were in before the
-     * password was set; UINT64_MAX: there is none */
+    /* requirepass for those outside the gates: clients from this id on must authenticate, older
+     * ones were in before the password was set; UINT64_MAX: there is none */
     _Atomic uint64_t password_since_id;
     struct pubsub pubsub;
     struct keyspace *ks;
@@ -109,14 +125,15 @@ struct server {
     struct stats_totals baseline; /* what CONFIG RESETSTAT forgot; written in exclusive mode */
     size_t startup_bytes;
     _Atomic size_t peak_bytes;
-    _Atomic uint64_t lazy_freed; /* values and tables freed by workers */
+    _Atomic uint64_t lazy_freed;                  /* values and tables freed by workers */
     _Atomic int64_t main_user_us, main_system_us; /* CPU time of the main thread */
     /* ---- calls to the main thread: acceptor_call.c ---- */
     struct lock acceptor_lock;
     bool acceptor_gone; /* guarded by acceptor_lock */
 };
 
-/* The one server of this process, for the few places that have no way to it (handlers). Set by server_create(). */
+/* The one server of this process, for the few places that have no way to it (handlers). Set by
+ * server_create(). */
 extern struct server *the_server;
 
 INLINE bool server_has_password(const struct server *s)
@@ -145,7 +162,8 @@ void dispatch_gate_wake(void *arg);
 /* The connection no longer wants the exclusive mode that it may have asked for. */
 void dispatch_unraise(struct server_thread *t, const struct conn *c);
 
-/* client.c: what other threads asked for: closes killed clients, releases held ones. The owner thread. */
+/* client.c: what other threads asked for: closes killed clients, releases held ones. The owner
+ * thread. */
 void clients_look(struct server_thread *t);
 /* Makes the thread call clients_look() soon. Any thread. */
 void clients_wake(struct server_thread *t);
@@ -162,17 +180,22 @@ void client_set_name(struct conn *c, struct slice name);
 struct client_filter {
     const uint64_t *ids; /* NULL: all */
     size_t id_count;
-    int class;                 /* enum client_class, -1: all; CLASS_PRIMARY */
-    struct slice addr, laddr;  /* ptr NULL: all */
-    int64_t max_age_s;         /* at least so old; 0: all */
+    int class;                /* enum client_class, -1: all; CLASS_PRIMARY */
+    struct slice addr, laddr; /* ptr NULL: all */
+    int64_t max_age_s;        /* at least so old; 0: all */
     const struct conn_info *skip;
 };
-enum { CLASS_PRIMARY = CLIENT_CLASSES }; /* our link to a primary: there is none */
+
+enum {
+    CLASS_PRIMARY = CLIENT_CLASSES
+}; /* our link to a primary: there is none */
+
 /* False: answered "Unknown client type". */
 bool client_parse_type(struct exec *ex, uint32_t index, int *out);
 /* Calls visit for each client that passes, with its registry locked: visit takes no lock. */
 void clients_visit(struct server *s, const struct client_filter *filter,
-                   void (*visit)(void *arg, struct server_thread *t, struct conn_info *info), void *arg);
+                   void (*visit)(void *arg, struct server_thread *t, struct conn_info *info),
+                   void *arg);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
 
@@ -198,7 +221,8 @@ void stats_start(struct server *s);
 /* Also moves the peak. */
 size_t stats_memory(struct server *s);
 
-/* acceptor_call.c: runs a function on the main thread and waits for it. Exclusive mode or start only; false: the server stops. */
+/* acceptor_call.c: runs a function on the main thread and waits for it. Exclusive mode or start
+ * only; false: the server stops. */
 bool acceptor_call(struct server *s, void (*run)(void *arg), void *arg);
 void acceptor_call_end(struct server *s);
 
@@ -207,7 +231,8 @@ void config_apply_register(void);
 
 /* server.c: begins a graceful stop. Any thread. */
 void server_stop(struct server *s);
-/* Raises the limit of descriptors for maxclients; false when the system refuses (the limit then stands in *out_max). */
+/* Raises the limit of descriptors for maxclients; false when the system refuses (the limit then
+ * stands in *out_max). */
 bool server_raise_file_limit(unsigned clients, unsigned *out_max);
 
 /* listen.c */

@@ -49,7 +49,8 @@ struct entry *entry_create(struct slice key, enum value_type type, struct value_
 {
     ASSERT(key.len <= UINT32_MAX);
     size_t size = total_size((uint32_t)key.len, expires, shape.bytes);
-    struct entry *e = mem_alloc(MEM_DATA, mem_size_class(size)); /* reshape_in_place() uses it all */
+    struct entry *e =
+        mem_alloc(MEM_DATA, mem_size_class(size)); /* reshape_in_place() uses it all */
     e->type_encoding = (uint8_t)type;
     e->flags = expires ? ENTRY_EXPIRES : 0;
     put_head(e, key, 0, shape);
@@ -62,7 +63,8 @@ void entry_free(struct entry *e)
     mem_free(MEM_DATA, e, entry_size(e));
 }
 
-/* In the same size class: the key moves by the difference of the expire fields, nothing is allocated. */
+/* In the same size class: the key moves by the difference of the expire fields, nothing is
+ * allocated. */
 static struct entry *reshape_in_place(struct entry *e, struct value_shape shape, bool expires,
                                       bool keep_value)
 {

@@ -3,31 +3,39 @@
  *   offset 0   u8  type:4, encoding:4
  *          1   u8  flags
  *          2   u16 length of an inline string value
- *          4   u32 access clock:24 (LRU seconds, or LFU minutes:16 and counter:8), key length:8 (255: u32 follows)
- *          8   [u32 key length]              with a key of 255 bytes or more
- *              [i64 expire ms, u32 position] with ENTRY_EXPIRES: when, and where in the shard's timer heap
- *              key bytes
- *              value: inline string bytes | i64 | pointer to a blob | pointer to a collection's root
+ *          4   u32 access clock:24 (LRU seconds, or LFU minutes:16 and counter:8), key length:8
+ * (255: u32 follows) 8   [u32 key length]              with a key of 255 bytes or more [i64 expire
+ * ms, u32 position] with ENTRY_EXPIRES: when, and where in the shard's timer heap key bytes value:
+ * inline string bytes | i64 | pointer to a blob | pointer to a collection's root
  *
- * Fields behind the header are unaligned. Nothing has a trailing NUL. The size of the allocation follows from the
- * content, so it can be freed with its size; changing the size means entry_resized() copies. Owner: the keyspace. */
+ * Fields behind the header are unaligned. Nothing has a trailing NUL. The size of the allocation
+ * follows from the content, so it can be freed with its size; changing the size means
+ * entry_resized() copies. Owner: the keyspace. */
 #pragma once
 
 #include "base/blob.h"
 #include "base/num.h"
 #include "base/slice.h"
 
-enum value_type { TYPE_STRING, TYPE_LIST, TYPE_SET, TYPE_ZSET, TYPE_HASH, TYPE_STREAM, TYPE_COUNT };
+enum value_type {
+    TYPE_STRING,
+    TYPE_LIST,
+    TYPE_SET,
+    TYPE_ZSET,
+    TYPE_HASH,
+    TYPE_STREAM,
+    TYPE_COUNT
+};
 
 enum encoding {
-    ENC_INLINE, /* string bytes in the entry */
-    ENC_INT,    /* string that is an int64 */
-    ENC_BLOB,   /* string in a struct blob */
-    ENC_PACKED, /* hash, set, zset: packed.h block */
-    ENC_INTSET, /* set: intset.h block */
-    ENC_TABLE,  /* hash, set: table of members */
-    ENC_TREE,   /* zset: T-tree and member table */
-    ENC_DEQUE,  /* list: struct deque */
+    ENC_INLINE,      /* string bytes in the entry */
+    ENC_INT,         /* string that is an int64 */
+    ENC_BLOB,        /* string in a struct blob */
+    ENC_PACKED,      /* hash, set, zset: packed.h block */
+    ENC_INTSET,      /* set: intset.h block */
+    ENC_TABLE,       /* hash, set: table of members */
+    ENC_TREE,        /* zset: T-tree and member table */
+    ENC_DEQUE,       /* list: struct deque */
     ENC_SHORT_DEQUE, /* the same, while Redis would keep the list in one listpack: list.h */
     ENC_STREAM,
 };
@@ -176,8 +184,9 @@ struct entry *entry_create(struct slice key, enum value_type type, struct value_
                            bool expires);
 /* Frees the entry itself, not what its pointer leads to. */
 void entry_free(struct entry *e);
-/* The same key and access clock with another value room and expire field; takes e (its value is not carried over when
- * the shapes differ, it is when `keep_value`). May return e. The expire field's content is kept when both have one. */
+/* The same key and access clock with another value room and expire field; takes e (its value is not
+ * carried over when the shapes differ, it is when `keep_value`). May return e. The expire field's
+ * content is kept when both have one. */
 struct entry *entry_reshape(struct entry *e, struct value_shape shape, bool expires,
                             bool keep_value);
 /* Writes a string into an entry that has the shape for it (creates the blob when it is one). */

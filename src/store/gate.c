@@ -2,7 +2,9 @@
 
 #include "base/assert.h"
 
-enum { SPINS = 200 }; /* ~2 µs: most batches end sooner than a sleep and a wake take */
+enum {
+    SPINS = 200
+}; /* ~2 µs: most batches end sooner than a sleep and a wake take */
 
 unsigned gate_register(struct gates *gs, gate_wake_fn wake, void *arg)
 {
@@ -18,7 +20,8 @@ void gate_wake_owner(struct gates *gs)
         gs->gates[owner - 1].wake(gs->gates[owner - 1].arg);
 }
 
-/* Announces that a wake is wanted. False when exclusive mode has ended meanwhile: no wake may come. */
+/* Announces that a wake is wanted. False when exclusive mode has ended meanwhile: no wake may come.
+ */
 static bool wait_for_open(struct gates *gs, unsigned self)
 {
     atomic_store(&gs->gates[self].waiting, 1);

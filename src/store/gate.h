@@ -1,20 +1,24 @@
 /* gate.h: the way into the keyspace, and exclusive mode.
  *
- * Every thread that may take a shard lock has a gate and runs commands inside it, a bounded batch at a time. Exclusive
- * mode closes all gates: its owner then runs alone, with single-threaded semantics and without shard locks.
- * Nothing here blocks. A thread that finds its gate closed, or that must wait for others to leave, returns to
- * its loop, and is woken through its wake function when it should try again.
+ * Every thread that may take a shard lock has a gate and runs commands inside it, a bounded batch
+ * at a time. Exclusive mode closes all gates: its owner then runs alone, with single-threaded
+ * semantics and without shard locks. Nothing here blocks. A thread that finds its gate closed, or
+ * that must wait for others to leave, returns to its loop, and is woken through its wake function
+ * when it should try again.
  *
- * Memory order: enter stores `inside` and then reads `exclusive`; the owner stores `exclusive` and then reads every
- * `inside`. Both are sequentially consistent, so at least one of the two sees the other (Dekker's argument).
- * What a thread did inside its gate happens before the owner's run: the owner reads its `inside` as 0. */
+ * Memory order: enter stores `inside` and then reads `exclusive`; the owner stores `exclusive` and
+ * then reads every `inside`. Both are sequentially consistent, so at least one of the two sees the
+ * other (Dekker's argument). What a thread did inside its gate happens before the owner's run: the
+ * owner reads its `inside` as 0. */
 #pragma once
 
 #include "base/base.h"
 
 #include <stdatomic.h>
 
-enum { GATES_MAX = 130 };
+enum {
+    GATES_MAX = 130
+};
 
 typedef void (*gate_wake_fn)(void *arg); /* any thread; must not block */
 
@@ -43,7 +47,8 @@ unsigned gate_register(struct gates *gs, gate_wake_fn wake, void *arg);
 /* False: closed; a wake will come. */
 INLINE bool gate_enter(struct gates *gs, unsigned self);
 INLINE void gate_leave(struct gates *gs, unsigned self);
-/* Asks for exclusive mode; the caller is outside its gate. Repeat until GRANTED: a PENDING request stays raised. */
+/* Asks for exclusive mode; the caller is outside its gate. Repeat until GRANTED: a PENDING request
+ * stays raised. */
 enum gate_grant gate_exclusive(struct gates *gs, unsigned self);
 /* Ends exclusive mode and wakes whoever waits. */
 void gate_open(struct gates *gs, unsigned self);

@@ -3,7 +3,9 @@
 #include "base/assert.h"
 #include "store/value.h"
 
-enum { FREE_LATER_EFFORT = 64 }; /* larger collections are freed by the worker pool */
+enum {
+    FREE_LATER_EFFORT = 64
+}; /* larger collections are freed by the worker pool */
 
 void (*keyspace_free_later)(struct entry *e);
 void (*keyspace_free_parts_later)(struct part *parts, unsigned count);
@@ -24,8 +26,7 @@ struct keyspace *keyspace_create(unsigned shards, int databases)
         ks->dbs[i].nonempty = mem_zalloc(MEM_OTHER, MAX(shards, 64u) / 8);
     }
     for (unsigned i = 0; i < GATES_MAX; i++)
-        ks->stats[i].counts =
-            mem_zalloc(MEM_OTHER, (size_t)databases * sizeof(struct key_counts));
+        ks->stats[i].counts = mem_zalloc(MEM_OTHER, (size_t)databases * sizeof(struct key_counts));
     keyspace_db(ks, 0);
     return ks;
 }
@@ -68,8 +69,7 @@ void keyspace_destroy(struct keyspace *ks)
         mem_free(MEM_OTHER, ks->dbs[i].nonempty, MAX(ks->shard_count, 64u) / 8);
     }
     for (unsigned i = 0; i < GATES_MAX; i++)
-        mem_free(MEM_OTHER, ks->stats[i].counts,
-                 (size_t)ks->db_count * sizeof(struct key_counts));
+        mem_free(MEM_OTHER, ks->stats[i].counts, (size_t)ks->db_count * sizeof(struct key_counts));
     mem_free(MEM_OTHER, ks->dbs, (size_t)ks->db_count * sizeof(struct db));
     mem_free_aligned(MEM_OTHER, ks->shards, ks->shard_count * sizeof(struct shard));
     mem_free_aligned(MEM_OTHER, ks, sizeof(*ks));
@@ -181,7 +181,8 @@ int64_t keyspace_freeing_bytes(void)
 
 void entry_release(struct entry *e, bool lazy)
 {
-    /* Even without lazy, a very large value is not freed under a lock: nobody can tell the difference. */
+    /* Even without lazy, a very large value is not freed under a lock: nobody can tell the
+     * difference. */
     if (keyspace_free_later && has_pointer(e) && entry_free_effort(e) > FREE_LATER_EFFORT)
         keyspace_free_later(e);
     else

@@ -1,8 +1,9 @@
 /* keyspace.h: the databases, split into shards.
  *
- * A shard is a lock; per database it has a part: a table of entries and a timer heap of those that expire. The shard of a
- * key is the top bits of its hash, so it is the same in every database and MOVE locks one shard. All parts of one database
- * are one array, so a lookup computes its addresses without following a pointer to another cache line.
+ * A shard is a lock; per database it has a part: a table of entries and a timer heap of those that
+ * expire. The shard of a key is the top bits of its hash, so it is the same in every database and
+ * MOVE locks one shard. All parts of one database are one array, so a lookup computes its addresses
+ * without following a pointer to another cache line.
  *
  * Only a txn (txn.h) touches parts: it holds the shard's lock, or runs in exclusive mode.
  * Lock order: gate, shards ascending, then leaf locks. */
@@ -14,13 +15,16 @@
 #include "store/entry.h"
 #include "store/gate.h"
 
-enum { SHARDS_MAX = 4096 };
+enum {
+    SHARDS_MAX = 4096
+};
 
 struct shard {
     CACHE_ALIGNED struct lock lock;
-    _Atomic uint32_t holder;         /* 0, or 1 + gate index of the txn that holds the lock: for assertions */
-    _Atomic int64_t next_expire_ms;  /* earliest of all databases' heaps, INT64_MAX when none */
-    struct lock watch_lock;          /* a leaf: watch.h */
+    _Atomic uint32_t
+        holder; /* 0, or 1 + gate index of the txn that holds the lock: for assertions */
+    _Atomic int64_t next_expire_ms; /* earliest of all databases' heaps, INT64_MAX when none */
+    struct lock watch_lock;         /* a leaf: watch.h */
     _Atomic(struct watch_table *) watchers; /* NULL: nobody watches a key of this shard */
 };
 
@@ -32,7 +36,8 @@ struct part {
 struct db {
     _Atomic(struct part *) parts; /* [shard_count], made at first use */
     int id;
-    _Atomic uint64_t *nonempty; /* bit per shard: its table has entries (a hint for scans, exact under the lock) */
+    _Atomic uint64_t *nonempty; /* bit per shard: its table has entries (a hint for scans, exact
+                                   under the lock) */
 };
 
 /* Keys and keys with a TTL, per thread and database; the sum over threads is exact. */
@@ -40,15 +45,24 @@ struct key_counts {
     _Atomic int64_t keys, expires;
 };
 
-enum store_stat { STAT_HITS, STAT_MISSES, STAT_EXPIRED, STAT_EVICTED, STAT_KEYSPEC, STAT_CHANGES };
-
-struct store_stats { /* of one thread; read by others */
-    CACHE_ALIGNED _Atomic uint64_t value[6]; /* by enum store_stat */
-    struct key_counts *counts; /* [databases] */
-    _Atomic int64_t watched_keys, watching_clients; /* only the sums over all threads mean something */
+enum store_stat {
+    STAT_HITS,
+    STAT_MISSES,
+    STAT_EXPIRED,
+    STAT_EVICTED,
+    STAT_KEYSPEC,
+    STAT_CHANGES
 };
 
-/* Receives the effect of each command in execution order per key: called with the shard locks held. */
+struct store_stats {                         /* of one thread; read by others */
+    CACHE_ALIGNED _Atomic uint64_t value[6]; /* by enum store_stat */
+    struct key_counts *counts;               /* [databases] */
+    _Atomic int64_t watched_keys,
+        watching_clients; /* only the sums over all threads mean something */
+};
+
+/* Receives the effect of each command in execution order per key: called with the shard locks held.
+ */
 struct effect_sink {
     void (*write)(void *arg, int db, struct slice resp_commands);
     void *arg;
@@ -61,7 +75,7 @@ struct keyspace {
     struct db *dbs;
     int db_count;
     struct store_stats stats[GATES_MAX]; /* by gate index */
-    const struct effect_sink *sink;      /* NULL: no effect is recorded. Changed in exclusive mode */
+    const struct effect_sink *sink; /* NULL: no effect is recorded. Changed in exclusive mode */
 };
 
 /* shards: power of two, 64–4,096. */
@@ -81,7 +95,8 @@ INLINE struct part *db_part(const struct db *db, unsigned shard)
     return &atomic_load_explicit(&db->parts, memory_order_acquire)[shard];
 }
 
-/* The first shard from `from` on whose table has entries, or -1: a hint (see nonempty). Any thread. */
+/* The first shard from `from` on whose table has entries, or -1: a hint (see nonempty). Any thread.
+ */
 int db_next_nonempty(const struct keyspace *ks, const struct db *db, unsigned from);
 /* Any such shard, uniformly chosen, or -1. */
 int db_random_nonempty(const struct keyspace *ks, const struct db *db, struct rng *rng);
@@ -99,14 +114,16 @@ INLINE void stat_add(_Atomic uint64_t *counter, uint64_t n)
     atomic_store_explicit(counter, value + n, memory_order_relaxed);
 }
 
-/* Frees what an entry's value leads to, and the entry. Large collections should go to the worker pool. */
+/* Frees what an entry's value leads to, and the entry. Large collections should go to the worker
+ * pool. */
 void entry_destroy(struct entry *e);
 /* Elements that entry_destroy() would walk: decides whether it is left to a worker. */
 size_t entry_free_effort(const struct entry *e);
 
 /* Plugged in by the server: destroys the entry on another thread, soon. NULL: at once. */
 extern void (*keyspace_free_later)(struct entry *e);
-/* What other threads are freeing: who plugs in says so, around each job. Whole tables have unknown bytes: 0. */
+/* What other threads are freeing: who plugs in says so, around each job. Whole tables have unknown
+ * bytes: 0. */
 void keyspace_freeing(int64_t jobs, int64_t bytes);
 int64_t keyspace_freeing_jobs(void);
 int64_t keyspace_freeing_bytes(void);
@@ -116,7 +133,8 @@ void entry_release(struct entry *e, bool lazy);
 /* The same for a value that has left its entry: what a pointer of this type and encoding led to. */
 void value_release(enum value_type type, enum encoding encoding, void *root);
 
-/* Exclusive mode only. Empties a database; the old tables are freed by the worker pool when `lazy`. */
+/* Exclusive mode only. Empties a database; the old tables are freed by the worker pool when `lazy`.
+ */
 void keyspace_flush(struct keyspace *ks, int db, bool lazy);
 extern void (*keyspace_free_parts_later)(struct part *parts, unsigned count);
 void keyspace_free_parts(struct part *parts, unsigned count);

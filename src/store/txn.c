@@ -2,8 +2,8 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "store/value.h"
 #include "store/access.h"
+#include "store/value.h"
 #include "store/watch.h"
 
 void txn_init(struct txn *t, struct keyspace *ks, unsigned self)
@@ -34,7 +34,8 @@ HOT void txn_begin(struct txn *t, int db, bool exclusive)
 
 /* ---- locks: ascending, each shard once ---- */
 
-/* A build option leaves the locks of every fourth shard out: the linearizability checker must notice. */
+/* A build option leaves the locks of every fourth shard out: the linearizability checker must
+ * notice. */
 INLINE bool locks(unsigned shard)
 {
 #ifdef BROKEN_LOCK
@@ -89,7 +90,10 @@ static void note_many(struct txn *t, const struct key *keys, uint32_t count)
 
 void txn_lock(struct txn *t, const struct key *keys, uint32_t count)
 {
-    enum { FEW = 16 };
+    enum {
+        FEW = 16
+    };
+
     DASSERT(!t->exclusive && t->held_count == 0);
     if (likely(count == 1)) {
         t->held[0] = (uint16_t)keyspace_shard_of(t->ks, keys[0].hash);
@@ -186,8 +190,7 @@ static void entry_moved(void *entry, uint32_t position)
     entry_set_heap_position(entry, position);
 }
 
-static void heap_add(struct txn *t, struct db *db, unsigned shard, struct entry *e,
-                     int64_t when_ms)
+static void heap_add(struct txn *t, struct db *db, unsigned shard, struct entry *e, int64_t when_ms)
 {
     memcpy(entry_expire_at(e), &when_ms, 8);
     heap_push(&db_part(db, shard)->expires, MEM_DATA, when_ms, e, entry_moved);
@@ -227,7 +230,8 @@ static struct db *db_of(const struct txn *t, const struct ref *ref)
         return db;
     for (int i = 0; i < t->ks->db_count; i++) {
         db = &t->ks->dbs[i];
-        if (atomic_load_explicit(&db->parts, memory_order_acquire) && ref->part == db_part(db, shard))
+        if (atomic_load_explicit(&db->parts, memory_order_acquire) &&
+            ref->part == db_part(db, shard))
             return db;
     }
     ASSERT(!"ref of an unknown database");
@@ -314,8 +318,8 @@ bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out)
     return find_in(t, keyspace_db(t->ks, db), key, out);
 }
 
-/* A hint, so a busy lock is not waited for; a lone thread needs none (a locked instruction would wait for the loads
- * before it and undo the overlap of misses that prefetching is for). */
+/* A hint, so a busy lock is not waited for; a lone thread needs none (a locked instruction would
+ * wait for the loads before it and undo the overlap of misses that prefetching is for). */
 INLINE bool peek_begin(struct txn *t, struct lock *lock)
 {
     return t->ks->gates.count == 1 || lock_try(lock);
@@ -568,7 +572,8 @@ void txn_put(struct txn *t, struct ref *ref, struct entry *e, const char *event)
     txn_edit(t, ref);
     int64_t expire_ms = entry_expire_ms(e);
     if (!slice_equal(entry_key(e), ref->key->name)) {
-        struct value_shape shape = {entry_encoding(e), entry_encoding(e) == ENC_INLINE ? e->inline_len : 8, 0};
+        struct value_shape shape = {entry_encoding(e),
+                                    entry_encoding(e) == ENC_INLINE ? e->inline_len : 8, 0};
         struct entry *renamed = entry_create(ref->key->name, entry_type(e), shape, expire_ms >= 0);
         renamed->flags |= e->flags & ENTRY_RAW;
         memcpy(entry_value(renamed), entry_value(e), shape.bytes);
@@ -682,7 +687,8 @@ static void encode_select(struct buf *out, int db)
     encode_command(out, (struct slice[]){SLICE("SELECT"), number}, 2);
 }
 
-/* Adds a command on a database, with a SELECT when the one before was on another (MOVE, COPY, EXEC). */
+/* Adds a command on a database, with a SELECT when the one before was on another (MOVE, COPY,
+ * EXEC). */
 static void put_effect(struct txn *t, const struct db *db, const struct slice *argv, uint32_t argc)
 {
     struct effects *e = &t->effects;

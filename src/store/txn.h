@@ -1,17 +1,20 @@
 /* txn.h: one command's access to the keyspace: its clock, the shards it holds, what it changed.
  *
- * Life: txn_begin(), txn_lock() the keys' shards (ascending; nothing in exclusive mode), any of the calls below,
- * txn_end(): the effect goes to the log, waiters are served, locks drop. A handler is written as single-threaded code.
+ * Life: txn_begin(), txn_lock() the keys' shards (ascending; nothing in exclusive mode), any of the
+ * calls below, txn_end(): the effect goes to the log, waiters are served, locks drop. A handler is
+ * written as single-threaded code.
  *
- * The choke point. Every change of the keyspace is announced by txn_edit() before it happens and txn_commit() after it.
- * The functions of this header that change keys (add, delete, expire …) do both themselves;
- * code that changes a collection in place calls txn_edit(ref), changes it, and txn_commit(ref, event). Nothing else writes.
+ * The choke point. Every change of the keyspace is announced by txn_edit() before it happens and
+ * txn_commit() after it. The functions of this header that change keys (add, delete, expire …) do
+ * both themselves; code that changes a collection in place calls txn_edit(ref), changes it, and
+ * txn_commit(ref, event). Nothing else writes.
  *
- * The effect. What the log gets is by default the command as the client sent it, when it committed anything. A command whose outcome
- * depends on chance or on time replaces it: effect_*(). Lazily expired keys are logged as DEL by this module.
+ * The effect. What the log gets is by default the command as the client sent it, when it committed
+ * anything. A command whose outcome depends on chance or on time replaces it: effect_*(). Lazily
+ * expired keys are logged as DEL by this module.
  *
- * Lookup of a key whose shard is not held is a bug in a key spec: debug builds abort; release builds unwind and
- * run the command again exclusively, if it has written nothing. */
+ * Lookup of a key whose shard is not held is a bug in a key spec: debug builds abort; release
+ * builds unwind and run the command again exclusively, if it has written nothing. */
 #pragma once
 
 #include "base/buf.h"
@@ -33,10 +36,11 @@ INLINE struct key key_make(struct slice name)
 struct effects {
     struct buf text;   /* RESP commands, in order */
     uint32_t commands; /* in text; SELECTs among them are not counted */
-    int first_db, db;  /* where text starts, and where its end is; meaningless while there are no commands */
-    size_t opening;    /* bytes of the MULTI that text starts with, 0: none */
-    bool replaced;     /* the handler described the effect itself */
-    bool suppressed;   /* the command has no effect of its own (its lazy DELs stay) */
+    int first_db,
+        db; /* where text starts, and where its end is; meaningless while there are no commands */
+    size_t opening;  /* bytes of the MULTI that text starts with, 0: none */
+    bool replaced;   /* the handler described the effect itself */
+    bool suppressed; /* the command has no effect of its own (its lazy DELs stay) */
 };
 
 struct txn {
@@ -46,10 +50,10 @@ struct txn {
     uint32_t access_clock; /* what a touched entry's access field gets, but for LFU policies */
     unsigned self;         /* gate index */
     bool exclusive;
-    bool no_touch;         /* leave access clocks alone */
-    bool restartable;      /* the planner can run the command again exclusively */
+    bool no_touch;    /* leave access clocks alone */
+    bool restartable; /* the planner can run the command again exclusively */
     uint32_t held_count;
-    uint64_t dirty;        /* changes of this command */
+    uint64_t dirty; /* changes of this command */
     struct store_stats *stats;
     struct effects effects;
     uint16_t held[SHARDS_MAX]; /* ascending */
@@ -57,7 +61,8 @@ struct txn {
     jmp_buf keyspec_unwind;
 };
 
-/* A key inside a txn, found or missing. Valid until the key's shard changes by another call than through it. */
+/* A key inside a txn, found or missing. Valid until the key's shard changes by another call than
+ * through it. */
 struct ref {
     const struct key *key;
     struct entry *entry; /* NULL: there is no such key */
@@ -72,8 +77,8 @@ void txn_deinit(struct txn *t);
 void txn_begin(struct txn *t, int db, bool exclusive);
 /* Locks the shards of the keys. Not in exclusive mode; once per txn. */
 void txn_lock(struct txn *t, const struct key *keys, uint32_t count);
-/* For walks over the keyspace: locks this one shard (no other held), until txn_unlock(), which also hands over
- * the DELs of keys that expired meanwhile. */
+/* For walks over the keyspace: locks this one shard (no other held), until txn_unlock(), which also
+ * hands over the DELs of keys that expired meanwhile. */
 void txn_lock_shard(struct txn *t, unsigned shard);
 /* The same without waiting: false when somebody holds it. */
 bool txn_try_shard(struct txn *t, unsigned shard);
@@ -81,65 +86,78 @@ void txn_unlock(struct txn *t);
 /* Hands the effect to the sink and drops the locks. `argv` is the command itself. */
 void txn_end(struct txn *t, const struct slice *argv, uint32_t argc);
 
-/* Several commands in one txn (EXEC). txn_group() after the locks; then for each command txn_select() before it and txn_next() after it,
- * which takes its effect: together they become one record, with MULTI and EXEC around it when there are several. */
+/* Several commands in one txn (EXEC). txn_group() after the locks; then for each command
+ * txn_select() before it and txn_next() after it, which takes its effect: together they become one
+ * record, with MULTI and EXEC around it when there are several. */
 void txn_group(struct txn *t);
 void txn_select(struct txn *t, int db);
 void txn_next(struct txn *t, const struct slice *argv, uint32_t argc);
 
-/* Looks a key up; an expired one is deleted first. Counts no hit or miss, does not touch the clock. */
+/* Looks a key up; an expired one is deleted first. Counts no hit or miss, does not touch the clock.
+ */
 bool txn_find(struct txn *t, const struct key *key, struct ref *out);
 /* The same for a read: counts a hit or a miss and touches the access clock. */
 bool txn_find_read(struct txn *t, const struct key *key, struct ref *out);
 /* The same in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 
-/* Announce a change, and report it. Events are Redis's notification names ("set", "lpush" …); NULL: watchers and the log
- * hear of it, subscribers do not (a key that gives way to RENAME or COPY). */
+/* Announce a change, and report it. Events are Redis's notification names ("set", "lpush" …); NULL:
+ * watchers and the log hear of it, subscribers do not (a key that gives way to RENAME or COPY). */
 void txn_edit(struct txn *t, const struct ref *ref);
 void txn_commit(struct txn *t, const struct ref *ref, const char *event);
 
-enum { TTL_NONE = -1, TTL_KEEP = -2 };
+enum {
+    TTL_NONE = -1,
+    TTL_KEEP = -2
+};
+
 /* Sets a string value, whatever was there, with an expiry in absolute ms, TTL_NONE or TTL_KEEP. */
 void txn_set_string(struct txn *t, struct ref *ref, struct slice text, int64_t expire_ms,
                     const char *event);
 /* The same with an integer, TTL kept: the result of a counter. */
 void txn_set_int(struct txn *t, struct ref *ref, int64_t value, const char *event);
-/* The same with a text that stays one even when it reads as an integer; `flags`: 0, or ENTRY_RAW after an edit. */
+/* The same with a text that stays one even when it reads as an integer; `flags`: 0, or ENTRY_RAW
+ * after an edit. */
 void txn_set_text(struct txn *t, struct ref *ref, struct slice text, uint8_t flags,
                   const char *event);
-/* Puts a blob as the value (takes the reference), TTL kept: in-place edits of strings, always "raw". */
+/* Puts a blob as the value (takes the reference), TTL kept: in-place edits of strings, always
+ * "raw". */
 void txn_set_blob(struct txn *t, struct ref *ref, struct blob *blob, const char *event);
 /* Adds a missing key with a collection root. Edits; the caller commits when it has filled it. */
 void txn_add(struct txn *t, struct ref *ref, enum value_type type, enum encoding encoding,
              void *root);
-/* Sets a filled collection as the value, whatever was there, without an expiry: the result of a …STORE command. */
+/* Sets a filled collection as the value, whatever was there, without an expiry: the result of a
+ * …STORE command. */
 void txn_set_collection(struct txn *t, struct ref *ref, enum value_type type,
                         enum encoding encoding, void *root, const char *event);
 /* Takes the key out and drops its value. */
 void txn_delete(struct txn *t, struct ref *ref, bool lazy, const char *event);
 /* Deletes a collection that became empty: without `event`, as "del". */
 void txn_delete_empty(struct txn *t, struct ref *ref);
-/* Takes the entry out without destroying it: RENAME, MOVE. The expiry time, if any, is kept in the entry, out of the heap. */
+/* Takes the entry out without destroying it: RENAME, MOVE. The expiry time, if any, is kept in the
+ * entry, out of the heap. */
 struct entry *txn_take(struct txn *t, struct ref *ref, const char *event);
 /* Puts a taken entry (or a new one) under the ref's key, which must be missing; takes the entry. */
 void txn_put(struct txn *t, struct ref *ref, struct entry *e, const char *event);
 /* Absolute expiry in ms, or TTL_NONE. Edits; the caller commits with its own event. */
 void txn_set_expire(struct txn *t, struct ref *ref, int64_t when_ms);
 
-/* Exclusive mode only: the whole database (-1: all of them) becomes empty; two databases change places. */
+/* Exclusive mode only: the whole database (-1: all of them) becomes empty; two databases change
+ * places. */
 void txn_flush(struct txn *t, int db, bool lazy);
 void txn_swap(struct txn *t, int a, int b);
 
 /* An explicit effect; the first one replaces the verbatim command. All arguments are bytes. */
 void effect_command(struct txn *t, const struct slice *argv, uint32_t argc);
 void effect_suppress(struct txn *t);
+
 INLINE bool txn_logs(const struct txn *t)
 {
     return t->ks->sink != NULL;
 }
 
-/* Deletes due keys of one shard, at most `budget`; true when more are due. The shard is locked inside. */
+/* Deletes due keys of one shard, at most `budget`; true when more are due. The shard is locked
+ * inside. */
 bool txn_expire_shard(struct txn *t, unsigned shard, unsigned budget);
 
 /* First stage of the pipeline's prefetch: lock and part lines' bucket. No lock needed. */
@@ -149,10 +167,12 @@ INLINE void txn_prefetch_shard(const struct txn *t, const struct db *db, uint64_
     __builtin_prefetch(&t->ks->shards[shard]);
     __builtin_prefetch(db_part(db, shard));
 }
+
 /* Second and third: bucket, then entry, under the shard's lock if it is free. */
 void txn_prefetch_bucket(struct txn *t, const struct db *db, uint64_t hash);
 void txn_prefetch_entry(struct txn *t, const struct db *db, uint64_t hash);
-/* Fourth: the bucket of a member in the key's table of members. False when it has none; else the member's hash. */
+/* Fourth: the bucket of a member in the key's table of members. False when it has none; else the
+ * member's hash. */
 bool txn_prefetch_member_bucket(struct txn *t, const struct db *db, const struct key *key,
                                 struct slice member, uint64_t *hash);
 /* Fifth: the member itself. */

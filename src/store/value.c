@@ -46,11 +46,8 @@ static const struct value_ops string_ops = {
 };
 
 const struct value_ops *const value_ops[TYPE_COUNT] = {
-    [TYPE_STRING] = &string_ops,
-    [TYPE_LIST] = &list_value_ops,
-    [TYPE_HASH] = &hash_value_ops,
-    [TYPE_SET] = &set_value_ops,
-    [TYPE_ZSET] = &zset_value_ops,
+    [TYPE_STRING] = &string_ops, [TYPE_LIST] = &list_value_ops, [TYPE_HASH] = &hash_value_ops,
+    [TYPE_SET] = &set_value_ops, [TYPE_ZSET] = &zset_value_ops,
 };
 
 static bool is_direct(enum encoding encoding)
@@ -89,7 +86,10 @@ void entry_visit(const struct entry *e, value_visit_fn visit, void *arg)
 
 size_t entry_memory(const struct entry *e, size_t samples)
 {
-    enum { TABLE_SHARE = sizeof(struct table_bucket) / (TABLE_SLOTS - 1) };
+    enum {
+        TABLE_SHARE = sizeof(struct table_bucket) / (TABLE_SLOTS - 1)
+    };
+
     size_t bytes = mem_size_class(entry_size(e)) + TABLE_SHARE;
     if (entry_expires(e))
         bytes += sizeof(struct heap_item);

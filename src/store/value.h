@@ -1,13 +1,14 @@
-/* value.h: what the keyspace must know of each value type: how to free it, how large it is, how to copy it and how to
- * walk it. One row per type in value.c; the rows' functions live in the type's own file (list.c, hash.c …). */
+/* value.h: what the keyspace must know of each value type: how to free it, how large it is, how to
+ * copy it and how to walk it. One row per type in value.c; the rows' functions live in the type's
+ * own file (list.c, hash.c …). */
 #pragma once
 
 #include "store/entry.h"
 
 /* One element of a value. What `element` and `value` hold depends on the type:
- *   string (bytes, empty) · list, set (element, empty) · hash (field, value) · zset (member, score in the shortest text)
- *   stream (entry ID, then field and value: one call per pair)
- * The slices are valid during the call. */
+ *   string (bytes, empty) · list, set (element, empty) · hash (field, value) · zset (member, score
+ * in the shortest text) stream (entry ID, then field and value: one call per pair) The slices are
+ * valid during the call. */
 typedef void (*value_visit_fn)(void *arg, struct slice element, struct slice value);
 
 struct table;
@@ -19,19 +20,24 @@ struct value_ops {
     size_t (*effort)(enum encoding encoding, const void *root);
     /* Bytes behind the pointer; large collections are estimated from `samples` members (0: all). */
     size_t (*bytes)(enum encoding encoding, const void *root, size_t samples);
-    /* The table of members, or NULL in other encodings: planned lookups prefetch in it. No function: there never is one. */
+    /* The table of members, or NULL in other encodings: planned lookups prefetch in it. No
+     * function: there never is one. */
     const struct table *(*members)(enum encoding encoding, const void *root);
-    /* A deep copy of the same encoding, owned by the caller; COPY. A value that cannot change in place may be shared. */
+    /* A deep copy of the same encoding, owned by the caller; COPY. A value that cannot change in
+     * place may be shared. */
     void *(*copy)(enum encoding encoding, const void *root);
-    /* Calls visit for each element in value order (lists: head to tail; sorted sets: by score; sets and hashes: any). */
+    /* Calls visit for each element in value order (lists: head to tail; sorted sets: by score; sets
+     * and hashes: any). */
     void (*visit)(enum encoding encoding, const void *root, value_visit_fn visit, void *arg);
 };
 
 extern const struct value_ops *const value_ops[TYPE_COUNT]; /* NULL: the type is not there yet */
 
-/* A copy of an entry under another key, its expiry field (not its place in a heap) included when `expires`. */
+/* A copy of an entry under another key, its expiry field (not its place in a heap) included when
+ * `expires`. */
 struct entry *entry_copy(const struct entry *e, struct slice key, bool expires);
-/* Bytes of an entry with its value and its share of the shard's table and heap; `samples` as in value_ops.bytes. */
+/* Bytes of an entry with its value and its share of the shard's table and heap; `samples` as in
+ * value_ops.bytes. */
 size_t entry_memory(const struct entry *e, size_t samples);
 /* Walks an entry's value; strings of every encoding included. */
 void entry_visit(const struct entry *e, value_visit_fn visit, void *arg);

@@ -66,7 +66,7 @@ static inline void fixture_begin(struct fixture *f, int db, const struct key *ke
 }
 
 static inline void fixture_set(struct fixture *f, int db, const char *prefix, int number,
-                        struct slice value, int64_t expire_ms)
+                               struct slice value, int64_t expire_ms)
 {
     struct key key = fixture_key(f, prefix, number);
     struct ref ref;

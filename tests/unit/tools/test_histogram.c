@@ -1,6 +1,5 @@
-#include "tools/histogram.h"
-
 #include "../ds/model.h"
+#include "tools/histogram.h"
 
 static void percentiles(void **state)
 {
