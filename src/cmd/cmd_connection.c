@@ -1,10 +1,19 @@
 /* Commands about the connection itself that need nothing but its session. */
 #include "cmd/exec.h"
 
+static void reply_pong_message(struct exec *ex)
+{
+    reply_array(ex->reply, 2);
+    reply_bulk_cstr(ex->reply, "pong");
+    reply_bulk(ex->reply, ex->argc == 1 ? SLICE("") : ex->argv[1]);
+}
+
 void cmd_ping(struct exec *ex)
 {
     if (ex->argc > 2)
         reply_error(ex->reply, "ERR wrong number of arguments for 'ping' command");
+    else if (session_only_listens(ex->session))
+        reply_pong_message(ex);
     else if (ex->argc == 1)
         reply_status(ex->reply, "PONG");
     else

@@ -134,7 +134,8 @@ static void compute_legacy_keys(struct command *cmd)
     cmd->first_key = (int16_t)first;
     cmd->last_key = (int16_t)last;
     cmd->key_step = (int16_t)step;
-    cmd->simple_keys = cmd->key_spec_count == 1 && cmd->keys[0].limit <= 1;
+    cmd->simple_keys = cmd->key_spec_count == 1 && cmd->keys[0].limit <= 1 &&
+                       !(cmd->keys[0].flags & KEY_NOT_KEY);
 }
 
 /* The fast commands of a collection name a member behind the key; a score may stand before it. */
@@ -250,8 +251,8 @@ static bool spec_bounds(const struct key_spec *spec, const struct slice *argv, i
         return range_bounds(spec, spec->index, argc, out) ||
                (spec->last < 0 && spec->index == argc); /* "all further ones": there may be none */
     int64_t first = find_keyword(spec, argv, argc);
-    *out = (struct key_range){0, -1, 1}; /* no keyword, no keys */
-    return first < 0 || range_bounds(spec, first, argc, out);
+    *out = (struct key_range){0, -1, 1}; /* no keyword, or nothing behind it: no keys */
+    return first < 0 || first >= argc || range_bounds(spec, first, argc, out);
 }
 
 bool command_visit_keys(const struct command *cmd, const struct slice *argv, uint32_t argc,

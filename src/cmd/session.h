@@ -19,7 +19,15 @@ struct session {
     bool close_after_reply;
     bool in_multi;
     enum reply_mode reply_mode;
+    uint32_t subscribed; /* channels and patterns of all kinds */
     struct transaction *transaction; /* NULL: there was no MULTI and no WATCH yet */
     _Atomic bool *touched;           /* a watched key has changed: set by any thread */
     void *client;                    /* the server's own part */
 };
+
+/* Subscribed, and with a protocol that cannot tell pushes from replies: only a few commands are
+ * allowed. */
+INLINE bool session_only_listens(const struct session *s)
+{
+    return unlikely(s->subscribed) && s->proto != REPLY_RESP3;
+}

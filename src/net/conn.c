@@ -249,6 +249,7 @@ enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, 
     if (err)
         return err;
     t->ops = ops;
+    t->flushes = 1;
     t->parked_tail = &t->parked;
     t->receive = mem_alloc(MEM_OTHER, LIMIT_RECV_BYTES);
     output_init(&t->out);

@@ -34,19 +34,21 @@ struct conn {
     struct source source;
     struct net_thread *thread;
     struct conn *next, **link; /* all of the thread */
-    struct conn *next_parked, *next_dead;
+    struct conn *next_parked, *next_dead, *next_pushed;
     struct parser parser;
     struct buf in; /* unread bytes: an unfinished request, or everything while parked */
     struct output pending;
     struct out_cursor sent;
     enum conn_state state;
     bool parked; /* waits in the thread's list for conn_resume_all() */
+    bool pushed; /* stands in the thread's list of those with pushes to send */
     bool held;   /* not read until conn_release(): CLIENT PAUSE */
     enum client_class class;
     size_t queued_bytes; /* of requests taken out of `in` and not yet run (MULTI): the input limit counts them */
     int64_t soft_since_ms; /* when the soft output limit was passed; 0: it is not */
     int64_t active_ms;     /* monotonic */
     int64_t opened_ms;     /* monotonic: when the time to authenticate began */
+    uint64_t queued_at; /* the thread's `flushes` when a run was queued; older: none waits */
     struct conn_info info;
     void *session; /* of the server */
 };
@@ -94,12 +96,13 @@ struct net_thread {
     struct net_counters counters;
     const struct conn_ops *ops;
     struct conn *conns;
-    struct conn *parked, **parked_tail, *dead;
+    struct conn *parked, **parked_tail, *dead, *pushed;
     uint64_t conn_count;
     struct timer cron;
     struct output out;
     struct queued_reply queued[QUEUED_MAX];
     uint32_t queued_count;
+    uint64_t flushes; /* of the queued runs, from 1 */
     struct request_arena arena;
     char *receive; /* LIMIT_RECV_BYTES */
     void *owner;   /* of the server */
@@ -128,6 +131,10 @@ void conn_release(struct conn *c);
 /* Takes what was written to the thread's output from `begin` on as c's next bytes: they leave at
  * the end of the turn. */
 void conn_reply(struct conn *c, size_t begin);
+/* Appends what comes from elsewhere than the connection's own commands, behind all that was
+ * queued: it leaves at the end of the turn. The caller may be in the middle of another connection's
+ * reply; of c's own, never. */
+void conn_push(struct conn *c, struct blob *bytes);
 /* Sends all queued replies; the thread's output is empty afterwards. */
 void conn_flush_queued(struct net_thread *t);
 /* Pending output in bytes. */

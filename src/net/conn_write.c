@@ -184,12 +184,51 @@ static void send_queued(struct net_thread *t)
     t->out.bytes.end = end;
     t->out.ref_count = refs;
     t->queued_count = 0;
+    t->flushes++;
+}
+
+static void send_pushed(struct net_thread *t)
+{
+    while (t->pushed) {
+        struct conn *c = t->pushed;
+        t->pushed = c->next_pushed;
+        c->pushed = false;
+        conn_write(c);
+    }
 }
 
 void conn_flush_queued(struct net_thread *t)
 {
     send_queued(t);
     output_clear(&t->out);
+    send_pushed(t);
+}
+
+void conn_push(struct conn *c, struct blob *bytes)
+{
+    struct net_thread *t = c->thread;
+    if (c->state != CONN_OPEN)
+        return;
+    if (c->queued_at == t->flushes)
+        send_queued(t);
+    if (!c->pushed && !output_len(&c->pending)) { /* else it waits for writability already */
+        c->pushed = true;
+        c->next_pushed = t->pushed;
+        t->pushed = c;
+    }
+    if (bytes->len < LIMIT_REPLY_REF_BYTES)
+        buf_append(&c->pending.bytes, bytes->bytes, bytes->len);
+    else
+        output_ref_blob(&c->pending, bytes);
+    note_output(c);
+    check_output_limit(c);
+}
+
+INLINE void queue_run(struct conn *c, size_t begin, size_t end)
+{
+    struct net_thread *t = c->thread;
+    t->queued[t->queued_count++] = (struct queued_reply){c, begin, end};
+    c->queued_at = t->flushes;
 }
 
 HOT void conn_reply(struct conn *c, size_t begin)
@@ -198,7 +237,7 @@ HOT void conn_reply(struct conn *c, size_t begin)
     size_t end = buf_len(&t->out.bytes);
     if (likely(!t->out.ref_count && t->queued_count < QUEUED_MAX && end < QUEUED_BYTES)) {
         if (likely(end > begin || c->state == CONN_FLUSHING)) /* an earlier run may wait */
-            t->queued[t->queued_count++] = (struct queued_reply){c, begin, end};
+            queue_run(c, begin, end);
         return;
     }
     struct output *out = &t->out;

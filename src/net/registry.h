@@ -30,6 +30,7 @@ struct conn_info {
     _Atomic uint64_t out_bytes, net_in, net_out, commands;
     _Atomic int multi; /* commands queued since MULTI, -1: there was none */
     _Atomic uint32_t watching;
+    _Atomic uint32_t subscriptions[3]; /* to channels, patterns, shard channels */
     _Atomic uint64_t multi_bytes; /* of both */
     /* written by anybody */
     _Atomic bool kill;
@@ -42,6 +43,7 @@ enum conn_flag {
     CONN_CLOSING = 1 << 2, /* after the replies */
     CONN_PAUSED = 1 << 3,
     CONN_MULTI = 1 << 4,
+    CONN_PUBSUB = 1 << 5,
 };
 
 struct registry {

@@ -154,6 +154,7 @@ void cmd_reset(struct exec *ex)
 {
     struct session *session = ex->session;
     transaction_discard(ex->txn, session);
+    push_forget(client_subscriber(exec_thread(ex)->current));
     session->db = 0;
     session->no_touch = session->no_evict = false;
     session->reply_mode = REPLY_ON;

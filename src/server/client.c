@@ -7,6 +7,7 @@
 struct client {
     struct session session;
     struct conn *conn;
+    struct subscriber subscriber;
 };
 
 struct session *client_session(struct conn *c)
@@ -14,10 +15,15 @@ struct session *client_session(struct conn *c)
     return &((struct client *)c->session)->session;
 }
 
+struct subscriber *client_subscriber(struct conn *c)
+{
+    return &((struct client *)c->session)->subscriber;
+}
+
 static void opened(struct conn *c)
 {
     struct client *client = mem_zalloc(MEM_CLIENT, sizeof(*client));
-    client->conn = c;
+    client->conn = client->subscriber.conn = c;
     client->session.id = c->info.id;
     client->session.proto = c->info.kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2;
     client->session.authenticated = c->info.id < atomic_load(&the_server->password_since_id);
@@ -44,6 +50,7 @@ void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
     uint32_t flags = (session->no_evict ? CONN_NO_EVICT : 0) |
                      (session->no_touch ? CONN_NO_TOUCH : 0) |
                      (session->in_multi ? CONN_MULTI : 0) |
+                     (session->subscribed ? CONN_PUBSUB : 0) |
                      (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0);
     int resp = session->proto == REPLY_RESP3 ? 3 : 2;
     atomic_store_explicit(&c->info.active_ms, now_ms, memory_order_relaxed);
@@ -85,6 +92,7 @@ static void closed(struct conn *c)
     struct server_thread *t = thread_of(c);
     if (c->held)
         pause_forget(t, c);
+    push_forget(client_subscriber(c));
     if (client_session(c)->transaction)
         transaction_destroy(&t->txn, client_session(c));
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));

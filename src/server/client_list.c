@@ -68,10 +68,14 @@ void clients_visit(struct server *s, const struct client_filter *filter,
 
 #define RELAXED(field) atomic_load_explicit(&(field), memory_order_relaxed)
 
-static void format_flags(const struct conn_info *info, char out[8])
+enum { FLAGS_MAX = 16 };
+
+static void format_flags(const struct conn_info *info, char out[FLAGS_MAX])
 {
     uint32_t flags = RELAXED(info->flags);
     size_t len = 0;
+    if (flags & CONN_PUBSUB)
+        out[len++] = 'P';
     if (flags & CONN_MULTI)
         out[len++] = 'x';
     if (flags & CONN_PAUSED)
@@ -104,7 +108,7 @@ struct own_request { /* the command that asks: its bytes are in no connection's 
 static void append_line(struct buf *out, const struct conn_info *info,
                         const struct own_request *own)
 {
-    char flags[8];
+    char flags[FLAGS_MAX];
     int64_t now_ms = clock_wall_ms(), active_ms = RELAXED(info->active_ms);
     size_t waiting = RELAXED(info->in_bytes), room = RELAXED(info->in_free), arguments = 0;
     size_t pending = RELAXED(info->out_bytes), refs = RELAXED(info->out_refs);
@@ -121,10 +125,12 @@ static void append_line(struct buf *out, const struct conn_info *info,
                text_or(info->name, ""), (long long)(now_ms - info->created_ms) / 1000,
                (long long)MAX(now_ms - active_ms, (int64_t)0) / 1000, flags, RELAXED(info->db));
     buf_printf(out,
-               " sub=0 psub=0 ssub=0 multi=%d watch=%u qbuf=%zu qbuf-free=%zu argv-mem=%zu"
+               " sub=%u psub=%u ssub=%u multi=%d watch=%u qbuf=%zu qbuf-free=%zu argv-mem=%zu"
                " multi-mem=%zu"
                " rbs=0 rbp=0 obl=0 oll=%zu omem=%zu tot-mem=%zu events=%s",
-               RELAXED(info->multi), watching, waiting, room, arguments, queued, pending ? refs + 1 : 0, pending,
+               RELAXED(info->subscriptions[PUBSUB_CHANNEL]),
+               RELAXED(info->subscriptions[PUBSUB_PATTERN]),
+               RELAXED(info->subscriptions[PUBSUB_SHARD]), RELAXED(info->multi), watching, waiting, room, arguments, queued, pending ? refs + 1 : 0, pending,
                sizeof(struct conn) + sizeof(struct session) + waiting + room + pending + queued,
                pending ? "rw" : "r");
     buf_printf(out, " cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",

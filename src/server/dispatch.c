@@ -233,6 +233,34 @@ static bool admit_in_multi(struct server_thread *t, const struct command *cmd)
     return cmd->id != CMD_ID_debug || debug_admit(t);
 }
 
+static bool is_for_listeners(const struct command *cmd)
+{
+    switch (cmd->id) {
+    case CMD_ID_ping:
+    case CMD_ID_quit:
+    case CMD_ID_reset:
+    case CMD_ID_subscribe:
+    case CMD_ID_psubscribe:
+    case CMD_ID_ssubscribe:
+    case CMD_ID_unsubscribe:
+    case CMD_ID_punsubscribe:
+    case CMD_ID_sunsubscribe:
+        return true;
+    default:
+        return false;
+    }
+}
+
+COLD static void refuse_listener(struct server_thread *t, const struct command *cmd)
+{
+    char text[192];
+    snprintf(text, sizeof(text),
+             "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+             "are allowed in this context",
+             cmd->full_name);
+    refuse(t, cmd, text);
+}
+
 /* False: the command was answered with an error. */
 static bool admit(struct server_thread *t, const struct command *cmd, const struct request *r,
                   const struct session *session)
@@ -257,6 +285,10 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
     }
     if (unlikely(!session->authenticated && !(cmd->flags & CMD_NO_AUTH))) {
         refuse(t, cmd, "NOAUTH Authentication required.");
+        return false;
+    }
+    if (session_only_listens(session) && !is_for_listeners(cmd)) {
+        refuse_listener(t, cmd);
         return false;
     }
     return likely(!session->in_multi) || admit_in_multi(t, cmd);
@@ -511,6 +543,7 @@ static void run_batch(struct run *run, const struct planned *plans, const struct
     for (; t->at < count; t->at++) {
         if (unlikely(!requests[t->at].argc))
             continue;
+        push_deliver(&t->push, t); /* what was published before, and by the command before */
         enum run_result result = run_one(run, &plans[t->at], &requests[t->at]);
         if (unlikely(result != RUN_DONE)) {
             suspend(run, result);
@@ -558,6 +591,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         run.inside = true;
     }
     run_batch(&run, plans, requests, count);
+    push_deliver(&t->push, t);
     count_calls(&run, NULL);
     if (likely(run.inside))
         gate_leave(&t->server->ks->gates, t->txn.self);

@@ -84,7 +84,7 @@ void info_server(struct server *s, struct buf *out)
 
 struct client_sums {
     uint64_t in_max, out_max;
-    uint32_t held;
+    uint32_t held, subscribers;
 };
 
 static void add_client(void *arg, struct server_thread *t, struct conn_info *info)
@@ -101,8 +101,11 @@ static void sum_clients(struct server *s, struct client_sums *sums)
     struct client_filter all = {.class = -1};
     *sums = (struct client_sums){0};
     clients_visit(s, &all, add_client, sums);
-    for (unsigned i = 0; i < s->thread_count; i++)
-        sums->held += atomic_load_explicit(&s->threads[i]->held_clients, memory_order_relaxed);
+    for (unsigned i = 0; i < s->thread_count; i++) {
+        const struct server_thread *t = s->threads[i];
+        sums->held += atomic_load_explicit(&t->held_clients, memory_order_relaxed);
+        sums->subscribers += atomic_load_explicit(&t->push.subscribers, memory_order_relaxed);
+    }
 }
 
 void info_clients(struct server *s, struct buf *out)
@@ -116,7 +119,8 @@ void info_clients(struct server *s, struct buf *out)
     put_int(out, "client_recent_max_input_buffer", (int64_t)sums.in_max);
     put_int(out, "client_recent_max_output_buffer", (int64_t)sums.out_max);
     put_int(out, "blocked_clients", sums.held);
-    buf_puts(out, "tracking_clients:0\r\npubsub_clients:0\r\n");
+    buf_puts(out, "tracking_clients:0\r\n");
+    put_int(out, "pubsub_clients", sums.subscribers);
     put_int(out, "watching_clients", watch_clients(s->ks));
     buf_puts(out, "clients_in_timeout_table:0\r\n");
     put_int(out, "total_watched_keys", watch_keys(s->ks));

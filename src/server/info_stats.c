@@ -49,8 +49,10 @@ void info_stats(struct server *s, struct buf *out)
     put(out, "rejected_connections", atomic_load(&s->connections_rejected));
     buf_puts(out, "sync_full:0\r\nsync_partial_ok:0\r\nsync_partial_err:0\r\n");
     put_keys(out, &t);
-    buf_puts(out, "pubsub_channels:0\r\npubsub_patterns:0\r\npubsubshard_channels:0\r\n"
-                  "latest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n"
+    put(out, "pubsub_channels", pubsub_count(&s->pubsub, PUBSUB_CHANNEL));
+    put(out, "pubsub_patterns", pubsub_count(&s->pubsub, PUBSUB_PATTERN));
+    put(out, "pubsubshard_channels", pubsub_count(&s->pubsub, PUBSUB_SHARD));
+    buf_puts(out, "latest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n"
                   "slave_expires_tracked_keys:0\r\nactive_defrag_hits:0\r\n"
                   "active_defrag_misses:0\r\nactive_defrag_key_hits:0\r\n"
                   "active_defrag_key_misses:0\r\ntotal_active_defrag_time:0\r\n"

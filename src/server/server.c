@@ -72,6 +72,7 @@ static void after_turn(struct reactor *r)
     if (unlikely(atomic_load_explicit(&t->gate_event, memory_order_relaxed)) &&
         atomic_exchange(&t->gate_event, false))
         conn_resume_all(&t->net);
+    push_deliver(&t->push, t);
     net_thread_end_turn(&t->net);
 }
 
@@ -105,7 +106,9 @@ static enum err create_thread(struct server *s, unsigned id)
 
 static void destroy_thread(struct server_thread *t)
 {
+    push_deliver(&t->push, t);
     net_thread_deinit(&t->net);
+    push_hub_deinit(&t->push);
     txn_deinit(&t->txn);
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));
@@ -219,6 +222,7 @@ enum err server_create(struct server **out)
     hash_seed(NULL);
     commands_init();
     adjust_file_limit();
+    pubsub_init(&s->pubsub);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
     keyspace_free_later = free_entry_later;
     keyspace_free_parts_later = free_parts_later;
@@ -267,6 +271,7 @@ void server_destroy(struct server *s)
         s->threads[i]->raised = false; /* nobody is left to be woken */
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
+    pubsub_deinit(&s->pubsub);
     worker_pool_destroy(s->pool);
     keyspace_free_later = NULL;
     keyspace_free_parts_later = NULL;

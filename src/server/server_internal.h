@@ -7,6 +7,7 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
+#include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
 #include "store/evict.h"
@@ -55,6 +56,7 @@ struct server_thread {
     _Atomic uint64_t error_replies;
     _Atomic uint32_t held_clients; /* by CLIENT PAUSE */
     struct timer expire_timer;
+    struct push_hub push;
     unsigned expire_from; /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
 };
@@ -82,6 +84,7 @@ struct server {
     /* requirepass for those outside the gates: clients from this id on must authenticate, older ones were in before the
      * password was set; UINT64_MAX: there is none */
     _Atomic uint64_t password_since_id;
+    struct pubsub pubsub;
     struct keyspace *ks;
     struct worker_pool *pool;
     struct server_thread *threads[THREADS_MAX];
@@ -133,6 +136,7 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
 
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);
+struct subscriber *client_subscriber(struct conn *c);
 extern const struct conn_ops client_conn_ops;
 
 /* dispatch.c */

@@ -287,5 +287,5 @@ FLUSHALL NOW
 FAMILIES = {"string": STRING, "generic": GENERIC, "list": LIST, "hash": HASH,
             "set": SET, "zset": ZSET, "lex": LEX, "geo": GEO,
             "hll": HLL, "connection": CONNECTION, "transaction": TRANSACTION, "flush": FLUSH}
-WEIGHTS = {"string": 20, "generic": 15, "list": 15, "hash": 12, "set": 15, "zset": 18, "lex": 5, "hll": 5, "geo": 8,
+WEIGHTS = {"string": 20, "generic": 15, "list": 15, "hash": 12, "set": 15, "zset": 18, "lex": 5, "geo": 8, "hll": 5,
            "connection": 2, "transaction": 4, "flush": 0.02}

@@ -1,0 +1,72 @@
+/* push.h: a reactor's side of publish/subscribe: which of its clients listen to what, and the
+ * publications on their way to them.
+ *
+ * A publication is copied once for all reactors; its bytes are made once per protocol, by the first
+ * reactor that needs them, and shared. It comes through a mailbox of its own, which is emptied
+ * before each command, at the end of a batch (so that a client's own PUBLISH is answered first) and
+ * at the end of a turn. A subscription gets the publications numbered above `since` and not above
+ * `until`: exactly those that PUBLISH counted it for.
+ * Owner: the reactor's thread, except for push_publish(), which posts. Complexity: subscribing O(1)
+ * expected, delivery O(subscribers of this reactor), leaving O(own subscriptions). */
+#pragma once
+
+#include "cmd/exec.h"
+#include "cmd/pubsub.h"
+#include "io/mailbox.h"
+#include "net/conn.h"
+
+struct server_thread;
+
+struct subscription {
+    struct subscription *next, **link;         /* of the topic */
+    struct subscription *next_own, **link_own; /* of the subscriber and kind */
+    struct local_topic *topic;
+    struct subscriber *owner;
+    uint64_t hash, since, until;
+};
+
+struct local_topic { /* a channel or pattern with a subscriber on this reactor */
+    uint64_t hash;
+    struct subscription *first;
+    enum pubsub_kind kind;
+    size_t len;
+    char name[];
+};
+
+struct subscriber { /* part of a client; all zero when new */
+    struct conn *conn;
+    struct subscription *first[PUBSUB_KINDS];
+    uint32_t count[PUBSUB_KINDS];
+};
+
+struct push_hub { /* part of a server_thread */
+    struct mailbox mailbox;
+    struct table topics[PUBSUB_KINDS];
+    struct table subscriptions;   /* by topic and subscriber */
+    _Atomic uint32_t subscribers; /* clients with a subscription */
+};
+
+void push_hub_deinit(struct push_hub *hub); /* all clients are gone */
+
+/* Subscribes; false: it was subscribed. */
+bool push_subscribe(struct subscriber *s, enum pubsub_kind kind, struct slice name);
+/* Delivers what was published before and unsubscribes; false: it was not subscribed. */
+bool push_unsubscribe(struct exec *ex, struct subscriber *s, enum pubsub_kind kind,
+                      struct slice name);
+/* The client resets or goes away: leaves all at once, and nothing more is delivered. */
+void push_forget(struct subscriber *s);
+
+INLINE uint32_t push_total(const struct subscriber *s)
+{
+    return s->count[PUBSUB_CHANNEL] + s->count[PUBSUB_PATTERN] + s->count[PUBSUB_SHARD];
+}
+
+/* Publishes; returns the number of receivers. Posts under the locks of pubsub.h. */
+uint64_t push_publish(struct server_thread *t, enum pubsub_kind kind, struct slice channel,
+                      struct slice payload);
+
+/* Delivers what has come: not in the middle of a reply. */
+INLINE void push_deliver(struct push_hub *hub, struct server_thread *t)
+{
+    mailbox_drain(&hub->mailbox, t);
+}
