@@ -69,7 +69,7 @@ static bool restore_ttl(struct exec *ex, struct restoring *r)
     if (r->ttl_ms < 0)
         return fail(ex, "ERR Invalid TTL value, must be >= 0");
     if (r->ttl_ms && !r->absolute && ckd_add(&r->ttl_ms, r->ttl_ms, ex->txn->now_ms))
-        r->ttl_ms = INT64_MAX;
+        r->ttl_ms = INT64_MIN; /* beyond the end of time: as in Redis, long ago */
     return true;
 }
 

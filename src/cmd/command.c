@@ -257,8 +257,8 @@ static bool spec_bounds(const struct key_spec *spec, const struct slice *argv, i
         return range_bounds(spec, spec->index, argc, out) ||
                (spec->last < 0 && spec->index == argc); /* "all further ones": there may be none */
     int64_t first = find_keyword(spec, argv, argc);
-    *out = (struct key_range){0, -1, 1}; /* no keyword, no keys */
-    return first < 0 || range_bounds(spec, first, argc, out);
+    *out = (struct key_range){0, -1, 1}; /* no keyword, or nothing behind it: no keys */
+    return first < 0 || first >= argc || range_bounds(spec, first, argc, out);
 }
 
 bool command_visit_keys(const struct command *cmd, const struct slice *argv, uint32_t argc,

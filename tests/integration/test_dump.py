@@ -103,7 +103,8 @@ def test_options(conn):
     assert conn.cmd("RESTORE", "s", 0, payload, "IDLETIME", 1000) == b"OK"
     assert conn.cmd("OBJECT", "IDLETIME", "s") in (1000, 1001)
     assert conn.cmd("RESTORE", "s", 0, payload, "IDLETIME", 2**63 - 1, "REPLACE") == b"OK"
-    assert conn.cmd("RESTORE", "s", 2**63 - 1, payload, "REPLACE") == b"OK"
+    assert conn.cmd("RESTORE", "s", 2**63 - 1, payload, "REPLACE") == b"OK"  # wraps around to the past
+    assert conn.cmd("EXISTS", "s") == 0
     for ttl in (-1, -2**63):
         assert conn.cmd("RESTORE", "n", ttl, payload) == Error(b"ERR Invalid TTL value, must be >= 0")
     assert conn.cmd("RESTORE", "n", 0, payload, "IDLETIME", -1) == Error(b"ERR Invalid IDLETIME value, must be >= 0")

@@ -74,6 +74,12 @@ def test_errors(conn):
     assert conn.cmd("GEORADIUS_RO", "g", 1, 1, 1, "m", "STORE", "d") == SYNTAX
     assert conn.cmd("GEORADIUSBYMEMBER", "g", "none", 1, "m") == \
         Error(b"ERR could not decode requested zset member")
+    for name, args in (("GEORADIUS", (1, 1, 1, "m")), ("GEORADIUSBYMEMBER", ("Palermo", 1, "m")), ("SORT", ("DESC",))):
+        for word in ("STORE", "STOREDIST"):  # nothing behind it, also in a transaction
+            assert conn.cmd(name, "g", *args, word) == SYNTAX
+            assert conn.cmd("MULTI") == b"OK" and conn.cmd("SET", "x", 1) == b"QUEUED"
+            assert conn.cmd(name, "g", *args, word) == b"QUEUED"
+            assert conn.cmd("EXEC")[1] == SYNTAX
     for count in (0, -1, -2**63):
         assert conn.cmd("GEORADIUS", "g", 1, 1, 1, "m", "COUNT", count) == Error(b"ERR COUNT must be > 0")
 
