@@ -33,7 +33,10 @@ sanitizer)
     STORM_COMMANDS=2000000 $python -m pytest -q tests -m "not release" || failed=1
     ;;
 sanitizer-short)
-    TOKAMAK_AXES=default DIFF_COMMANDS=30000 STORM_COMMANDS=100000 $python -m pytest -q tests -m "not release" || failed=1
+    # Short: the smoke set and the storms; `make asan` and `make tsan` run everything.
+    export TOKAMAK_AXES=default DIFF_COMMANDS=30000 STORM_COMMANDS=100000
+    $python -m pytest -q tests -m "smoke and not release" || failed=1
+    $python -m pytest -q tests/integration/test_storm.py tests/integration/test_multi_storm.py -m "not release" || failed=1
     ;;
 esac
 exit $failed
