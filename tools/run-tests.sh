@@ -23,20 +23,20 @@ meson test -C "$dir" --print-errorlogs --timeout-multiplier 4 || failed=1
 case $mode in
 quick)
     build_broken || failed=1
-    $python -m pytest -q tests || failed=1
+    $python -m pytest tests || failed=1
     ;;
 long)
     build_broken || failed=1
-    TOKAMAK_AXES=product DIFF_COMMANDS=400000 STORM_COMMANDS=2000000 $python -m pytest -q tests || failed=1
+    TOKAMAK_AXES=product DIFF_COMMANDS=400000 STORM_COMMANDS=2000000 $python -m pytest tests || failed=1
     ;;
 sanitizer)
-    STORM_COMMANDS=2000000 $python -m pytest -q tests -m "not release" || failed=1
+    STORM_COMMANDS=2000000 $python -m pytest tests -m "not release" || failed=1
     ;;
 sanitizer-short)
     # Short: the smoke set and the storms; `make asan` and `make tsan` run everything.
     export TOKAMAK_AXES=default DIFF_COMMANDS=30000 STORM_COMMANDS=100000
-    $python -m pytest -q tests -m "smoke and not release" || failed=1
-    $python -m pytest -q tests/integration/test_storm.py tests/integration/test_multi_storm.py -m "not release" || failed=1
+    $python -m pytest tests -m "smoke and not release" || failed=1
+    $python -m pytest tests/integration/test_storm.py tests/integration/test_multi_storm.py -m "not release" || failed=1
     ;;
 esac
 exit $failed
