@@ -216,7 +216,7 @@ static void run_writes(struct exec *ex, const struct field_plan *plan)
     for (uint32_t i = 0; i < plan->count; i++)
         changed |= run_op(ex, &plan->ops[i], edit.bytes, edit.len);
     if (changed)
-        string_edit_end(&edit, "setbit");
+        string_edit_end(&edit, EVENT_SETBIT);
 }
 
 static void run_bitfield(struct exec *ex, bool read_only)

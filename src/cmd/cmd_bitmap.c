@@ -14,7 +14,7 @@ static void write_bit(struct exec *ex, struct ref *ref, uint64_t offset, bool va
     }
     bool old = bits_get(edit.bytes, offset);
     bits_put(edit.bytes, offset, value);
-    string_edit_end(&edit, "setbit");
+    string_edit_end(&edit, EVENT_SETBIT);
     reply_int(ex->reply, old);
 }
 

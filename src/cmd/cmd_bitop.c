@@ -126,7 +126,7 @@ static void store_nothing(struct exec *ex)
 {
     struct ref ref;
     if (txn_find(ex->txn, &ex->keys[0], &ref))
-        txn_delete(ex->txn, &ref, false, "del");
+        txn_delete(ex->txn, &ref, false, EVENT_DEL);
     reply_int(ex->reply, 0);
 }
 
@@ -143,9 +143,9 @@ static void store_result(struct exec *ex, const struct bit_op *op, const struct 
     fill(blob ? blob->bytes : small, len, op, sources, count);
     find_destination(ex, &ref);
     if (blob)
-        txn_set_blob(ex->txn, &ref, blob, "set");
+        txn_set_blob(ex->txn, &ref, blob, EVENT_SET);
     else
-        txn_set_text(ex->txn, &ref, slice_make(small, len), ENTRY_RAW, "set");
+        txn_set_text(ex->txn, &ref, slice_make(small, len), ENTRY_RAW, EVENT_SET);
     reply_int(ex->reply, (int64_t)len);
 }
 

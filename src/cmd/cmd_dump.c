@@ -90,7 +90,7 @@ static void restore_expired(struct exec *ex, struct ref *ref)
 {
     if (!ref->entry)
         return;
-    txn_delete(ex->txn, ref, store_settings.lazyfree_lazy_server_del, "del");
+    txn_delete(ex->txn, ref, store_settings.lazyfree_lazy_server_del, EVENT_DEL);
     effect_command(ex->txn, (struct slice[]){SLICE("DEL"), ex->argv[1]}, 2);
 }
 
@@ -108,14 +108,15 @@ static void restore_put(struct exec *ex, struct ref *ref, const struct restoring
     struct txn *t = ex->txn;
     int64_t expire_ms = r->ttl_ms ? r->ttl_ms : TTL_NONE;
     if (v->type == TYPE_STRING) {
-        txn_set_string(t, ref, v->string.text, expire_ms, "restore");
+        txn_set_string(t, ref, v->string.text, expire_ms, EVENT_RESTORE);
     } else {
         bool expires = r->ttl_ms != 0;
-        txn_set_collection(t, ref, v->type, v->encoding, v->root, expires ? NULL : "restore");
+        txn_set_collection(t, ref, v->type, v->encoding, v->root,
+                           expires ? EVENT_NONE : EVENT_RESTORE);
         v->root = NULL;
         if (expires) {
             txn_set_expire(t, ref, expire_ms);
-            txn_commit(t, ref, "restore");
+            txn_commit(t, ref, EVENT_RESTORE);
         }
     }
     restore_access(ex, ref->entry, r);

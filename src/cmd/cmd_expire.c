@@ -79,11 +79,11 @@ static void expire_key(struct exec *ex, int64_t unit_ms, int64_t base_ms)
     }
     if (when_ms <= t->now_ms) {
         effect_command(t, (struct slice[]){SLICE("DEL"), ex->argv[1]}, 2);
-        txn_delete(t, &ref, store_settings.lazyfree_lazy_expire, "del");
+        txn_delete(t, &ref, store_settings.lazyfree_lazy_expire, EVENT_DEL);
     } else {
         log_expiry(ex, when_ms);
         txn_set_expire(t, &ref, when_ms);
-        txn_commit(t, &ref, "expire");
+        txn_commit(t, &ref, EVENT_EXPIRE);
     }
     reply_int(ex->reply, 1);
 }
@@ -114,7 +114,7 @@ void cmd_persist(struct exec *ex)
     bool expired = txn_find(ex->txn, &ex->keys[0], &ref) && entry_expires(ref.entry);
     if (expired) {
         txn_set_expire(ex->txn, &ref, TTL_NONE);
-        txn_commit(ex->txn, &ref, "persist");
+        txn_commit(ex->txn, &ref, EVENT_PERSIST);
     }
     reply_int(ex->reply, expired);
 }

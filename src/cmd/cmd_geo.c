@@ -104,7 +104,7 @@ static void add_points(struct exec *ex, const struct adding *a, const double *sc
     if (z.root)
         zset_store(ref.entry, &z);
     if (added + updated)
-        txn_commit(ex->txn, &ref, "zadd");
+        txn_commit(ex->txn, &ref, EVENT_ZADD);
     reply_int(ex->reply, a->count_changes ? added + updated : added);
 }
 

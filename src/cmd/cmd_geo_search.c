@@ -241,9 +241,9 @@ static void store(struct exec *ex, const struct query *q, const struct geo_point
     if (count) {
         struct zset z = collect(q, points, count);
         txn_set_collection(ex->txn, &ref, TYPE_ZSET, z.encoding, z.root,
-                           is_search(q) ? "geosearchstore" : "georadiusstore");
+                           is_search(q) ? EVENT_GEOSEARCHSTORE : EVENT_GEORADIUSSTORE);
     } else if (exists) {
-        txn_delete(ex->txn, &ref, false, "del");
+        txn_delete(ex->txn, &ref, false, EVENT_DEL);
     }
     reply_int(ex->reply, (int64_t)count);
 }

@@ -28,13 +28,13 @@ static struct hash open_hash(struct exec *ex, struct ref *ref)
     return hash_of(ref->entry);
 }
 
-static void close_hash(struct exec *ex, struct ref *ref, struct hash h, const char *event)
+static void close_hash(struct exec *ex, struct ref *ref, struct hash h, enum event event)
 {
     hash_store(h, ref->entry);
     txn_commit(ex->txn, ref, event);
 }
 
-static void set_one(struct exec *ex, struct ref *ref, struct slice value, const char *event)
+static void set_one(struct exec *ex, struct ref *ref, struct slice value, enum event event)
 {
     struct hash h = open_hash(ex, ref);
     hash_set(&h, ex->argv[2], value);
@@ -69,7 +69,7 @@ static bool set_pairs(struct exec *ex, int64_t *added)
     *added = 0;
     for (uint32_t i = 2; i < ex->argc; i += 2)
         *added += hash_set(&h, ex->argv[i], ex->argv[i + 1]);
-    close_hash(ex, &ref, h, "hset");
+    close_hash(ex, &ref, h, EVENT_HSET);
     return true;
 }
 
@@ -96,7 +96,7 @@ void cmd_hsetnx(struct exec *ex)
     if (!find_one(ex, &ref, &found, &value, scratch) || !check_texts(ex, 2))
         return;
     if (!found)
-        set_one(ex, &ref, ex->argv[3], "hset");
+        set_one(ex, &ref, ex->argv[3], EVENT_HSET);
     reply_int(ex->reply, !found);
 }
 
@@ -111,7 +111,7 @@ void cmd_hdel(struct exec *ex)
         for (uint32_t i = 2; i < ex->argc; i++)
             removed += hash_remove(&h, ex->argv[i]);
         if (removed)
-            close_hash(ex, &ref, h, "hdel");
+            close_hash(ex, &ref, h, EVENT_HDEL);
         if (hash_len(h) == 0)
             txn_delete_empty(ex->txn, &ref);
     }
@@ -136,7 +136,7 @@ void cmd_hincrby(struct exec *ex)
         fail(ex, "ERR increment or decrement would overflow");
         return;
     }
-    set_one(ex, &ref, slice_make(scratch, num_format_int64(scratch, value)), "hincrby");
+    set_one(ex, &ref, slice_make(scratch, num_format_int64(scratch, value)), EVENT_HINCRBY);
     reply_int(ex->reply, value);
 }
 
@@ -174,7 +174,7 @@ void cmd_hincrbyfloat(struct exec *ex)
         return;
     }
     struct slice result = slice_make(text, num_format_long_double(text, value));
-    set_one(ex, &ref, result, "hincrbyfloat");
+    set_one(ex, &ref, result, EVENT_HINCRBYFLOAT);
     log_result(ex, result);
     reply_bulk(ex->reply, result);
 }

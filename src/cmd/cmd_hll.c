@@ -43,7 +43,7 @@ static bool check_registers(struct exec *ex, const struct sketch *s)
     return !s->ref.entry || hll_valid(s->value) || fail(ex, ERROR_CORRUPT);
 }
 
-static void put_edit(struct exec *ex, struct sketch *s, struct hll_edit *edit, const char *event)
+static void put_edit(struct exec *ex, struct sketch *s, struct hll_edit *edit, enum event event)
 {
     txn_set_text(ex->txn, &s->ref, hll_edit_value(edit), ENTRY_RAW, event);
     hll_edit_deinit(edit);
@@ -78,7 +78,7 @@ static void add_dense(struct exec *ex, struct sketch *s, uint32_t at)
     for (; at < ex->argc; at++)
         hll_dense_raise(edit.bytes, hll_point(ex->argv[at]));
     hll_drop_cached(edit.bytes);
-    string_edit_end(&edit, "pfadd");
+    string_edit_end(&edit, EVENT_PFADD);
     reply_int(ex->reply, 1);
 }
 
@@ -89,7 +89,7 @@ static void add_sparse(struct exec *ex, struct sketch *s, uint32_t at)
     for (; at < ex->argc; at++)
         hll_edit_raise(&edit, hll_point(ex->argv[at]), store_settings.hll_sparse_max_bytes);
     hll_drop_cached((char *)edit.bytes);
-    put_edit(ex, s, &edit, "pfadd");
+    put_edit(ex, s, &edit, EVENT_PFADD);
     reply_int(ex->reply, 1);
 }
 
@@ -129,7 +129,7 @@ static void count_one(struct exec *ex)
     if (string_edit_begin(&edit, ex->txn, &s.ref, 0, false) != OK)
         return; /* the remembered count is a convenience */
     hll_set_cached(edit.bytes, count);
-    string_edit_end(&edit, NULL);
+    string_edit_end(&edit, EVENT_NONE);
 }
 
 /* Raises the registers to those of all keys. False: an error was answered. */
@@ -175,7 +175,7 @@ void cmd_pfmerge(struct exec *ex)
             hll_edit_raise(&edit, (struct hll_point){i, registers[i]},
                            store_settings.hll_sparse_max_bytes);
     hll_drop_cached((char *)edit.bytes);
-    put_edit(ex, &s, &edit, "pfadd");
+    put_edit(ex, &s, &edit, EVENT_PFADD);
     reply_ok(ex->reply);
 }
 
@@ -190,7 +190,7 @@ static bool densify(struct exec *ex, struct sketch *s)
         return false;
     hll_edit_init(&edit, s->value);
     hll_edit_densify(&edit);
-    put_edit(ex, s, &edit, NULL);
+    put_edit(ex, s, &edit, EVENT_NONE);
     s->value = entry_string(s->ref.entry, s->scratch);
     return true;
 }

@@ -17,7 +17,7 @@ static void delete_keys(struct exec *ex, bool lazy)
         struct ref ref;
         if (!txn_find(ex->txn, &ex->keys[i], &ref))
             continue;
-        txn_delete(ex->txn, &ref, lazy, "del");
+        txn_delete(ex->txn, &ref, lazy, EVENT_DEL);
         deleted++;
     }
     reply_int(ex->reply, deleted);
@@ -60,7 +60,7 @@ void cmd_type(struct exec *ex)
 /* Every lookup may expire a key or move buckets, so a ref is found again when another lookup came
  * after it. */
 static void move_entry(struct txn *t, int db, const struct key *from, const struct key *to,
-                       const char *left, const char *arrived)
+                       enum event left, enum event arrived)
 {
     struct ref source, target;
     txn_find(t, from, &source);
@@ -91,8 +91,8 @@ void cmd_rename(struct exec *ex)
     if (!may_rename(ex, false))
         return;
     if (txn_find(t, &ex->keys[1], &target))
-        txn_delete(t, &target, store_settings.lazyfree_lazy_server_del, NULL);
-    move_entry(t, t->db->id, &ex->keys[0], &ex->keys[1], "rename_from", "rename_to");
+        txn_delete(t, &target, store_settings.lazyfree_lazy_server_del, EVENT_NONE);
+    move_entry(t, t->db->id, &ex->keys[0], &ex->keys[1], EVENT_RENAME_FROM, EVENT_RENAME_TO);
     reply_ok(ex->reply);
 }
 
@@ -104,7 +104,7 @@ void cmd_renamenx(struct exec *ex)
         return;
     bool taken = txn_find(t, &ex->keys[1], &target);
     if (!taken)
-        move_entry(t, t->db->id, &ex->keys[0], &ex->keys[1], "rename_from", "rename_to");
+        move_entry(t, t->db->id, &ex->keys[0], &ex->keys[1], EVENT_RENAME_FROM, EVENT_RENAME_TO);
     reply_int(ex->reply, !taken);
 }
 
@@ -124,7 +124,7 @@ void cmd_move(struct exec *ex)
     }
     bool movable = txn_find(t, key, &ref) && !txn_find_in(t, db, key, &ref);
     if (movable)
-        move_entry(t, db, key, key, "move_from", "move_to");
+        move_entry(t, db, key, key, EVENT_MOVE_FROM, EVENT_MOVE_TO);
     reply_int(ex->reply, movable);
 }
 
@@ -168,11 +168,11 @@ void cmd_copy(struct exec *ex)
             reply_int(ex->reply, 0);
             return;
         }
-        txn_delete(t, &target, store_settings.lazyfree_lazy_server_del, NULL);
+        txn_delete(t, &target, store_settings.lazyfree_lazy_server_del, EVENT_NONE);
     }
     txn_find(t, from, &source);
     struct entry *copy = entry_copy(source.entry, to->name, entry_expires(source.entry));
     txn_find_in(t, options.db, to, &target);
-    txn_put(t, &target, copy, "copy_to");
+    txn_put(t, &target, copy, EVENT_COPY_TO);
     reply_int(ex->reply, 1);
 }

@@ -3,8 +3,9 @@
 
 #define ERROR_NOT_POSITIVE "ERR value is out of range, must be positive"
 
-static const char *const push_events[] = {[DEQUE_HEAD] = "lpush", [DEQUE_TAIL] = "rpush"};
-static const char *const pop_events[] = {[DEQUE_HEAD] = "lpop", [DEQUE_TAIL] = "rpop"};
+static const enum event push_events[] = {[DEQUE_HEAD] = EVENT_LPUSH, [DEQUE_TAIL] = EVENT_RPUSH};
+
+static const enum event pop_events[] = {[DEQUE_HEAD] = EVENT_LPOP, [DEQUE_TAIL] = EVENT_RPOP};
 
 /* ---- arguments ---- */
 
@@ -135,7 +136,7 @@ void cmd_rpushx(struct exec *ex)
 /* ---- pop ---- */
 
 /* The same when all elements go: they leave with the list, not one by one under the lock. */
-static void remove_all(struct exec *ex, struct ref *ref, const char *event)
+static void remove_all(struct exec *ex, struct ref *ref, enum event event)
 {
     txn_edit(ex->txn, ref);
     txn_commit(ex->txn, ref, event);
@@ -381,7 +382,7 @@ void cmd_lset(struct exec *ex)
     list_will_grow(ref.entry, &ex->argv[3], 1);
     deque_set(d, &it, ex->argv[3]);
     list_shrunk(ref.entry);
-    txn_commit(ex->txn, &ref, "lset");
+    txn_commit(ex->txn, &ref, EVENT_LSET);
     reply_ok(ex->reply);
 }
 
@@ -399,7 +400,7 @@ void cmd_ltrim(struct exec *ex)
     struct range keep = clip(start, stop, d->len);
     uint64_t behind = d->len - keep.first - keep.count;
     if (keep.count == 0) {
-        remove_all(ex, &ref, "ltrim");
+        remove_all(ex, &ref, EVENT_LTRIM);
         return;
     }
     if (keep.count == d->len)
@@ -407,5 +408,5 @@ void cmd_ltrim(struct exec *ex)
     txn_edit(ex->txn, &ref);
     deque_delete_range(d, 0, keep.first);
     deque_delete_range(d, -(int64_t)behind, behind);
-    list_edit_commit_removal(ex, &ref, "ltrim");
+    list_edit_commit_removal(ex, &ref, EVENT_LTRIM);
 }

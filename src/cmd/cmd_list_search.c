@@ -25,7 +25,7 @@ void cmd_linsert(struct exec *ex)
     txn_edit(ex->txn, &ref);
     list_will_grow(ref.entry, &ex->argv[4], 1);
     (after ? deque_insert_after : deque_insert_before)(d, &search.it, ex->argv[4]);
-    txn_commit(ex->txn, &ref, "linsert");
+    txn_commit(ex->txn, &ref, EVENT_LINSERT);
     reply_int(ex->reply, (int64_t)d->len);
 }
 
@@ -49,7 +49,7 @@ void cmd_lrem(struct exec *ex)
     uint64_t limit = count == 0 ? UINT64_MAX : count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
     txn_edit(ex->txn, &ref);
     uint64_t removed = list_search_delete(&search, d, limit);
-    list_edit_commit_removal(ex, &ref, "lrem");
+    list_edit_commit_removal(ex, &ref, EVENT_LREM);
     reply_int(ex->reply, (int64_t)removed);
 }
 

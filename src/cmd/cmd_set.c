@@ -58,12 +58,12 @@ HOT void cmd_sadd(struct exec *ex)
     else
         txn_add(ex->txn, &ref, TYPE_SET, s.encoding, s.root);
     if (added)
-        txn_commit(ex->txn, &ref, "sadd");
+        txn_commit(ex->txn, &ref, EVENT_SADD);
     reply_int(ex->reply, (int64_t)added);
 }
 
 /* Reports a removal, and deletes the key when nothing is left. */
-static void commit_removal(struct exec *ex, struct ref *ref, const struct set *s, const char *event)
+static void commit_removal(struct exec *ex, struct ref *ref, const struct set *s, enum event event)
 {
     txn_commit(ex->txn, ref, event);
     if (set_len(s) == 0)
@@ -86,7 +86,7 @@ void cmd_srem(struct exec *ex)
         }
         set_store(ref.entry, s);
         if (removed)
-            commit_removal(ex, &ref, &s, "srem");
+            commit_removal(ex, &ref, &s, EVENT_SREM);
     }
     reply_int(ex->reply, removed);
 }
@@ -167,7 +167,7 @@ static void move_into(struct exec *ex, struct set_member *m)
         s = set_create(m, 1);
         set_add(&s, m);
         txn_add(ex->txn, &ref, TYPE_SET, s.encoding, s.root);
-        txn_commit(ex->txn, &ref, "sadd");
+        txn_commit(ex->txn, &ref, EVENT_SADD);
         return;
     }
     txn_edit(ex->txn, &ref);
@@ -175,7 +175,7 @@ static void move_into(struct exec *ex, struct set_member *m)
     bool added = set_add(&s, m);
     set_store(ref.entry, s);
     if (added)
-        txn_commit(ex->txn, &ref, "sadd");
+        txn_commit(ex->txn, &ref, EVENT_SADD);
 }
 
 /* Takes the member out of the source; false when it is not there. */
@@ -187,7 +187,7 @@ static bool move_out(struct exec *ex, struct ref *ref, struct set_member *m)
     txn_edit(ex->txn, ref);
     set_remove(&s, m);
     set_store(ref->entry, s);
-    commit_removal(ex, ref, &s, "srem");
+    commit_removal(ex, ref, &s, EVENT_SREM);
     return true;
 }
 

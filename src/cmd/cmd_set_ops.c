@@ -83,7 +83,7 @@ void cmd_sdiff(struct exec *ex)
 /* ---- stored ---- */
 
 /* The result becomes the value of the first key, or the key goes when the result is empty. */
-static void publish(struct exec *ex, struct set result, const char *event)
+static void publish(struct exec *ex, struct set result, enum event event)
 {
     struct ref ref;
     uint64_t len = set_len(&result);
@@ -93,7 +93,7 @@ static void publish(struct exec *ex, struct set result, const char *event)
     } else {
         set_destroy(result);
         if (exists)
-            txn_delete(ex->txn, &ref, false, "del");
+            txn_delete(ex->txn, &ref, false, EVENT_DEL);
     }
     reply_int(ex->reply, (int64_t)len);
 }
@@ -103,7 +103,7 @@ void cmd_sinterstore(struct exec *ex)
     struct sources src;
     if (!sources_open(ex, 1, &src))
         return;
-    publish(ex, set_intersection(src.sets, src.count), "sinterstore");
+    publish(ex, set_intersection(src.sets, src.count), EVENT_SINTERSTORE);
     sources_close(&src);
 }
 
@@ -112,7 +112,7 @@ void cmd_sunionstore(struct exec *ex)
     struct sources src;
     if (!sources_open(ex, 1, &src))
         return;
-    publish(ex, set_union(src.sets, src.count), "sunionstore");
+    publish(ex, set_union(src.sets, src.count), EVENT_SUNIONSTORE);
     sources_close(&src);
 }
 
@@ -121,7 +121,7 @@ void cmd_sdiffstore(struct exec *ex)
     struct sources src;
     if (!sources_open(ex, 1, &src))
         return;
-    publish(ex, set_difference(src.sets, src.count), "sdiffstore");
+    publish(ex, set_difference(src.sets, src.count), EVENT_SDIFFSTORE);
     sources_close(&src);
 }
 

@@ -36,7 +36,7 @@ HOT static void pop_one(struct exec *ex)
     log_removal(ex, &m);
     set_remove(&s, &m);
     set_store(ref.entry, s);
-    txn_commit(ex->txn, &ref, "spop");
+    txn_commit(ex->txn, &ref, EVENT_SPOP);
     if (set_len(&s) == 0)
         txn_delete_empty(ex->txn, &ref);
 }
@@ -50,7 +50,7 @@ static void pop_all(struct exec *ex, struct ref *ref, const struct set *s)
     while (set_iter_next(&it, &m))
         reply_member(ex->reply, &m);
     log_deletion(ex);
-    txn_commit(ex->txn, ref, "spop");
+    txn_commit(ex->txn, ref, EVENT_SPOP);
     txn_delete_empty(ex->txn, ref);
 }
 
@@ -105,7 +105,7 @@ static void pop_some(struct exec *ex, struct ref *ref, struct set *s, uint64_t c
     set_store(ref->entry, *s);
     if (rest.root)
         set_release(rest);
-    txn_commit(ex->txn, ref, "spop");
+    txn_commit(ex->txn, ref, EVENT_SPOP);
 }
 
 static void pop_many(struct exec *ex)

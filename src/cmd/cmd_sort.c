@@ -307,11 +307,11 @@ static void store_results(struct exec *ex, struct sorting *s)
     bool exists = find_key(ex, s->query.store, &key, &ref);
     uint64_t len = d->len;
     if (len) {
-        txn_set_collection(ex->txn, &ref, TYPE_LIST, list_encoding(d), d, "sortstore");
+        txn_set_collection(ex->txn, &ref, TYPE_LIST, list_encoding(d), d, EVENT_SORTSTORE);
     } else {
         list_destroy(d);
         if (exists)
-            txn_delete(ex->txn, &ref, false, "del");
+            txn_delete(ex->txn, &ref, false, EVENT_DEL);
     }
     reply_int(ex->reply, (int64_t)len);
 }

@@ -145,9 +145,9 @@ static void log_set(struct exec *ex, const struct set_request *r)
 /* Sets the value and commits; the expiry is an event of its own. */
 static void store_value(struct exec *ex, struct ref *ref, const struct set_request *r)
 {
-    txn_set_string(ex->txn, ref, r->value, r->expire_ms, "set");
+    txn_set_string(ex->txn, ref, r->value, r->expire_ms, EVENT_SET);
     if (r->expire_ms >= 0)
-        txn_commit(ex->txn, ref, "expire");
+        txn_commit(ex->txn, ref, EVENT_EXPIRE);
     if (r->expire_ms >= 0 || r->flags & SET_GET)
         log_set(ex, r);
 }
@@ -190,7 +190,7 @@ HOT void cmd_set(struct exec *ex)
         return;
     }
     txn_find(ex->txn, &ex->keys[0], &ref);
-    txn_set_string(ex->txn, &ref, ex->argv[2], TTL_NONE, "set");
+    txn_set_string(ex->txn, &ref, ex->argv[2], TTL_NONE, EVENT_SET);
     reply_ok(ex->reply);
 }
 
@@ -209,7 +209,7 @@ void cmd_setnx(struct exec *ex)
     struct ref ref;
     bool found = txn_find(ex->txn, &ex->keys[0], &ref);
     if (!found)
-        txn_set_string(ex->txn, &ref, ex->argv[2], TTL_NONE, "set");
+        txn_set_string(ex->txn, &ref, ex->argv[2], TTL_NONE, EVENT_SET);
     reply_int(ex->reply, !found);
 }
 
@@ -226,7 +226,7 @@ void cmd_getset(struct exec *ex)
 static void delete_read(struct exec *ex, struct ref *ref, bool lazy)
 {
     struct slice argv[2] = {SLICE("DEL"), ex->keys[0].name};
-    txn_delete(ex->txn, ref, lazy, "del");
+    txn_delete(ex->txn, ref, lazy, EVENT_DEL);
     effect_command(ex->txn, argv, 2);
 }
 
@@ -261,7 +261,7 @@ static void change_expiry(struct exec *ex, struct ref *ref, const struct set_req
     if (r->expire_ms < 0 && !entry_expires(ref->entry))
         return;
     txn_set_expire(ex->txn, ref, r->expire_ms);
-    txn_commit(ex->txn, ref, r->expire_ms < 0 ? "persist" : "expire");
+    txn_commit(ex->txn, ref, r->expire_ms < 0 ? EVENT_PERSIST : EVENT_EXPIRE);
     log_expiry(ex, r->expire_ms);
 }
 
@@ -357,7 +357,7 @@ static void set_all(struct exec *ex)
         struct ref ref;
         prefetch_group(ex, i);
         txn_find(ex->txn, &ex->keys[i], &ref);
-        txn_set_string(ex->txn, &ref, ex->argv[2 * i + 2], TTL_NONE, "set");
+        txn_set_string(ex->txn, &ref, ex->argv[2 * i + 2], TTL_NONE, EVENT_SET);
     }
 }
 

@@ -22,7 +22,7 @@ HOT static void add_integer(struct exec *ex, int64_t delta)
         fail(ex, "ERR increment or decrement would overflow");
         return;
     }
-    txn_set_int(ex->txn, &ref, value, "incrby");
+    txn_set_int(ex->txn, &ref, value, EVENT_INCRBY);
     reply_int(ex->reply, value);
 }
 
@@ -72,7 +72,7 @@ void cmd_incrbyfloat(struct exec *ex)
         return;
     }
     struct slice sum = slice_make(text, num_format_long_double(text, value));
-    txn_set_text(ex->txn, &ref, sum, 0, "incrbyfloat");
+    txn_set_text(ex->txn, &ref, sum, 0, EVENT_INCRBYFLOAT);
     /* explicit: another machine's arithmetic or printing may differ */
     struct slice effect[4] = {SLICE("SET"), ex->keys[0].name, sum, SLICE("KEEPTTL")};
     effect_command(ex->txn, effect, 4);
@@ -93,7 +93,7 @@ static bool add_length(struct exec *ex, size_t a, size_t b, size_t *out)
 
 /* Puts bytes at an offset and answers the new length. */
 static void write_at(struct exec *ex, struct ref *ref, size_t offset, struct slice bytes,
-                     bool slack, const char *event)
+                     bool slack, enum event event)
 {
     struct string_edit edit;
     if (string_edit_begin(&edit, ex->txn, ref, offset + bytes.len, slack) != OK) {
@@ -112,13 +112,13 @@ void cmd_append(struct exec *ex)
     if (!find_typed(ex, 0, TYPE_STRING, &ref))
         return;
     if (!ref.entry) {
-        txn_set_string(ex->txn, &ref, suffix, TTL_NONE, "append");
+        txn_set_string(ex->txn, &ref, suffix, TTL_NONE, EVENT_APPEND);
         reply_int(ex->reply, (int64_t)suffix.len);
         return;
     }
     size_t old_len = entry_string_len(ref.entry), len;
     if (add_length(ex, old_len, suffix.len, &len))
-        write_at(ex, &ref, old_len, suffix, true, "append");
+        write_at(ex, &ref, old_len, suffix, true, EVENT_APPEND);
 }
 
 void cmd_setrange(struct exec *ex)
@@ -140,5 +140,5 @@ void cmd_setrange(struct exec *ex)
         return;
     }
     if (add_length(ex, (size_t)offset, bytes.len, &len))
-        write_at(ex, &ref, (size_t)offset, bytes, ref.entry != NULL, "setrange");
+        write_at(ex, &ref, (size_t)offset, bytes, ref.entry != NULL, EVENT_SETRANGE);
 }

@@ -17,7 +17,7 @@ void zset_reply_span(struct exec *ex, const struct zset *z, struct zset_span spa
         zset_reply_item(ex, &item, scores);
 }
 
-void zset_finish(struct exec *ex, struct ref *ref, const struct zset *z, const char *event)
+void zset_finish(struct exec *ex, struct ref *ref, const struct zset *z, enum event event)
 {
     zset_store(ref->entry, z);
     txn_commit(ex->txn, ref, event);
@@ -25,7 +25,7 @@ void zset_finish(struct exec *ex, struct ref *ref, const struct zset *z, const c
         txn_delete_empty(ex->txn, ref);
 }
 
-void zset_publish(struct exec *ex, struct zset *z, const char *event)
+void zset_publish(struct exec *ex, struct zset *z, enum event event)
 {
     struct ref ref;
     size_t len = zset_len(z);
@@ -35,7 +35,7 @@ void zset_publish(struct exec *ex, struct zset *z, const char *event)
     } else {
         zset_destroy(z);
         if (exists)
-            txn_delete(ex->txn, &ref, false, "del");
+            txn_delete(ex->txn, &ref, false, EVENT_DEL);
     }
     reply_int(ex->reply, (int64_t)len);
 }
@@ -116,7 +116,7 @@ static void add_one(struct exec *ex, const struct adding *a, double score)
     if (z.root)
         zset_store(ref.entry, &z); /* it may have left the packed form without a change */
     if (result == ZSET_ADDED || result == ZSET_UPDATED)
-        txn_commit(ex->txn, &ref, a->rules & ZSET_INCR ? "zincr" : "zadd");
+        txn_commit(ex->txn, &ref, a->rules & ZSET_INCR ? EVENT_ZINCR : EVENT_ZADD);
     if (result == ZSET_NAN)
         fail(ex, "ERR resulting score is not a number (NaN)");
     else if (!(a->rules & ZSET_INCR))
@@ -147,7 +147,7 @@ static void add_many(struct exec *ex, const struct adding *a, double *scores)
     if (z.root)
         zset_store(ref.entry, &z);
     if (added + updated)
-        txn_commit(ex->txn, &ref, "zadd");
+        txn_commit(ex->txn, &ref, EVENT_ZADD);
     reply_int(ex->reply, a->count_changes ? added + updated : added);
 }
 
@@ -189,7 +189,7 @@ void cmd_zrem(struct exec *ex)
         for (uint32_t i = 2; i < ex->argc && zset_len(&z); i++)
             removed += zset_remove(&z, ex->argv[i]);
         if (removed)
-            zset_finish(ex, &ref, &z, "zrem");
+            zset_finish(ex, &ref, &z, EVENT_ZREM);
     }
     reply_int(ex->reply, removed);
 }

@@ -135,14 +135,15 @@ static struct zset compute(struct operation *o)
 
 static void finish(struct exec *ex, struct operation *o)
 {
-    static const char *const events[] = {"zunionstore", "zinterstore", "zdiffstore"};
+    static const enum event stored[] = {EVENT_ZUNIONSTORE, EVENT_ZINTERSTORE, EVENT_ZDIFFSTORE};
+
     if (o->op == OP_COUNT) {
         reply_int(ex->reply, (int64_t)zset_inter_count(o->sources, o->count, (size_t)o->limit));
         return;
     }
     struct zset result = compute(o);
     if (o->store) {
-        zset_publish(ex, &result, events[o->op]);
+        zset_publish(ex, &result, stored[o->op]);
         return;
     }
     zset_reply_span(ex, &result, zset_all(&result), false, o->scores);

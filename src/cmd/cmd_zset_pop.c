@@ -12,7 +12,7 @@ static size_t popped(const struct zset *z, int64_t count)
 /* Takes `count` > 0 members out, after they have been answered. */
 static void drop_popped(struct exec *ex, struct ref *ref, struct zset *z, size_t count, bool max)
 {
-    const char *event = max ? "zpopmax" : "zpopmin";
+    enum event event = max ? EVENT_ZPOPMAX : EVENT_ZPOPMIN;
     size_t len = zset_len(z);
     txn_edit(ex->txn, ref);
     if (count == len) { /* freed whole, elsewhere when it is large */

@@ -202,7 +202,7 @@ void cmd_zrangestore(struct exec *ex)
     struct zset result = zset_create(span.count, 0);
     if (span.count)
         copy_span(&result, &source, span);
-    zset_publish(ex, &result, "zrangestore");
+    zset_publish(ex, &result, EVENT_ZRANGESTORE);
 }
 
 /* ---- counted and removed ---- */
@@ -231,7 +231,7 @@ void cmd_zlexcount(struct exec *ex)
     answer_count(ex, ZSET_BY_LEX);
 }
 
-static void remove_range(struct exec *ex, enum zset_order by, const char *event)
+static void remove_range(struct exec *ex, enum zset_order by, enum event event)
 {
     struct ref ref;
     struct zset_range range;
@@ -255,15 +255,15 @@ static void remove_range(struct exec *ex, enum zset_order by, const char *event)
 
 void cmd_zremrangebyrank(struct exec *ex)
 {
-    remove_range(ex, ZSET_BY_RANK, "zremrangebyrank");
+    remove_range(ex, ZSET_BY_RANK, EVENT_ZREMRANGEBYRANK);
 }
 
 void cmd_zremrangebyscore(struct exec *ex)
 {
-    remove_range(ex, ZSET_BY_SCORE, "zremrangebyscore");
+    remove_range(ex, ZSET_BY_SCORE, EVENT_ZREMRANGEBYSCORE);
 }
 
 void cmd_zremrangebylex(struct exec *ex)
 {
-    remove_range(ex, ZSET_BY_LEX, "zremrangebylex");
+    remove_range(ex, ZSET_BY_LEX, EVENT_ZREMRANGEBYLEX);
 }

@@ -8,7 +8,7 @@ bool list_edit_elements_fit(struct exec *ex, uint32_t from)
     return true;
 }
 
-void list_edit_commit_removal(struct exec *ex, struct ref *ref, const char *event)
+void list_edit_commit_removal(struct exec *ex, struct ref *ref, enum event event)
 {
     txn_commit(ex->txn, ref, event);
     if (unlikely(list_of(ref->entry)->len == 0))

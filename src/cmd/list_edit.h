@@ -10,4 +10,4 @@
 bool list_edit_elements_fit(struct exec *ex, uint32_t from) MUST_USE;
 /* After elements were removed from an edited list: commits, deletes a list that is empty, settles
  * the encoding. */
-void list_edit_commit_removal(struct exec *ex, struct ref *ref, const char *event);
+void list_edit_commit_removal(struct exec *ex, struct ref *ref, enum event event);

@@ -213,7 +213,7 @@ static void populate_one(struct exec *ex, struct slice prefix, int64_t n, char *
         if (value)
             memcpy(value, text, MIN(len, size));
         txn_set_string(ex->txn, &ref, value ? slice_make(value, size) : slice_make(text, len),
-                       TTL_NONE, NULL);
+                       TTL_NONE, EVENT_NONE);
     }
     buf_deinit(&name);
 }

@@ -240,7 +240,7 @@ static bool evict_key(struct txn *t, const struct evict_candidate *c,
     ref.entry = table_find(&ref.part->table, c->hash, has_hash, &c->hash, &ref.pos);
     if (is_still_good(c, strategy, ref.entry, t->now_ms)) {
         key.name = entry_key(ref.entry);
-        e = txn_take(t, &ref, "evicted");
+        e = txn_take(t, &ref, EVENT_EVICTED);
         effect_command(t, (struct slice[]){SLICE("DEL"), key.name}, 2);
         stat_add(&t->stats->value[STAT_EVICTED], 1);
     }

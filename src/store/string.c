@@ -69,7 +69,7 @@ enum err string_edit_begin(struct string_edit *edit, struct txn *t, struct ref *
     return err;
 }
 
-void string_edit_end(struct string_edit *edit, const char *event)
+void string_edit_end(struct string_edit *edit, enum event event)
 {
     if (edit->in_place)
         txn_commit(edit->txn, edit->ref, event);

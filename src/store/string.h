@@ -28,7 +28,7 @@ struct string_edit {
 enum err string_edit_begin(struct string_edit *edit, struct txn *t, struct ref *ref, size_t min_len,
                            bool slack) MUST_USE;
 /* Makes the result the value and commits it. */
-void string_edit_end(struct string_edit *edit, const char *event);
+void string_edit_end(struct string_edit *edit, enum event event);
 
 /* The integer that a string value reads as; a missing key is 0. False: it is none. */
 bool string_read_int(const struct entry *e, int64_t *out) MUST_USE;

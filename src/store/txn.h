@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "store/event.h"
 #include "store/keyspace.h"
 
 #include <setjmp.h>
@@ -101,10 +102,10 @@ bool txn_find_read(struct txn *t, const struct key *key, struct ref *out);
 /* The same in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 
-/* Announce a change, and report it. Events are Redis's notification names ("set", "lpush" …); NULL:
+/* Announce a change, and report it. EVENT_NONE:
  * watchers and the log hear of it, subscribers do not (a key that gives way to RENAME or COPY). */
 void txn_edit(struct txn *t, const struct ref *ref);
-void txn_commit(struct txn *t, const struct ref *ref, const char *event);
+void txn_commit(struct txn *t, const struct ref *ref, enum event event);
 
 enum {
     TTL_NONE = -1,
@@ -113,32 +114,32 @@ enum {
 
 /* Sets a string value, whatever was there, with an expiry in absolute ms, TTL_NONE or TTL_KEEP. */
 void txn_set_string(struct txn *t, struct ref *ref, struct slice text, int64_t expire_ms,
-                    const char *event);
+                    enum event event);
 /* The same with an integer, TTL kept: the result of a counter. */
-void txn_set_int(struct txn *t, struct ref *ref, int64_t value, const char *event);
+void txn_set_int(struct txn *t, struct ref *ref, int64_t value, enum event event);
 /* The same with a text that stays one even when it reads as an integer; `flags`: 0, or ENTRY_RAW
  * after an edit. */
 void txn_set_text(struct txn *t, struct ref *ref, struct slice text, uint8_t flags,
-                  const char *event);
+                  enum event event);
 /* Puts a blob as the value (takes the reference), TTL kept: in-place edits of strings, always
  * "raw". */
-void txn_set_blob(struct txn *t, struct ref *ref, struct blob *blob, const char *event);
+void txn_set_blob(struct txn *t, struct ref *ref, struct blob *blob, enum event event);
 /* Adds a missing key with a collection root. Edits; the caller commits when it has filled it. */
 void txn_add(struct txn *t, struct ref *ref, enum value_type type, enum encoding encoding,
              void *root);
 /* Sets a filled collection as the value, whatever was there, without an expiry: the result of a
  * …STORE command. */
 void txn_set_collection(struct txn *t, struct ref *ref, enum value_type type,
-                        enum encoding encoding, void *root, const char *event);
+                        enum encoding encoding, void *root, enum event event);
 /* Takes the key out and drops its value. */
-void txn_delete(struct txn *t, struct ref *ref, bool lazy, const char *event);
-/* Deletes a collection that became empty: without `event`, as "del". */
+void txn_delete(struct txn *t, struct ref *ref, bool lazy, enum event event);
+/* Deletes a collection that became empty: reported as EVENT_DEL. */
 void txn_delete_empty(struct txn *t, struct ref *ref);
 /* Takes the entry out without destroying it: RENAME, MOVE. The expiry time, if any, is kept in the
  * entry, out of the heap. */
-struct entry *txn_take(struct txn *t, struct ref *ref, const char *event);
+struct entry *txn_take(struct txn *t, struct ref *ref, enum event event);
 /* Puts a taken entry (or a new one) under the ref's key, which must be missing; takes the entry. */
-void txn_put(struct txn *t, struct ref *ref, struct entry *e, const char *event);
+void txn_put(struct txn *t, struct ref *ref, struct entry *e, enum event event);
 /* Absolute expiry in ms, or TTL_NONE. Edits; the caller commits with its own event. */
 void txn_set_expire(struct txn *t, struct ref *ref, int64_t when_ms);
 

@@ -71,7 +71,7 @@ static inline void fixture_set(struct fixture *f, int db, const char *prefix, in
     struct key key = fixture_key(f, prefix, number);
     struct ref ref;
     fixture_begin(f, db, &key, &ref);
-    txn_set_string(&f->txn, &ref, value, expire_ms, "set");
+    txn_set_string(&f->txn, &ref, value, expire_ms, EVENT_SET);
     txn_end(&f->txn, NULL, 0);
 }
 

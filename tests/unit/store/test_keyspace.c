@@ -90,7 +90,7 @@ static void do_set(struct world *w, struct ref *ref, struct twin *t)
     char text[VALUE_MAX];
     struct slice value = model_value(&w->rng, text, VALUE_MAX);
     int64_t when = rng_below(&w->rng, 3) ? random_deadline(w) : TTL_KEEP;
-    txn_set_string(&w->txn, ref, value, when, "set");
+    txn_set_string(&w->txn, ref, value, when, EVENT_SET);
     if (when != TTL_KEEP || !t->inside)
         t->when_ms = when == TTL_KEEP ? TTL_NONE : when;
     t->inside = true;
@@ -101,7 +101,7 @@ static void do_set(struct world *w, struct ref *ref, struct twin *t)
 static void do_set_int(struct world *w, struct ref *ref, struct twin *t)
 {
     int64_t value = model_number(&w->rng);
-    txn_set_int(&w->txn, ref, value, "incrby");
+    txn_set_int(&w->txn, ref, value, EVENT_INCRBY);
     if (!t->inside)
         t->when_ms = TTL_NONE;
     t->inside = true;
@@ -114,7 +114,7 @@ static void do_expire(struct world *w, struct ref *ref, struct twin *t)
         return;
     t->when_ms = random_deadline(w);
     txn_set_expire(&w->txn, ref, t->when_ms);
-    txn_commit(&w->txn, ref, "expire");
+    txn_commit(&w->txn, ref, EVENT_EXPIRE);
 }
 
 /* The value moves to another name or database, over whatever is there. */
@@ -131,14 +131,14 @@ static void do_move(struct world *w, int db, const struct key *from, uint32_t n)
     txn_unlock(t);
     txn_lock(t, keys, 2);
     if (txn_find_in(t, other, &keys[1], &ref))
-        txn_delete(t, &ref, false, NULL);
+        txn_delete(t, &ref, false, EVENT_NONE);
     w->twins[other][m].inside = false;
     if (txn_find(t, &keys[0], &ref)) {
         bool copy = rng_below(&w->rng, 2);
         struct entry *e = copy ? entry_copy(ref.entry, keys[1].name, entry_expires(ref.entry))
-                               : txn_take(t, &ref, "rename_from");
+                               : txn_take(t, &ref, EVENT_RENAME_FROM);
         txn_find_in(t, other, &keys[1], &ref);
-        txn_put(t, &ref, e, "rename_to");
+        txn_put(t, &ref, e, EVENT_RENAME_TO);
         w->twins[other][m] = w->twins[db][n];
         w->twins[db][n].inside = copy;
     }
@@ -183,7 +183,7 @@ static void one_key(struct world *w)
         break;
     case 6:
         if (ref.entry)
-            txn_delete(&w->txn, &ref, false, "del");
+            txn_delete(&w->txn, &ref, false, EVENT_DEL);
         t->inside = false;
         break;
     default:
@@ -293,7 +293,7 @@ static void expiry_is_exact(void **state)
     txn_begin(&w.txn, 0, false);
     txn_lock(&w.txn, &key, 1);
     assert_false(txn_find_read(&w.txn, &key, &ref));
-    txn_set_string(&w.txn, &ref, SLICE("v"), START_MS + 5, "set");
+    txn_set_string(&w.txn, &ref, SLICE("v"), START_MS + 5, EVENT_SET);
     w.txn.now_ms = START_MS + 5;
     assert_true(txn_find_read(&w.txn, &key, &ref));
     w.txn.now_ms = START_MS + 6;
@@ -325,7 +325,7 @@ static void add_one(struct txn *t, const struct key *key)
 {
     struct ref ref;
     int64_t value = txn_find(t, key, &ref) ? entry_int(ref.entry) : 0;
-    txn_set_int(t, &ref, value + 1, "incrby");
+    txn_set_int(t, &ref, value + 1, EVENT_INCRBY);
 }
 
 /* Two counters under their shards' locks; sometimes a walk that reads every key of a shard. */

@@ -21,7 +21,7 @@ static void write_at(struct fixture *f, size_t offset, struct slice bytes, bool 
     open_key(f, &key, &ref);
     assert_int_equal(string_edit_begin(&edit, &f->txn, &ref, offset + bytes.len, slack), OK);
     memcpy(edit.bytes + offset, bytes.ptr, bytes.len);
-    string_edit_end(&edit, "setrange");
+    string_edit_end(&edit, EVENT_SETRANGE);
     txn_end(&f->txn, NULL, 0);
 }
 

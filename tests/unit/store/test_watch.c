@@ -42,7 +42,7 @@ static void delete_key(struct fixture *f, int db, int number)
     struct ref ref;
     fixture_begin(f, db, &key, &ref);
     if (ref.entry)
-        txn_delete(&f->txn, &ref, false, "del");
+        txn_delete(&f->txn, &ref, false, EVENT_DEL);
     txn_end(&f->txn, NULL, 0);
 }
 
@@ -225,7 +225,7 @@ static void *race(void *arg)
         bool lost = watch_decide(t, &w);
         if (!lost) {
             txn_find(t, &key, &ref);
-            txn_set_int(t, &ref, seen + 1, "incrby");
+            txn_set_int(t, &ref, seen + 1, EVENT_INCRBY);
         }
         txn_end(t, NULL, 0);
         watch_clear(t, &w);

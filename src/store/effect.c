@@ -1,0 +1,82 @@
+#include "store/txn_internal.h"
+
+static void encode_command(struct buf *out, const struct slice *argv, uint32_t argc)
+{
+    buf_printf(out, "*%u\r\n", argc);
+    for (uint32_t i = 0; i < argc; i++) {
+        buf_printf(out, "$%zu\r\n", argv[i].len);
+        buf_append(out, argv[i].ptr, argv[i].len);
+        buf_append(out, "\r\n", 2);
+    }
+}
+
+static void encode_select(struct buf *out, int db)
+{
+    char text[NUM_INT64_MAX_LEN];
+    struct slice number = slice_make(text, num_format_int64(text, db));
+    encode_command(out, (struct slice[]){SLICE("SELECT"), number}, 2);
+}
+
+/* Adds a command on a database, with a SELECT when the one before was on another (MOVE, COPY,
+ * EXEC). */
+static void put_effect(struct txn *t, const struct db *db, const struct slice *argv, uint32_t argc)
+{
+    struct effects *e = &t->effects;
+    if (!e->commands++)
+        e->first_db = e->db = db->id;
+    if (e->db != db->id)
+        encode_select(&e->text, db->id);
+    e->db = db->id;
+    encode_command(&e->text, argv, argc);
+}
+
+void effect_command(struct txn *t, const struct slice *argv, uint32_t argc)
+{
+    t->effects.replaced = true;
+    if (txn_logs(t))
+        put_effect(t, t->db, argv, argc);
+}
+
+void effect_suppress(struct txn *t)
+{
+    t->effects.suppressed = true;
+}
+
+void effect_del(struct txn *t, const struct db *db, struct slice key)
+{
+    if (txn_logs(t))
+        put_effect(t, db, (struct slice[]){SLICE("DEL"), key}, 2);
+}
+
+COLD void effect_verbatim(struct txn *t, const struct slice *argv, uint32_t argc)
+{
+    if (t->dirty && argc && !t->effects.replaced && !t->effects.suppressed)
+        put_effect(t, t->db, argv, argc);
+}
+
+/* One record: it leaves the reader in the database where it started. */
+COLD void effect_write(struct txn *t, const struct slice *argv, uint32_t argc)
+{
+    struct effects *e = &t->effects;
+    effect_verbatim(t, argv, argc);
+    if (e->commands && e->db != e->first_db)
+        encode_select(&e->text, e->first_db);
+    if (e->opening && e->commands > 1)
+        encode_command(&e->text, (struct slice[]){SLICE("EXEC")}, 1);
+    else
+        buf_consume(&e->text, e->opening);
+    if (e->commands)
+        t->ks->sink->write(t->ks->sink->arg, e->first_db, buf_slice(&e->text));
+    buf_clear(&e->text);
+    e->commands = 0;
+    e->opening = 0;
+}
+
+void txn_group(struct txn *t)
+{
+    struct effects *e = &t->effects;
+    if (!txn_logs(t) || e->commands)
+        return;
+    encode_command(&e->text, (struct slice[]){SLICE("MULTI")}, 1);
+    e->opening = buf_len(&e->text);
+}

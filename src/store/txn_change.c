@@ -1,0 +1,365 @@
+#include "base/assert.h"
+#include "store/access.h"
+#include "store/txn_internal.h"
+#include "store/value.h"
+#include "store/watch.h"
+
+static void count_key(struct txn *t, struct db *db, unsigned shard, int64_t delta)
+{
+    struct key_counts *c = &t->stats->counts[db->id];
+    int64_t keys = atomic_load_explicit(&c->keys, memory_order_relaxed);
+    atomic_store_explicit(&c->keys, keys + delta, memory_order_relaxed);
+    uint64_t used = db_part(db, shard)->table.used, bit = (uint64_t)1 << (shard % 64);
+    if (unlikely(delta > 0 && used == 1))
+        atomic_fetch_or_explicit(&db->nonempty[shard / 64], bit, memory_order_relaxed);
+    else if (unlikely(used == 0))
+        atomic_fetch_and_explicit(&db->nonempty[shard / 64], ~bit, memory_order_relaxed);
+}
+
+static void count_expire(struct txn *t, const struct db *db, int64_t delta)
+{
+    struct key_counts *c = &t->stats->counts[db->id];
+    int64_t expires = atomic_load_explicit(&c->expires, memory_order_relaxed);
+    atomic_store_explicit(&c->expires, expires + delta, memory_order_relaxed);
+}
+
+static void entry_moved(void *entry, uint32_t position)
+{
+    entry_set_heap_position(entry, position);
+}
+
+static void heap_add(struct txn *t, struct db *db, unsigned shard, struct entry *e, int64_t when_ms)
+{
+    memcpy(entry_expire_at(e), &when_ms, 8);
+    heap_push(&db_part(db, shard)->expires, MEM_DATA, when_ms, e, entry_moved);
+    _Atomic int64_t *next = &t->ks->shards[shard].next_expire_ms;
+    if (when_ms < atomic_load_explicit(next, memory_order_relaxed))
+        atomic_store_explicit(next, when_ms, memory_order_relaxed);
+    count_expire(t, db, 1);
+}
+
+static void heap_drop(struct txn *t, struct db *db, unsigned shard, struct entry *e)
+{
+    heap_remove(&db_part(db, shard)->expires, MEM_DATA, entry_heap_position(e), entry_moved);
+    count_expire(t, db, -1);
+}
+
+/* The entry moved in memory: its places must know. */
+static void replace_entry(struct ref *ref, struct entry *e)
+{
+    ref->entry = e;
+    table_pos_set(ref->pos, e);
+    if (entry_expires(e))
+        ref->part->expires.items[entry_heap_position(e)].item = e;
+}
+
+struct db *ref_db(const struct txn *t, const struct ref *ref)
+{
+    struct db *db = t->db;
+    unsigned shard = ref_shard(t, ref);
+    if (likely(ref->part == db_part(db, shard)))
+        return db;
+    for (int i = 0; i < t->ks->db_count; i++) {
+        db = &t->ks->dbs[i];
+        if (atomic_load_explicit(&db->parts, memory_order_acquire) &&
+            ref->part == db_part(db, shard))
+            return db;
+    }
+    ASSERT(!"ref of an unknown database");
+    return NULL;
+}
+
+static struct entry *unlink_entry(struct txn *t, struct ref *ref)
+{
+    unsigned shard = ref_shard(t, ref);
+    struct db *db = ref_db(t, ref);
+    struct entry *e = ref->entry;
+    if (entry_expires(e))
+        heap_drop(t, db, shard, e);
+    table_remove(&ref->part->table, ref->key->hash, ref->pos, entry_hash);
+    count_key(t, db, shard, -1);
+    ref->entry = NULL;
+    return e;
+}
+
+/* Tells who watches the key that it has changed. */
+INLINE void tell_watchers(struct txn *t, const struct ref *ref)
+{
+    const struct shard *s = &t->ks->shards[ref_shard(t, ref)];
+    if (unlikely(atomic_load_explicit(&s->watchers, memory_order_relaxed) != NULL))
+        watch_touch(t, ref_db(t, ref)->id, ref->key);
+}
+
+void txn_expire(struct txn *t, struct ref *ref)
+{
+    txn_edit(t, ref);
+    effect_del(t, ref_db(t, ref), entry_key(ref->entry));
+    tell_watchers(t, ref);
+    entry_release(unlink_entry(t, ref), true);
+    stat_add(&t->stats->value[STAT_EXPIRED], 1);
+    stat_add(&t->stats->value[STAT_CHANGES], 1);
+}
+
+void txn_edit(struct txn *t, const struct ref *ref)
+{
+    sched_point();
+    DASSERT(t->exclusive || t->held_count > 0);
+    (void)ref;
+    (void)t;
+}
+
+HOT void txn_commit(struct txn *t, const struct ref *ref, enum event event)
+{
+    sched_point();
+    (void)event;
+    tell_watchers(t, ref);
+    t->dirty++;
+    stat_add(&t->stats->value[STAT_CHANGES], 1);
+}
+
+static void drop_value(struct entry *e)
+{
+    enum encoding encoding = entry_encoding(e);
+    if (encoding != ENC_INLINE && encoding != ENC_INT)
+        value_release(entry_type(e), encoding, entry_pointer(e));
+}
+
+static void put_new(struct txn *t, struct ref *ref, struct entry *e, int64_t expire_ms)
+{
+    unsigned shard = ref_shard(t, ref);
+    struct db *db = ref_db(t, ref);
+    entry_set_access(e, access_is_lfu() ? access_lfu_new(t->now_ms) : t->access_clock);
+    ref->pos = table_insert(&ref->part->table, ref->key->hash, e, entry_hash);
+    ref->entry = e;
+    count_key(t, db, shard, 1);
+    if (expire_ms >= 0)
+        heap_add(t, db, shard, e, expire_ms);
+}
+
+/* Brings the entry to a shape and an expiry; its value bytes are the caller's to fill. */
+static void reshape(struct txn *t, struct ref *ref, enum value_type type, struct value_shape shape,
+                    int64_t expire_ms)
+{
+    struct entry *e = ref->entry;
+    struct db *db = ref_db(t, ref);
+    unsigned shard = ref_shard(t, ref);
+    bool had = entry_expires(e), expires = expire_ms == TTL_KEEP ? had : expire_ms >= 0;
+    drop_value(e);
+    if (had && expire_ms != TTL_KEEP)
+        heap_drop(t, db, shard, e);
+    struct entry *shaped = entry_reshape(e, shape, expires, false);
+    shaped->type_encoding = (uint8_t)((shaped->type_encoding & 0xf0) | type);
+    shaped->flags &= (uint8_t)~ENTRY_RAW;
+    if (expires && expire_ms != TTL_KEEP) {
+        ref->entry = shaped;
+        table_pos_set(ref->pos, shaped);
+        heap_add(t, db, shard, shaped, expire_ms);
+    } else if (shaped != e) {
+        replace_entry(ref, shaped);
+    }
+}
+
+HOT static void put_string(struct txn *t, struct ref *ref, struct value_shape shape,
+                           struct slice text, int64_t expire_ms)
+{
+    txn_edit(t, ref);
+    if (ref->entry) {
+        reshape(t, ref, TYPE_STRING, shape, expire_ms);
+    } else {
+        struct entry *e = entry_create(ref->key->name, TYPE_STRING, shape, expire_ms >= 0);
+        put_new(t, ref, e, expire_ms);
+    }
+    entry_fill_string(ref->entry, shape, text);
+}
+
+HOT void txn_set_string(struct txn *t, struct ref *ref, struct slice text, int64_t expire_ms,
+                        enum event event)
+{
+    put_string(t, ref, value_shape_string(text), text, expire_ms);
+    txn_commit(t, ref, event);
+}
+
+HOT void txn_set_int(struct txn *t, struct ref *ref, int64_t value, enum event event)
+{
+    struct entry *e = ref->entry;
+    if (likely(e && entry_encoding(e) == ENC_INT)) {
+        txn_edit(t, ref);
+        memcpy(entry_value(e), &value, 8);
+        txn_commit(t, ref, event);
+        return;
+    }
+    struct value_shape shape = {ENC_INT, 8, value};
+    put_string(t, ref, shape, SLICE(""), TTL_KEEP);
+    txn_commit(t, ref, event);
+}
+
+void txn_set_text(struct txn *t, struct ref *ref, struct slice text, uint8_t flags,
+                  enum event event)
+{
+    bool fits = text.len <= ENTRY_INLINE_MAX;
+    struct value_shape shape = {fits ? ENC_INLINE : ENC_BLOB, fits ? text.len : 8, 0};
+    put_string(t, ref, shape, text, TTL_KEEP);
+    ref->entry->flags |= flags;
+    txn_commit(t, ref, event);
+}
+
+void txn_set_blob(struct txn *t, struct ref *ref, struct blob *blob, enum event event)
+{
+    struct value_shape shape = {ENC_BLOB, 8, 0};
+    txn_edit(t, ref);
+    if (ref->entry && entry_encoding(ref->entry) == ENC_BLOB) {
+        if (entry_pointer(ref->entry) != blob)
+            blob_unref(entry_pointer(ref->entry));
+    } else if (ref->entry) {
+        reshape(t, ref, TYPE_STRING, shape, TTL_KEEP);
+    } else {
+        put_new(t, ref, entry_create(ref->key->name, TYPE_STRING, shape, false), TTL_NONE);
+    }
+    entry_set_pointer(ref->entry, blob);
+    txn_commit(t, ref, event);
+}
+
+void txn_add(struct txn *t, struct ref *ref, enum value_type type, enum encoding encoding,
+             void *root)
+{
+    ASSERT(!ref->entry);
+    txn_edit(t, ref);
+    struct entry *e =
+        entry_create(ref->key->name, type, (struct value_shape){encoding, 8, 0}, false);
+    entry_set_pointer(e, root);
+    put_new(t, ref, e, TTL_NONE);
+}
+
+void txn_set_collection(struct txn *t, struct ref *ref, enum value_type type,
+                        enum encoding encoding, void *root, enum event event)
+{
+    struct value_shape shape = {encoding, 8, 0};
+    txn_edit(t, ref);
+    if (ref->entry)
+        reshape(t, ref, type, shape, TTL_NONE);
+    else
+        put_new(t, ref, entry_create(ref->key->name, type, shape, false), TTL_NONE);
+    entry_set_pointer(ref->entry, root);
+    txn_commit(t, ref, event);
+}
+
+void txn_delete(struct txn *t, struct ref *ref, bool lazy, enum event event)
+{
+    txn_edit(t, ref);
+    entry_release(unlink_entry(t, ref), lazy);
+    txn_commit(t, ref, event);
+}
+
+void txn_delete_empty(struct txn *t, struct ref *ref)
+{
+    txn_edit(t, ref);
+    entry_release(unlink_entry(t, ref), true);
+}
+
+struct entry *txn_take(struct txn *t, struct ref *ref, enum event event)
+{
+    txn_edit(t, ref);
+    struct entry *e = unlink_entry(t, ref);
+    txn_commit(t, ref, event);
+    return e;
+}
+
+void txn_put(struct txn *t, struct ref *ref, struct entry *e, enum event event)
+{
+    ASSERT(!ref->entry);
+    txn_edit(t, ref);
+    int64_t expire_ms = entry_expire_ms(e);
+    if (!slice_equal(entry_key(e), ref->key->name)) {
+        struct value_shape shape = {entry_encoding(e),
+                                    entry_encoding(e) == ENC_INLINE ? e->inline_len : 8, 0};
+        struct entry *renamed = entry_create(ref->key->name, entry_type(e), shape, expire_ms >= 0);
+        renamed->flags |= e->flags & ENTRY_RAW;
+        memcpy(entry_value(renamed), entry_value(e), shape.bytes);
+        entry_free(e);
+        e = renamed;
+    }
+    put_new(t, ref, e, expire_ms);
+    txn_commit(t, ref, event);
+}
+
+void txn_set_expire(struct txn *t, struct ref *ref, int64_t when_ms)
+{
+    struct entry *e = ref->entry;
+    struct db *db = ref_db(t, ref);
+    unsigned shard = ref_shard(t, ref);
+    txn_edit(t, ref);
+    if (entry_expires(e))
+        heap_drop(t, db, shard, e);
+    if (entry_expires(e) != (when_ms >= 0)) {
+        enum encoding encoding = entry_encoding(e);
+        struct value_shape shape = {encoding, encoding == ENC_INLINE ? e->inline_len : 8, 0};
+        e = entry_reshape(e, shape, when_ms >= 0, true);
+        ref->entry = e;
+        table_pos_set(ref->pos, e);
+    }
+    if (when_ms >= 0)
+        heap_add(t, db, shard, e, when_ms);
+}
+
+void txn_flush(struct txn *t, int db, bool lazy)
+{
+    ASSERT(t->exclusive);
+    for (int i = 0; i < t->ks->db_count; i++)
+        if (db == i || db < 0) {
+            watch_flush(t, i);
+            keyspace_flush(t->ks, i, lazy);
+        }
+    t->dirty++;
+    stat_add(&t->stats->value[STAT_CHANGES], 1);
+}
+
+void txn_swap(struct txn *t, int a, int b)
+{
+    ASSERT(t->exclusive);
+    watch_swap(t, a, b);
+    keyspace_swap(t->ks, a, b);
+    t->dirty++;
+    stat_add(&t->stats->value[STAT_CHANGES], 1);
+}
+
+static void expire_top(struct txn *t, struct db *db, struct part *part)
+{
+    struct entry *e = heap_peek(&part->expires)->item;
+    struct key key = key_make(entry_key(e));
+    struct ref ref = {.key = &key, .part = part};
+    ref.entry = table_find(&part->table, key.hash, entry_has_key, &key.name, &ref.pos);
+    ASSERT(ref.entry == e);
+    t->db = db;
+    txn_expire(t, &ref);
+}
+
+/* Expires what is due in one database; returns when the next key is. */
+static int64_t expire_part(struct txn *t, struct db *db, unsigned shard, unsigned *budget)
+{
+    struct part *part = db_part(db, shard);
+    const struct heap_item *top;
+    t->db = db;
+    while ((top = heap_peek(&part->expires)) && top->when < t->now_ms && *budget) {
+        expire_top(t, db, part);
+        --*budget;
+    }
+    if (unlikely(txn_logs(t)))
+        effect_write(t, NULL, 0);
+    return top ? top->when : INT64_MAX;
+}
+
+bool txn_expire_shard(struct txn *t, unsigned shard, unsigned budget)
+{
+    int64_t next = INT64_MAX;
+    txn_begin(t, 0, false); /* whatever the last command was */
+    txn_lock_shard(t, shard);
+    for (int i = 0; i < t->ks->db_count; i++) {
+        struct db *db = &t->ks->dbs[i];
+        if (atomic_load_explicit(&db->parts, memory_order_acquire))
+            next = MIN(next, expire_part(t, db, shard, &budget));
+    }
+    /* under the lock that whoever adds an earlier one takes */
+    atomic_store_explicit(&t->ks->shards[shard].next_expire_ms, next, memory_order_relaxed);
+    txn_unlock(t);
+    return budget == 0;
+}

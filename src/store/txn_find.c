@@ -1,0 +1,152 @@
+#include "base/assert.h"
+#include "store/access.h"
+#include "store/txn_internal.h"
+#include "store/value.h"
+
+COLD static void unheld(struct txn *t)
+{
+    stat_add(&t->stats->value[STAT_KEYSPEC], 1);
+#ifdef DEBUG_CHECKS
+    ASSERT(!"a key was looked up whose shard is not held: its command's key spec is wrong");
+#endif
+    ASSERT(t->restartable && t->dirty == 0);
+    longjmp(t->keyspec_unwind, 1);
+}
+
+INLINE void assert_held(struct txn *t, unsigned shard)
+{
+    if (likely(atomic_load_explicit(&t->ks->shards[shard].holder, memory_order_relaxed) ==
+               t->self + 1) ||
+        likely(t->exclusive || !txn_locks(shard)))
+        return;
+    unheld(t);
+}
+
+INLINE bool find_in(struct txn *t, struct db *db, const struct key *key, struct ref *out)
+{
+    unsigned shard = keyspace_shard_of(t->ks, key->hash);
+    assert_held(t, shard);
+    out->key = key;
+    out->part = db_part(db, shard);
+    if (unlikely(table_rehashing(&out->part->table)))
+        table_step(&out->part->table, entry_hash);
+    out->entry = table_find(&out->part->table, key->hash, entry_has_key, &key->name, &out->pos);
+    if (!out->entry)
+        return false;
+    if (unlikely(entry_expires(out->entry)) && t->now_ms > entry_expire_ms(out->entry)) {
+        txn_expire(t, out);
+        return false;
+    }
+    return true;
+}
+
+INLINE void touch(struct txn *t, struct entry *e)
+{
+    if (likely(!access_is_lfu()))
+        entry_set_access(e, t->access_clock);
+    else
+        access_lfu_touch(e, t->now_ms, &t->rng);
+}
+
+HOT bool txn_find(struct txn *t, const struct key *key, struct ref *out)
+{
+    if (!find_in(t, t->db, key, out))
+        return false;
+    if (likely(!t->no_touch))
+        touch(t, out->entry);
+    return true;
+}
+
+HOT bool txn_find_read(struct txn *t, const struct key *key, struct ref *out)
+{
+    bool found = txn_find(t, key, out);
+    stat_add(&t->stats->value[found ? STAT_HITS : STAT_MISSES], 1);
+    return found;
+}
+
+bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out)
+{
+    return find_in(t, keyspace_db(t->ks, db), key, out);
+}
+
+/* A hint, so a busy lock is not waited for; a lone thread needs none (a locked instruction would
+ * wait for the loads before it and undo the overlap of misses that prefetching is for). */
+INLINE bool peek_begin(struct txn *t, struct lock *lock)
+{
+    return t->ks->gates.count == 1 || lock_try(lock);
+}
+
+INLINE void peek_end(struct txn *t, struct lock *lock)
+{
+    if (t->ks->gates.count != 1)
+        lock_release(lock);
+}
+
+void txn_prefetch_bucket(struct txn *t, const struct db *db, uint64_t hash)
+{
+    unsigned shard = keyspace_shard_of(t->ks, hash);
+    struct lock *lock = &t->ks->shards[shard].lock;
+    if (!peek_begin(t, lock))
+        return;
+    table_prefetch_bucket(&db_part(db, shard)->table, hash);
+    peek_end(t, lock);
+}
+
+void txn_prefetch_entry(struct txn *t, const struct db *db, uint64_t hash)
+{
+    unsigned shard = keyspace_shard_of(t->ks, hash);
+    struct lock *lock = &t->ks->shards[shard].lock;
+    if (!peek_begin(t, lock))
+        return;
+    __builtin_prefetch(table_peek(&db_part(db, shard)->table, hash));
+    peek_end(t, lock);
+}
+
+/* The caller may look at the shard. */
+static const struct table *members_of(const struct txn *t, const struct db *db,
+                                      const struct key *key)
+{
+    struct table_pos pos;
+    const struct part *part = db_part(db, keyspace_shard_of(t->ks, key->hash));
+    const struct entry *e = table_find(&part->table, key->hash, entry_has_key, &key->name, &pos);
+    const struct value_ops *ops = e ? value_ops[entry_type(e)] : NULL;
+    return ops && ops->members ? ops->members(entry_encoding(e), entry_pointer(e)) : NULL;
+}
+
+bool txn_prefetch_member_bucket(struct txn *t, const struct db *db, const struct key *key,
+                                struct slice member, uint64_t *hash)
+{
+    struct lock *lock = &t->ks->shards[keyspace_shard_of(t->ks, key->hash)].lock;
+    if (!peek_begin(t, lock))
+        return false;
+    const struct table *members = members_of(t, db, key);
+    if (members) {
+        *hash = hash_slice(member);
+        table_prefetch_bucket(members, *hash);
+    }
+    peek_end(t, lock);
+    return members != NULL;
+}
+
+void txn_prefetch_member(struct txn *t, const struct db *db, const struct key *key, uint64_t hash)
+{
+    struct lock *lock = &t->ks->shards[keyspace_shard_of(t->ks, key->hash)].lock;
+    if (!peek_begin(t, lock))
+        return;
+    const struct table *members = members_of(t, db, key);
+    if (members)
+        __builtin_prefetch(table_peek(members, hash));
+    peek_end(t, lock);
+}
+
+void txn_prefetch_held(struct txn *t, const struct key *keys, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned shard = keyspace_shard_of(t->ks, keys[i].hash);
+        table_prefetch_bucket(&db_part(t->db, shard)->table, keys[i].hash);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned shard = keyspace_shard_of(t->ks, keys[i].hash);
+        __builtin_prefetch(table_peek(&db_part(t->db, shard)->table, keys[i].hash));
+    }
+}
