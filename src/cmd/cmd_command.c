@@ -374,7 +374,8 @@ static void list_key(void *arg, uint32_t index, uint16_t flags)
 {
     struct key_lister *l = arg;
     struct reply *r = l->ex->reply;
-    if (flags & KEY_NOT_KEY)
+    bool no_key = l->cmd->id == CMD_ID_migrate && index == 3 && !l->argv[3].len; /* KEYS follows */
+    if (flags & KEY_NOT_KEY || no_key)
         return;
     l->shown++;
     if (l->with_flags)

@@ -548,6 +548,16 @@ COLD static void suspend(struct run *run, enum run_result why)
     pause_hold(run->thread, run->conn);
 }
 
+/* The command has left its connection held and comes again: it has said nothing yet. */
+COLD static void take_back(struct run *run)
+{
+    struct server_thread *t = run->thread;
+    t->postponed = false;
+    output_rewind(t->reply.out, t->mark);
+    run->session->reply_mode = t->postponed_reply_mode;
+    run->calls--;
+}
+
 /* Runs plans[t->at …] until the end or until something stops it. */
 static void run_batch(struct run *run, const struct planned *plans, const struct request *requests,
                       uint32_t count)
@@ -568,7 +578,10 @@ static void run_batch(struct run *run, const struct planned *plans, const struct
             return;
         }
         if (unlikely(stops_batch(run))) {
-            t->at++;
+            if (t->postponed)
+                take_back(run);
+            else
+                t->at++;
             return;
         }
     }

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/effects_file.h"
+#include "server/migrate.h"
 #include "server/server_internal.h"
 #include "store/value.h"
 
@@ -275,6 +276,7 @@ void server_destroy(struct server *s)
 {
     for (unsigned i = 0; i < s->thread_count; i++)
         s->threads[i]->raised = false; /* nobody is left to be woken */
+    migrate_stop(s);                   /* its last messages need the mailboxes */
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
     pubsub_deinit(&s->pubsub);
