@@ -141,6 +141,26 @@ void server_stop(struct server *s)
 static void signal_ready(struct source *self, unsigned bits)
 {
     struct server *s = container_of(self, struct server, signal_source);
+static void exit_now(int number)
+{
+    (void)number;
+    _exit(1);
+}
+
+/* From here on a further signal ends the process at once: who insists does not want to wait for
+ * clients, long commands or workers. The main thread, which alone gets signals. */
+static void let_signals_end_us(void)
+{
+    sigset_t set;
+    signal(SIGTERM, exit_now);
+    signal(SIGINT, exit_now);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Reads one signal: a second one that waits behind it meets exit_now(). */
     struct signalfd_siginfo info;
     while (read(self->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         log_warning("Received %s scheduling shutdown...",
@@ -265,6 +285,7 @@ int server_run(struct server *s)
     acceptor_call_end(s);
     listeners_close(s);
     for (unsigned i = 0; i < started; i++)
+    let_signals_end_us();
         reactor_stop(&s->threads[i]->net.reactor);
     for (unsigned i = 0; i < started; i++)
         pthread_join(s->threads[i]->net.reactor.thread, NULL);
