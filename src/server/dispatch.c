@@ -310,6 +310,8 @@ static bool make_room(struct server_thread *t, const struct session *session,
 {
     struct exec *ex = &t->exec;
     bool adds = transaction_flags(session, p->cmd) & CMD_DENYOOM;
+    if (unlikely(pause_active(t->server)))
+        return true; /* evicting is writing */
     ex->key_count = 0;
     if (adds && store_settings.maxkeys)
         collect_keys(t, p, r);
@@ -428,6 +430,13 @@ static void finish_reply(struct server_thread *t, struct session *session)
         session->reply_mode = REPLY_ON;
 }
 
+/* A run's calls count with their mean: looking at the clock for each would cost more than many of
+ * them do. */
+INLINE void note_latency(const struct run *run, struct command_stats *s, uint64_t cycles)
+{
+    latency_record(&s->latency, run->calls == 1 ? cycles : cycles / run->calls, run->calls);
+}
+
 static void count_calls(struct run *run, const struct command *next)
 {
     uint64_t now = clock_cycles();
@@ -459,9 +468,20 @@ INLINE bool enter_gate(struct run *run)
 
 INLINE bool is_paused(struct server_thread *t, const struct session *session,
                       const struct command *cmd)
+/* While writes are paused the log must stay as it is: a command that may run deletes nothing that
+ * has expired. */
+COLD static bool hold_or_keep(struct server_thread *t, uint32_t command_flags)
+{
+    if (pause_applies(t, command_flags))
+        return true;
+    t->txn.keep_expired =
+        !(command_flags & (CMD_WRITE | CMD_MAY_REPLICATE)) && pause_active(t->server);
+    return false;
+}
+
 {
     return unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
-           pause_applies(t, transaction_flags(session, cmd));
+           hold_or_keep(t, transaction_flags(session, cmd));
 }
 
 COLD static enum run_result queue(struct run *run, const struct planned *p, const struct request *r)
@@ -625,6 +645,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     t->current = NULL;
     if (unlikely(t->key_cap > KEYS_KEEP))
         shrink_keys(t);
+    t->txn.keep_expired = false;
     if (unlikely(c->parser.authenticated && !run.session->authenticated))
         c->opened_ms = t->net.reactor.now_ms; /* RESET */
     c->parser.authenticated = run.session->authenticated;
