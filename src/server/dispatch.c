@@ -444,6 +444,8 @@ static void count_calls(struct run *run, const struct command *next)
         struct command_stats *s = &run->thread->stats[run->counting->id];
         stat_bump(&s->calls, run->calls);
         stat_bump(&s->cycles, now - run->started);
+        if (likely(atomic_load_explicit(&server_settings.latency_tracking, memory_order_relaxed)))
+            note_latency(run, s, now - run->started);
     }
     run->counting = next;
     run->calls = 0;
@@ -466,8 +468,6 @@ INLINE bool enter_gate(struct run *run)
     return run->inside;
 }
 
-INLINE bool is_paused(struct server_thread *t, const struct session *session,
-                      const struct command *cmd)
 /* While writes are paused the log must stay as it is: a command that may run deletes nothing that
  * has expired. */
 COLD static bool hold_or_keep(struct server_thread *t, uint32_t command_flags)
@@ -479,6 +479,8 @@ COLD static bool hold_or_keep(struct server_thread *t, uint32_t command_flags)
     return false;
 }
 
+INLINE bool is_paused(struct server_thread *t, const struct session *session,
+                      const struct command *cmd)
 {
     return unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
            hold_or_keep(t, transaction_flags(session, cmd));
@@ -643,9 +645,9 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     if (likely(run.inside))
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;
+    t->txn.keep_expired = false;
     if (unlikely(t->key_cap > KEYS_KEEP))
         shrink_keys(t);
-    t->txn.keep_expired = false;
     if (unlikely(c->parser.authenticated && !run.session->authenticated))
         c->opened_ms = t->net.reactor.now_ms; /* RESET */
     c->parser.authenticated = run.session->authenticated;

@@ -115,6 +115,9 @@ static void destroy_thread(struct server_thread *t)
     push_deliver(&t->push, t);
     net_thread_deinit(&t->net);
     push_hub_deinit(&t->push);
+    for (int id = 0; id < COMMAND_COUNT; id++)
+        if (t->stats[id].latency)
+            latency_destroy(t->stats[id].latency);
     txn_deinit(&t->txn);
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));
@@ -138,9 +141,6 @@ void server_stop(struct server *s)
     reactor_stop(&s->acceptor);
 }
 
-static void signal_ready(struct source *self, unsigned bits)
-{
-    struct server *s = container_of(self, struct server, signal_source);
 static void exit_now(int number)
 {
     (void)number;
@@ -161,8 +161,11 @@ static void let_signals_end_us(void)
 }
 
 /* Reads one signal: a second one that waits behind it meets exit_now(). */
+static void signal_ready(struct source *self, unsigned bits)
+{
+    struct server *s = container_of(self, struct server, signal_source);
     struct signalfd_siginfo info;
-    while (read(self->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+    if (read(self->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         log_warning("Received %s scheduling shutdown...",
                     info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
         server_stop(s);
@@ -282,10 +285,10 @@ int server_run(struct server *s)
         log_notice("Ready to accept connections tcp");
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
+    let_signals_end_us();
     acceptor_call_end(s);
     listeners_close(s);
     for (unsigned i = 0; i < started; i++)
-    let_signals_end_us();
         reactor_stop(&s->threads[i]->net.reactor);
     for (unsigned i = 0; i < started; i++)
         pthread_join(s->threads[i]->net.reactor.thread, NULL);

@@ -8,6 +8,7 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
+#include "server/latency.h"
 #include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
@@ -33,6 +34,7 @@ enum engine_status {
 
 struct command_stats { /* of one command on one thread; read by others */
     _Atomic uint64_t calls, cycles, rejected, failed;
+    _Atomic(struct latency *) latency; /* NULL before the first call */
 };
 
 struct error_stat { /* of one code on one thread; the code never changes once it is counted in
