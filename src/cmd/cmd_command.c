@@ -382,7 +382,7 @@ static void list_key(void *arg, uint32_t index, uint16_t flags)
         reply_array(r, 2);
     reply_bulk(r, l->argv[index]);
     if (l->with_flags)
-        reply_key_flags(r, real_flags(l, flags));
+        reply_key_flags(r, real_flags(l, flags) & ~(uint32_t)KEY_INCOMPLETE);
 }
 
 static bool check_getkeys(const struct key_lister *l)
