@@ -3,8 +3,10 @@
 #include "base/assert.h"
 
 enum {
-    SHRINK_PERCENT = 13
-}; /* below this fill the array is halved at least */
+    SHRINK_PERCENT = 13,               /* below this fill the array is halved at least */
+    MAPPED_LOG2 = 12,                  /* arrays from here on (256 KB) are pages of their own … */
+    RELEASE_BUCKETS = 1 << MAPPED_LOG2 /* … and go back in such pieces while they are emptied */
+};
 
 static uint64_t array_len(const struct table *t, int array)
 {
@@ -13,13 +15,27 @@ static uint64_t array_len(const struct table *t, int array)
 
 static struct table_bucket *array_alloc(uint8_t log2)
 {
-    return mem_zalloc(MEM_DATA, sizeof(struct table_bucket) << log2);
+    size_t size = sizeof(struct table_bucket) << log2;
+    return log2 >= MAPPED_LOG2 ? mem_map(MEM_DATA, size) : mem_zalloc(MEM_DATA, size);
 }
 
 static void array_free(struct table *t, int array)
 {
-    mem_free(MEM_DATA, t->buckets[array], sizeof(struct table_bucket) << t->log2[array]);
+    size_t size = sizeof(struct table_bucket) << t->log2[array];
+    if (t->log2[array] >= MAPPED_LOG2)
+        mem_unmap(MEM_DATA, t->buckets[array], size);
+    else
+        mem_free(MEM_DATA, t->buckets[array], size);
     t->buckets[array] = NULL;
+}
+
+/* The buckets before rehash_at are empty: a large array does not wait for its last one to be moved,
+ * so that growth costs little more memory than the new array, and no long munmap() at its end. */
+static void release_moved(struct table *t)
+{
+    if (unlikely(t->rehash_at % RELEASE_BUCKETS == 0) && t->log2[0] >= MAPPED_LOG2)
+        mem_unmap_part(&t->buckets[0][t->rehash_at - RELEASE_BUCKETS],
+                       RELEASE_BUCKETS * sizeof(struct table_bucket));
 }
 
 static void bucket_put(struct table_bucket *b, unsigned slot, uint8_t fingerprint, void *entry)
@@ -106,6 +122,8 @@ bool table_step(struct table *t, table_hash_fn hash_of)
     chain_free(head);
     if (++t->rehash_at == array_len(t, 0))
         finish_rehash(t);
+    else
+        release_moved(t);
     return true;
 }
 
