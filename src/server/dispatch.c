@@ -243,6 +243,8 @@ static bool make_room(struct server_thread *t, const struct session *session,
 {
     struct exec *ex = &t->exec;
     bool adds = transaction_flags(session, p->cmd) & CMD_DENYOOM;
+    if (unlikely(pause_active(t->server)))
+        return true; /* evicting is writing */
     ex->key_count = 0;
     if (adds && store_settings.maxkeys)
         collect_keys(t, p, r);
@@ -361,6 +363,13 @@ static void finish_reply(struct server_thread *t, struct session *session)
         session->reply_mode = REPLY_ON;
 }
 
+/* A run's calls count with their mean: looking at the clock for each would cost more than many of
+ * them do. */
+INLINE void note_latency(const struct run *run, struct command_stats *s, uint64_t cycles)
+{
+    latency_record(&s->latency, run->calls == 1 ? cycles : cycles / run->calls, run->calls);
+}
+
 static void count_calls(struct run *run, const struct command *next)
 {
     uint64_t now = clock_cycles();
@@ -368,6 +377,8 @@ static void count_calls(struct run *run, const struct command *next)
         struct command_stats *s = &run->thread->stats[run->counting->id];
         stat_bump(&s->calls, run->calls);
         stat_bump(&s->cycles, now - run->started);
+        if (likely(atomic_load_explicit(&server_settings.latency_tracking, memory_order_relaxed)))
+            note_latency(run, s, now - run->started);
     }
     run->counting = next;
     run->calls = 0;
@@ -390,11 +401,22 @@ INLINE bool enter_gate(struct run *run)
     return run->inside;
 }
 
+/* While writes are paused the log must stay as it is: a command that may run deletes nothing that
+ * has expired. */
+COLD static bool hold_or_keep(struct server_thread *t, uint32_t command_flags)
+{
+    if (pause_applies(t, command_flags))
+        return true;
+    t->txn.keep_expired =
+        !(command_flags & (CMD_WRITE | CMD_MAY_REPLICATE)) && pause_active(t->server);
+    return false;
+}
+
 INLINE bool is_paused(struct server_thread *t, const struct session *session,
                       const struct command *cmd)
 {
     return unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
-           pause_applies(t, transaction_flags(session, cmd));
+           hold_or_keep(t, transaction_flags(session, cmd));
 }
 
 COLD static enum run_result queue(struct run *run, const struct planned *p, const struct request *r)
@@ -481,6 +503,16 @@ COLD static void suspend(struct run *run, enum run_result why)
     pause_hold(run->thread, run->conn);
 }
 
+/* The command has left its connection held and comes again: it has said nothing yet. */
+COLD static void take_back(struct run *run)
+{
+    struct server_thread *t = run->thread;
+    t->postponed = false;
+    output_rewind(t->reply.out, t->mark);
+    run->session->reply_mode = t->postponed_reply_mode;
+    run->calls--;
+}
+
 /* Runs plans[t->at …] until the end or until something stops it. */
 static void run_batch(struct run *run, const struct planned *plans, const struct request *requests,
                       uint32_t count)
@@ -501,7 +533,10 @@ static void run_batch(struct run *run, const struct planned *plans, const struct
             return;
         }
         if (unlikely(stops_batch(run))) {
-            t->at++;
+            if (t->postponed)
+                take_back(run);
+            else
+                t->at++;
             return;
         }
     }
@@ -544,6 +579,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     if (likely(run.inside))
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;
+    t->txn.keep_expired = false;
     if (unlikely(t->key_cap > KEYS_KEEP))
         shrink_keys(t);
     if (unlikely(c->parser.authenticated && !run.session->authenticated))

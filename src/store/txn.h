@@ -51,8 +51,10 @@ struct txn {
     uint32_t access_clock; /* what a touched entry's access field gets, but for LFU policies */
     unsigned self;         /* gate index */
     bool exclusive;
-    bool no_touch;    /* leave access clocks alone */
-    bool restartable; /* the planner can run the command again exclusively */
+    bool no_touch;     /* leave access clocks alone */
+    bool restartable;  /* the planner can run the command again exclusively */
+    bool keep_expired; /* what has expired is missing, but not deleted: CLIENT PAUSE WRITE; set for
+                          commands that write nothing */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
     struct store_stats *stats;
