@@ -1,13 +1,14 @@
 /* dispatch.c: from requests to handlers.
  *
- * A batch goes through three stages: look up commands and hash keys; prefetch shard, bucket and
- * entry of all keys; run the commands in order, each under the locks of its keys. The whole batch
- * is inside the gate, left only for exclusive commands. */
+ * A batch is planned (plan.h: commands looked up, keys hashed, memory prefetched), then its
+ * commands run in order, each under the locks of its keys. The whole batch is inside the gate, left
+ * only for exclusive commands. */
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/transaction.h"
 #include "proto/settings.h"
+#include "server/plan.h"
 #include "server/server_internal.h"
 #include "store/access.h"
 
@@ -25,74 +26,6 @@ enum run_result {
     RUN_LATER,   /* when the gate lets it */
     RUN_HELD,    /* when CLIENT PAUSE ends */
 };
-
-struct planned {
-    const struct command *cmd;
-    struct key key; /* of a command with one simple key */
-    bool one_key;
-    uint32_t member_arg; /* 0, or the argument whose hash is member_hash */
-    uint64_t member_hash;
-};
-
-/* ---- stage 1 and 2: look up, hash, prefetch ---- */
-
-INLINE bool has_one_key(const struct command *cmd, const struct request *r)
-{
-    if (!cmd->simple_keys || cmd->first_key >= (int)r->argc)
-        return false;
-    return cmd->first_key == cmd->last_key ||
-           (cmd->last_key == -1 && (int)r->argc - 1 == cmd->first_key);
-}
-
-/* The same two steps for the members that commands on large collections name. */
-static void prefetch_members(struct txn *txn, const struct db *db, const struct request *requests,
-                             uint32_t count, struct planned *plans)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        struct planned *p = &plans[i];
-        const struct request *r = &requests[i];
-        p->member_arg = p->one_key && p->cmd->member_arg < r->argc ? p->cmd->member_arg : 0;
-        if (p->member_arg &&
-            !txn_prefetch_member_bucket(txn, db, &p->key, r->argv[p->member_arg], &p->member_hash))
-            p->member_arg = 0;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        if (plans[i].member_arg)
-            txn_prefetch_member(txn, db, &plans[i].key, plans[i].member_hash);
-}
-
-HOT static void plan(struct server_thread *t, const struct session *session,
-                     const struct request *requests, uint32_t count, struct planned *plans,
-                     bool prefetch)
-{
-    struct db *db = keyspace_db(t->server->ks, session->db);
-    uint32_t keyed = 0, named = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct request *r = &requests[i];
-        struct planned *p = &plans[i];
-        p->cmd = r->argc ? command_lookup(r->argv, r->argc) : NULL;
-        p->one_key = p->cmd && has_one_key(p->cmd, r);
-        p->member_arg = 0;
-        p->member_hash = 0;
-        if (!p->one_key)
-            continue;
-        named += p->cmd->member_arg != 0;
-        p->key = key_make(r->argv[p->cmd->first_key]);
-        txn_prefetch_shard(&t->txn, db, p->key.hash);
-        keyed++;
-    }
-    if (keyed < 2 || !prefetch)
-        return; /* a single miss has nothing to overlap with; outside the gate nothing may be looked
-                   at */
-    for (uint32_t i = 0; i < count; i++)
-        if (plans[i].one_key)
-            txn_prefetch_bucket(&t->txn, db, plans[i].key.hash);
-    for (uint32_t i = 0; i < count; i++)
-        if (plans[i].one_key)
-            txn_prefetch_entry(&t->txn, db, plans[i].key.hash);
-    if (named >= 2)
-        prefetch_members(&t->txn, db, requests, count, plans);
-}
 
 /* ---- the keys of a command ---- */
 
@@ -329,7 +262,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
     return false;
 }
 
-/* ---- stage 3: run ---- */
+/* ---- run ---- */
 
 static bool wants_exclusive(const struct server_thread *t, const struct session *session,
                             const struct command *cmd, const struct request *r)
@@ -630,7 +563,8 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         conn_park(c);
         return 0;
     }
-    plan(t, run.session, requests, count, plans, run.inside);
+    plan_batch(&t->txn, keyspace_db(t->server->ks, run.session->db), requests, count, plans,
+               run.inside);
     if (unlikely(setjmp(
             t->txn.keyspec_unwind))) { /* a wrong key spec: the command at t->at again, alone */
         txn_unlock(&t->txn);
