@@ -1,5 +1,6 @@
 /* Commands on keys of any type: what is there, and away with it or elsewhere. */
 #include "cmd/exec.h"
+#include "store/notify.h"
 #include "store/settings.h"
 #include "store/value.h"
 
@@ -58,15 +59,17 @@ void cmd_type(struct exec *ex)
 }
 
 /* Every lookup may expire a key or move buckets, so a ref is found again when another lookup came
- * after it. */
+ * after it. Both events come when all is done: the new key's own ("new") is first. */
 static void move_entry(struct txn *t, int db, const struct key *from, const struct key *to,
                        enum event left, enum event arrived)
 {
     struct ref source, target;
     txn_find(t, from, &source);
-    struct entry *e = txn_take(t, &source, left);
+    struct entry *e = txn_take(t, &source, EVENT_NONE);
     txn_find_in(t, db, to, &target);
-    txn_put(t, &target, e, arrived);
+    txn_put(t, &target, e, EVENT_NONE);
+    notify_event(t, t->db->id, from, left);
+    notify_event(t, db, to, arrived);
 }
 
 /* False: the source is missing or both are the same key, and that has been answered. */

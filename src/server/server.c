@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/effects_file.h"
+#include "server/events.h"
 #include "server/server_internal.h"
 #include "store/value.h"
 
@@ -77,6 +78,7 @@ static void after_turn(struct reactor *r)
     if (unlikely(atomic_load_explicit(&t->gate_event, memory_order_relaxed)) &&
         atomic_exchange(&t->gate_event, false))
         conn_resume_all(&t->net);
+    prefix_broadcast(t);
     push_deliver(&t->push, t);
     net_thread_end_turn(&t->net);
 }
@@ -111,9 +113,9 @@ static enum err create_thread(struct server *s, unsigned id)
 
 static void destroy_thread(struct server_thread *t)
 {
-    push_deliver(&t->push, t);
     net_thread_deinit(&t->net);
     push_hub_deinit(&t->push);
+    tracking_hub_deinit(&t->tracking);
     txn_deinit(&t->txn);
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));
@@ -228,7 +230,10 @@ enum err server_create(struct server **out)
     commands_init();
     adjust_file_limit();
     pubsub_init(&s->pubsub);
+    prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
+    s->ks->notify = &events_ops;
+    notify_hear(s->ks, HEARD_EVENTS, store_settings.notify_events != 0);
     keyspace_free_later = free_entry_later;
     keyspace_free_parts_later = free_parts_later;
     enum err err = record_effects(s);
@@ -271,13 +276,28 @@ int server_run(struct server *s)
     return started == s->thread_count ? 0 : 1;
 }
 
+/* A message may send another, and that one a third. */
+static void deliver_last(struct server *s)
+{
+    enum {
+        HOPS = 3
+    };
+
+    for (int hop = 0; hop < HOPS; hop++)
+        for (unsigned i = 0; i < s->thread_count; i++)
+            push_deliver(&s->threads[i]->push, s->threads[i]);
+}
+
 void server_destroy(struct server *s)
 {
     for (unsigned i = 0; i < s->thread_count; i++)
         s->threads[i]->raised = false; /* nobody is left to be woken */
+    deliver_last(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
     pubsub_deinit(&s->pubsub);
+    prefixes_deinit(&s->prefixes);
+    readers_clear(s->ks);
     worker_pool_destroy(s->pool);
     keyspace_free_later = NULL;
     keyspace_free_parts_later = NULL;

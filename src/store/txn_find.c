@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "store/access.h"
+#include "store/notify.h"
 #include "store/txn_internal.h"
 #include "store/value.h"
 
@@ -61,6 +62,8 @@ HOT bool txn_find_read(struct txn *t, const struct key *key, struct ref *out)
 {
     bool found = txn_find(t, key, out);
     stat_add(&t->stats->value[found ? STAT_HITS : STAT_MISSES], 1);
+    if (unlikely(!found))
+        notify_event(t, t->db->id, key, EVENT_KEYMISS);
     return found;
 }
 
