@@ -252,6 +252,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
         evict_make_room(&t->evictor, &t->txn, session->db, ex->keys, ex->key_count);
     if (p->cmd->exclusive.reason || p->cmd->id == CMD_ID_exec)
         evict_forget(&t->evictor); /* it may change the limits */
+    push_deliver_before_reply(t); /* the evicted are no work of this command */
     if (verdict == EVICT_FITS || verdict == EVICT_LATER ||
         (!adds && !(queued && verdict == EVICT_FULL_MEMORY)))
         return true;
@@ -292,6 +293,8 @@ INLINE void call(struct server_thread *t, const struct planned *p, const struct 
     if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS))
         txn_lock(&t->txn, ex->keys, ex->key_count);
     p->cmd->handler(ex);
+    if (unlikely(session->tracked))
+        tracking_remember(ex);
     txn_end(&t->txn, r->argv, r->argc);
 }
 
@@ -468,6 +471,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
         likely(admit(t, p->cmd, r, session)) ? execute(run, p, r) : RUN_REFUSED;
     if (unlikely(result == RUN_REFUSED)) {
         finish_reply(t, session);
+        if (unlikely(session->tracked))
+            tracking_after(t, p->cmd);
         count_errors(t, errors);
         transaction_refuse(&t->txn, session, p->cmd);
         if (p->cmd)
@@ -479,6 +484,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
         return result;
     }
     finish_reply(t, session);
+    if (unlikely(session->tracked))
+        tracking_after(t, p->cmd);
     run->calls += result == RUN_DONE;
     run->last_command = (uint16_t)(p->cmd->id + 1);
     if (unlikely(count_errors(t, errors)))
@@ -521,6 +528,8 @@ static void run_batch(struct run *run, const struct planned *plans, const struct
     for (; t->at < count; t->at++) {
         if (unlikely(!requests[t->at].argc))
             continue;
+        if (unlikely(tracking_is_full(t)) && run->inside)
+            tracking_trim(t);
         push_deliver(&t->push, t); /* what was published before, and by the command before */
         enum run_result result = run_one(run, &plans[t->at], &requests[t->at]);
         if (unlikely(result != RUN_DONE)) {

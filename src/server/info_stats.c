@@ -56,9 +56,12 @@ void info_stats(struct server *s, struct buf *out)
                   "slave_expires_tracked_keys:0\r\nactive_defrag_hits:0\r\n"
                   "active_defrag_misses:0\r\nactive_defrag_key_hits:0\r\n"
                   "active_defrag_key_misses:0\r\ntotal_active_defrag_time:0\r\n"
-                  "current_active_defrag_time:0\r\ntracking_total_keys:0\r\n"
-                  "tracking_total_items:0\r\ntracking_total_prefixes:0\r\n"
-                  "unexpected_error_replies:0\r\n");
+                  "current_active_defrag_time:0\r\n");
+    put(out, "tracking_total_keys", readers_keys(s->ks));
+    put(out, "tracking_total_items", atomic_load_explicit(&s->ks->readers, memory_order_relaxed));
+    put(out, "tracking_total_prefixes",
+        atomic_load_explicit(&s->prefixes.count, memory_order_relaxed));
+    put(out, "unexpected_error_replies", 0);
     put(out, "total_error_replies", t.errors);
     put(out, "dump_payload_sanitizations", 0);
     put(out, "total_reads_processed", t.reads);

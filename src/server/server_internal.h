@@ -12,6 +12,7 @@
 #include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
+#include "server/tracking.h"
 #include "store/evict.h"
 #include "store/keyspace.h"
 #include "store/settings.h"
@@ -74,6 +75,7 @@ struct server_thread {
     _Atomic uint32_t held_clients; /* by CLIENT PAUSE */
     struct timer expire_timer;
     struct push_hub push;
+    struct tracking_hub tracking;
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     bool postponed;           /* the command that ran has not answered: it comes again … */
@@ -105,6 +107,7 @@ struct server {
      * ones were in before the password was set; UINT64_MAX: there is none */
     _Atomic uint64_t password_since_id;
     struct pubsub pubsub;
+    struct prefixes prefixes; /* of clients that are tracked by them */
     struct keyspace *ks;
     struct worker_pool *pool;
     struct lock migrate_lock;
@@ -160,6 +163,7 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);
 struct subscriber *client_subscriber(struct conn *c);
+struct tracker *client_tracker(struct conn *c);
 extern const struct conn_ops client_conn_ops;
 
 /* dispatch.c */

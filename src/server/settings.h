@@ -73,6 +73,7 @@ struct server_settings {
     _Atomic int64_t busy_reply_threshold_ms;
     _Atomic int64_t slowlog_log_slower_than_us;
     size_t slowlog_max_len;
+    size_t tracking_table_max_keys; /* 0: no limit */
 
     char *dbfilename, *appendfilename, *appenddirname;
     bool appendonly;
