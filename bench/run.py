@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import features
 import memory
 import report
 import speed
@@ -30,11 +31,13 @@ def arguments():
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--no-speed", action="store_true")
     parser.add_argument("--no-reactors", action="store_true")
+    parser.add_argument("--no-features", action="store_true")
     parser.add_argument("--server", default=os.environ.get("TOKAMAK_SERVER", str(ROOT / "build" / "tokamak-server")))
     parser.add_argument("--output", default=str(ROOT / "bench" / "RESULTS.md"))
     options = parser.parse_args()
     options.server = str(Path(options.server).resolve())
-    options.floor = str(Path(options.server).parent / "bench" / "bench-floor")
+    tools = Path(options.server).parent / "bench"
+    options.floor, options.expiry = str(tools / "bench-floor"), str(tools / "bench-expiry")
     return options
 
 
@@ -82,6 +85,12 @@ def memory_section(options, scale):
     return ["## Memory", "", *report.memory_table(*sizes), "", *report.idle_table(*rates), ""]
 
 
+def feature_section(options, scale):
+    starts = [partial(BenchServer, binary) for binary in (options.server, REDIS)]
+    return ["## Expiry", "", *features.expiry_table(*(features.expiry(s, options.expiry, scale) for s in starts)), "",
+            "## Bitmaps", "", *features.bitcount_table(*(features.bitcount(s, scale) for s in starts)), ""]
+
+
 def made_by(options):
     """The command line without paths, which mean nothing elsewhere."""
     words = ["bench/run.py"] + ["--quick"] * options.quick + [f"--repeat {options.repeat}"] * (options.repeat > 1)
@@ -100,6 +109,9 @@ def sections(options, scale):
         done = speed_section(rows)
     if not options.no_reactors:
         done += reactor_section(options, scale)
+        yield done
+    if not options.no_features:
+        done = done + feature_section(options, scale)
         yield done
     if not options.no_memory:
         yield done + memory_section(options, scale)

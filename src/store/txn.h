@@ -51,8 +51,10 @@ struct txn {
     uint32_t access_clock; /* what a touched entry's access field gets, but for LFU policies */
     unsigned self;         /* gate index */
     bool exclusive;
-    bool no_touch;    /* leave access clocks alone */
-    bool restartable; /* the planner can run the command again exclusively */
+    bool no_touch;     /* leave access clocks alone */
+    bool restartable;  /* the planner can run the command again exclusively */
+    bool keep_expired; /* what has expired is missing, but not deleted: CLIENT PAUSE WRITE; set for
+                          commands that write nothing */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
     struct store_stats *stats;
@@ -97,9 +99,11 @@ void txn_next(struct txn *t, const struct slice *argv, uint32_t argc);
 /* Looks a key up; an expired one is deleted first. Counts no hit or miss, does not touch the clock.
  */
 bool txn_find(struct txn *t, const struct key *key, struct ref *out);
-/* The same for a read: counts a hit or a miss and touches the access clock. */
+/* The same for a read: counts a hit or a miss and touches the access clock; a miss is an event. */
 bool txn_find_read(struct txn *t, const struct key *key, struct ref *out);
-/* The same in another database (COPY, MOVE). */
+/* The same, but a miss is no event: for commands that look at a key from outside. */
+bool txn_find_quietly(struct txn *t, const struct key *key, struct ref *out);
+/* txn_find() in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 
 /* Announce a change, and report it. EVENT_NONE:

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "store/access.h"
+#include "store/notify.h"
 #include "store/txn_internal.h"
 #include "store/value.h"
 
@@ -57,10 +58,23 @@ HOT bool txn_find(struct txn *t, const struct key *key, struct ref *out)
     return true;
 }
 
-HOT bool txn_find_read(struct txn *t, const struct key *key, struct ref *out)
+INLINE bool find_counted(struct txn *t, const struct key *key, struct ref *out)
 {
     bool found = txn_find(t, key, out);
     stat_add(&t->stats->value[found ? STAT_HITS : STAT_MISSES], 1);
+    return found;
+}
+
+bool txn_find_quietly(struct txn *t, const struct key *key, struct ref *out)
+{
+    return find_counted(t, key, out);
+}
+
+HOT bool txn_find_read(struct txn *t, const struct key *key, struct ref *out)
+{
+    bool found = find_counted(t, key, out);
+    if (unlikely(!found))
+        notify_event(t, t->db->id, key, EVENT_KEYMISS);
     return found;
 }
 
