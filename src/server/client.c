@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/transaction.h"
+#include "server/migrate.h"
 #include "server/server_internal.h"
 
 struct client {
@@ -84,8 +85,7 @@ static void look_at(struct server_thread *t, struct conn *c)
     if (atomic_load_explicit(&c->info.kill, memory_order_relaxed)) {
         conn_close(c);
     } else if (c->held) {
-        pause_forget(t, c);
-        conn_release(c); /* whose next command still has to wait is held again */
+        pause_release(t, c); /* whose next command still has to wait is held again */
     }
 }
 
@@ -102,6 +102,7 @@ static void closed(struct conn *c)
         pause_forget(t, c);
     push_forget(client_subscriber(c));
     tracking_forget(t, client_tracker(c));
+    migrate_forget(t, client_session(c));
     if (client_session(c)->transaction)
         transaction_destroy(&t->txn, client_session(c));
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));

@@ -153,9 +153,31 @@ void info_errorstats(struct server *s, struct buf *out)
                        (unsigned long long)sums.items[i].count);
 }
 
-/* Latencies per command are not recorded: the section is there and empty, as with latency-tracking
- * off. */
+/* ---- latencystats ---- */
+
+static void put_percentiles(struct buf *out, int id, const uint64_t sums[LATENCY_BUCKETS])
+{
+    buf_printf(out, "latency_percentiles_usec_%s:", commands[id].full_name);
+    for (size_t i = 0; i < server_settings.percentile_count; i++) {
+        double percent = server_settings.percentiles[i];
+        double us = (double)latency_percentile_ns(sums, percent) / 1000;
+        buf_printf(out, "%sp%.9g=%.3f", i ? "," : "", percent, us);
+    }
+    buf_puts(out, "\r\n");
+}
+
 void info_latencystats(struct server *s, struct buf *out)
 {
     buf_puts(out, "# Latencystats\r\n");
+    if (!server_settings.latency_tracking)
+        return;
+    for (int id = 0; id < COMMAND_COUNT; id++) {
+        uint64_t sums[LATENCY_BUCKETS] = {0};
+        for (unsigned i = 0; i < s->thread_count; i++)
+            latency_add(
+                atomic_load_explicit(&s->threads[i]->stats[id].latency, memory_order_acquire),
+                sums);
+        if (latency_percentile_ns(sums, 100))
+            put_percentiles(out, id, sums);
+    }
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "server/effects_file.h"
 #include "server/events.h"
+#include "server/migrate.h"
 #include "server/server_internal.h"
 #include "store/value.h"
 
@@ -116,6 +117,9 @@ static void destroy_thread(struct server_thread *t)
     net_thread_deinit(&t->net);
     push_hub_deinit(&t->push);
     tracking_hub_deinit(&t->tracking);
+    for (int id = 0; id < COMMAND_COUNT; id++)
+        if (t->stats[id].latency)
+            latency_destroy(t->stats[id].latency);
     txn_deinit(&t->txn);
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));
@@ -139,11 +143,31 @@ void server_stop(struct server *s)
     reactor_stop(&s->acceptor);
 }
 
+static void exit_now(int number)
+{
+    (void)number;
+    _exit(1);
+}
+
+/* From here on a further signal ends the process at once: who insists does not want to wait for
+ * clients, long commands or workers. The main thread, which alone gets signals. */
+static void let_signals_end_us(void)
+{
+    sigset_t set;
+    signal(SIGTERM, exit_now);
+    signal(SIGINT, exit_now);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Reads one signal: a second one that waits behind it meets exit_now(). */
 static void signal_ready(struct source *self, unsigned bits)
 {
     struct server *s = container_of(self, struct server, signal_source);
     struct signalfd_siginfo info;
-    while (read(self->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+    if (read(self->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         log_warning("Received %s scheduling shutdown...",
                     info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
         server_stop(s);
@@ -266,6 +290,7 @@ int server_run(struct server *s)
         log_notice("Ready to accept connections tcp");
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
+    let_signals_end_us();
     acceptor_call_end(s);
     listeners_close(s);
     for (unsigned i = 0; i < started; i++)
@@ -292,6 +317,7 @@ void server_destroy(struct server *s)
 {
     for (unsigned i = 0; i < s->thread_count; i++)
         s->threads[i]->raised = false; /* nobody is left to be woken */
+    migrate_stop(s);                   /* its last messages need the mailboxes */
     deliver_last(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);

@@ -84,7 +84,8 @@ struct server_settings {
     char *primary_host; /* replicaof; "": none */
     int primary_port;
     int oom_score_values[3]; /* primary, replica, child */
-    double *percentiles;
+    _Atomic bool latency_tracking;
+    double *percentiles; /* that INFO latencystats shows; changed in exclusive mode */
     size_t percentile_count;
 };
 

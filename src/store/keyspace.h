@@ -89,8 +89,17 @@ struct keyspace {
 struct keyspace *keyspace_create(unsigned shards, int databases);
 void keyspace_destroy(struct keyspace *ks);
 
+/* Makes the parts of a database; part of keyspace_db(). */
+struct db *keyspace_make_db(struct keyspace *ks, int id);
+
 /* The database, its parts made when this is its first use. Any thread. */
-struct db *keyspace_db(struct keyspace *ks, int id);
+INLINE struct db *keyspace_db(struct keyspace *ks, int id)
+{
+    struct db *db = &ks->dbs[id];
+    if (likely(atomic_load_explicit(&db->parts, memory_order_acquire) != NULL))
+        return db;
+    return keyspace_make_db(ks, id);
+}
 
 INLINE unsigned keyspace_shard_of(const struct keyspace *ks, uint64_t hash)
 {

@@ -93,6 +93,10 @@ INLINE void tell_watchers(struct txn *t, const struct ref *ref)
 
 void txn_expire(struct txn *t, struct ref *ref)
 {
+    if (unlikely(t->keep_expired)) {
+        ref->entry = NULL;
+        return;
+    }
     txn_edit(t, ref);
     effect_del(t, ref_db(t, ref), entry_key(ref->entry));
     tell_watchers(t, ref);
