@@ -125,16 +125,20 @@ static bool forget_one(struct server_thread *t, unsigned from)
     return false;
 }
 
-/* As Redis: the longer the table stays above its limit, the more at once. */
+/* As Redis: the longer the table stays above its limit, the more at once. One thread at a time, or
+ * they would take out one key too many each. */
 void tracking_trim(struct server_thread *t)
 {
     struct txn *txn = &t->txn;
+    if (atomic_exchange(&t->server->trimming, true))
+        return;
     uint32_t effort = TRIM_EFFORT * (t->tracking.over + 1);
     txn_begin(txn, 0, false);
     while (tracking_is_full(t) && effort--)
         if (!forget_one(t, (unsigned)rng_below(&txn->rng, t->server->ks->shard_count)))
             break;
     t->tracking.over = tracking_is_full(t) ? MIN(t->tracking.over + 1, TRIM_EFFORT) : 0;
+    atomic_store(&t->server->trimming, false);
 }
 
 static bool is_gone(void *arg, uint64_t number)
