@@ -108,6 +108,7 @@ struct server {
     _Atomic uint64_t password_since_id;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
+    _Atomic bool trimming;    /* a thread is in tracking_trim() */
     struct keyspace *ks;
     struct worker_pool *pool;
     struct lock migrate_lock;
