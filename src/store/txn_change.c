@@ -291,7 +291,7 @@ void txn_put(struct txn *t, struct ref *ref, struct entry *e, enum event event)
         struct value_shape shape = {entry_encoding(e),
                                     entry_encoding(e) == ENC_INLINE ? e->inline_len : 8, 0};
         struct entry *renamed = entry_create(ref->key->name, entry_type(e), shape, expire_ms >= 0);
-        renamed->flags |= e->flags & (ENTRY_RAW | ENTRY_MEMBERS_EXPIRE);
+        renamed->flags |= e->flags & ENTRY_RAW;
         memcpy(entry_value(renamed), entry_value(e), shape.bytes);
         entry_free(e);
         e = renamed;

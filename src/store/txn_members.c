@@ -52,6 +52,7 @@ void txn_members_unlink(struct txn *t, const struct ref *ref)
     heap_remove(&ref->part->member_expires, MEM_DATA, d->position, collection_moved);
     d->position = DEADLINES_UNLISTED;
     d->owner = NULL;
+    ref->entry->flags &= (uint8_t)~ENTRY_MEMBERS_EXPIRE;
     count_collection(t, ref, -1);
 }
 
@@ -66,7 +67,6 @@ static void forget_collection(struct txn *t, const struct ref *ref, struct deadl
 {
     if ((*place)->position != DEADLINES_UNLISTED)
         txn_members_unlink(t, ref);
-    ref->entry->flags &= (uint8_t)~ENTRY_MEMBERS_EXPIRE;
     deadlines_destroy(*place);
     *place = NULL;
 }
@@ -75,10 +75,8 @@ void txn_members_sync(struct txn *t, const struct ref *ref)
 {
     struct deadlines **place = place_of(ref->entry);
     struct deadlines *d = place ? *place : NULL;
-    if (!d) {
-        ref->entry->flags &= (uint8_t)~ENTRY_MEMBERS_EXPIRE;
+    if (!d)
         return;
-    }
     int64_t next_ms = deadlines_next(d);
     struct heap *collections = &ref->part->member_expires;
     if (next_ms == INT64_MAX) {
