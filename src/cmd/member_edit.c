@@ -3,7 +3,7 @@
 /* What differs between the types. */
 struct family {
     const char *word, *missing, *mismatch;
-    struct slice remove, expire; /* verbs of the log; no `expire`: one PEXPIREMEMBERAT per member */
+    struct slice remove, expire, persist; /* verbs of the log; sets: one PEXPIREMEMBERAT per member */
     enum event expired, removed, persisted;
 };
 
@@ -17,6 +17,7 @@ static const struct family *family_of(enum value_type type)
                                        .mismatch = MISMATCH("numfields"),
                                        .remove = {"HDEL", 4},
                                        .expire = {"HPEXPIREAT", 10},
+                                       .persist = {"HPERSIST", 8},
                                        .expired = EVENT_HEXPIRE,
                                        .removed = EVENT_HDEL,
                                        .persisted = EVENT_HPERSIST};
@@ -25,6 +26,7 @@ static const struct family *family_of(enum value_type type)
                                        .mismatch = MISMATCH("nummembers"),
                                        .remove = {"ZREM", 4},
                                        .expire = {"ZPEXPIREAT", 10},
+                                       .persist = {"ZPERSIST", 8},
                                        .expired = EVENT_ZEXPIRE,
                                        .removed = EVENT_ZREM,
                                        .persisted = EVENT_ZPERSIST};
@@ -157,6 +159,19 @@ static void log_times(const struct member_edit *edit, const struct family *famil
                        (struct slice[]){SLICE("PEXPIREMEMBERAT"), key, member_at(edit, i), ms}, 4);
 }
 
+static void log_edit(const struct member_edit *edit, const struct family *family)
+{
+    char count[NUM_INT64_MAX_LEN];
+    struct slice key = edit->ex->argv[1];
+    struct slice n = slice_make(count, num_format_int64(count, edit->changed));
+    if (is_past(edit))
+        log_all(edit, (struct slice[]){family->remove, key}, 2);
+    else if (edit->when_ms != MEMBER_FOREVER)
+        log_times(edit, family);
+    else
+        log_all(edit, (struct slice[]){family->persist, key, slice_cstr(family->word), n}, 4);
+}
+
 static void finish(struct member_edit *edit, const struct family *family)
 {
     struct txn *t = edit->ex->txn;
@@ -165,10 +180,8 @@ static void finish(struct member_edit *edit, const struct family *family)
         event = family->removed;
     else if (edit->when_ms == MEMBER_FOREVER)
         event = family->persisted;
-    if (txn_logs(t) && is_past(edit))
-        log_all(edit, (struct slice[]){family->remove, edit->ex->argv[1]}, 2);
-    else if (txn_logs(t) && edit->when_ms != MEMBER_FOREVER)
-        log_times(edit, family);
+    if (txn_logs(t))
+        log_edit(edit, family);
     txn_commit(t, edit->ref, event);
     if (txn_is_empty(edit->ref))
         txn_delete_empty(t, edit->ref);

@@ -3,7 +3,7 @@
  *
  * Names and errors of hash fields are those of Redis 8; sorted sets follow Garnet's spelling of the
  * same ("MEMBERS" for "FIELDS"). Times are absolute in the log: HPEXPIREAT, ZPEXPIREAT and, for sets,
- * PEXPIREMEMBERAT; a time that is past removes the member: HDEL, SREM, ZREM. */
+ * PEXPIREMEMBERAT, or HPERSIST and ZPERSIST; a time that is past removes the member: HDEL, SREM, ZREM. */
 #pragma once
 
 #include "base/buf.h"
