@@ -85,6 +85,7 @@ static void add_points(struct exec *ex, const struct adding *a, const double *sc
     struct ref ref;
     struct zset z = {.root = NULL};
     int64_t added = 0, updated = 0;
+    bool changed = false;
     if (!find_typed(ex, 0, TYPE_ZSET, &ref))
         return;
     if (ref.entry) {
@@ -100,10 +101,11 @@ static void add_points(struct exec *ex, const struct adding *a, const double *sc
         enum zset_result result = zset_add(&z, ex->argv[a->first + i * 3 + 2], &score, a->rules);
         added += result == ZSET_ADDED;
         updated += result == ZSET_UPDATED;
+        changed |= result <= ZSET_KEPT;
     }
     if (z.root)
         zset_store(ref.entry, &z);
-    if (added + updated)
+    if (changed)
         txn_commit(ex->txn, &ref, EVENT_ZADD);
     reply_int(ex->reply, a->count_changes ? added + updated : added);
 }

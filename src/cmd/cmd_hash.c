@@ -138,13 +138,14 @@ void cmd_hincrby(struct exec *ex)
     reply_int(ex->reply, value);
 }
 
-/* Sums differ between machines, so the log gets the result. HSET would end a field's time to live. */
+/* Sums differ between machines, so the log gets the result. HSET would end a field's time to live.
+ */
 static void log_result(struct exec *ex, struct ref *ref, struct slice value)
 {
     struct slice key = ex->argv[1], field = ex->argv[2];
     struct slice plain[] = {SLICE("HSET"), key, field, value};
-    struct slice keep[] = {SLICE("HSETEX"), key, SLICE("KEEPTTL"), SLICE("FIELDS"), SLICE("1"),
-                           field, value};
+    struct slice keep[] = {SLICE("HSETEX"), key,  SLICE("KEEPTTL"), SLICE("FIELDS"), SLICE("1"),
+                           field,           value};
     if (hash_deadline(hash_of(ref->entry), field) == MEMBER_FOREVER)
         effect_command(ex->txn, plain, ARRAY_LEN(plain));
     else

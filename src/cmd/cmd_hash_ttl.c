@@ -106,8 +106,7 @@ void cmd_hgetdel(struct exec *ex)
     struct member_args fields;
     struct ref ref;
     uint32_t removed = 0;
-    if (!member_args(ex, 2, TYPE_HASH, BAD_COUNT, &fields) ||
-        !read_typed(ex, 0, TYPE_HASH, &ref))
+    if (!member_args(ex, 2, TYPE_HASH, BAD_COUNT, &fields) || !read_typed(ex, 0, TYPE_HASH, &ref))
         return;
     reply_array(ex->reply, fields.count);
     for (uint32_t i = 0; i < fields.count; i++) {
@@ -165,8 +164,7 @@ static bool setting_time(struct exec *ex, struct setting *s, uint32_t *at)
 {
     const struct unit *unit = unit_arg(ex, *at);
     if (s->keep || s->unit)
-        return fail(ex,
-                    "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
+        return fail(ex, "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
     s->unit = unit;
     s->keep = !unit;
     if (!unit)

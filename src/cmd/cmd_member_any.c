@@ -1,6 +1,6 @@
-/* Other products' commands for members that expire, whatever the collection: SADDEX, FIELDEXPIRE and
- * FIELDTTL are Dragonfly's, EXPIREMEMBER and its kin KeyDB's. All work on hashes, sets and sorted
- * sets, SADDEX on sets. */
+/* Other products' commands for members that expire, whatever the collection: SADDEX, FIELDEXPIRE
+ * and FIELDTTL are Dragonfly's, EXPIREMEMBER and its kin KeyDB's. All work on hashes, sets and
+ * sorted sets, SADDEX on sets. */
 #include "cmd/member_edit.h"
 #include "store/set.h"
 
@@ -22,8 +22,8 @@ static bool seconds_arg(struct exec *ex, uint32_t index, int64_t *when_ms)
 
 /* ---- SADDEX key [KEEPTTL] seconds member … ---- */
 
-/* Adds the members from argv[first] on. A new one gets the time to live; one that was there as well,
- * unless `keep`. */
+/* Adds the members from argv[first] on. A new one gets the time to live; one that was there as
+ * well, unless `keep`. */
 static int64_t add_members(struct exec *ex, struct ref *ref, uint32_t first, bool keep,
                            struct member_edit *edit)
 {
@@ -107,8 +107,8 @@ void cmd_fieldexpire(struct exec *ex)
     if (ref.entry)
         member_edit_begin(&edit, ex, &ref, when_ms);
     for (uint32_t i = 3; i < ex->argc; i++)
-        reply_int(ex->reply, ref.entry ? member_edit_one(&edit, ex->argv[i], MEMBER_ALWAYS)
-                                       : MEMBER_MISSING);
+        reply_int(ex->reply,
+                  ref.entry ? member_edit_one(&edit, ex->argv[i], MEMBER_ALWAYS) : MEMBER_MISSING);
     if (ref.entry)
         member_edit_end(&edit);
 }

@@ -98,8 +98,8 @@ static const char *bad_count(enum value_type type)
 /* Seconds are rounded up. */
 static void reply_time(struct exec *ex, int64_t deadline_ms, int64_t unit_ms, int64_t base_ms)
 {
-    reply_int(ex->reply, deadline_ms < 0 ? deadline_ms
-                                         : (deadline_ms - base_ms + unit_ms - 1) / unit_ms);
+    reply_int(ex->reply,
+              deadline_ms < 0 ? deadline_ms : (deadline_ms - base_ms + unit_ms - 1) / unit_ms);
 }
 
 static void ttl(struct exec *ex, enum value_type type, int64_t unit_ms, int64_t base_ms)

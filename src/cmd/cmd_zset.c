@@ -115,7 +115,7 @@ static void add_one(struct exec *ex, const struct adding *a, double score)
         result = zset_add(&z, ex->argv[a->first + 1], &score, a->rules);
     if (z.root)
         zset_store(ref.entry, &z); /* it may have left the packed form without a change */
-    if (result == ZSET_ADDED || result == ZSET_UPDATED)
+    if (result <= ZSET_KEPT)
         txn_commit(ex->txn, &ref, a->rules & ZSET_INCR ? EVENT_ZINCR : EVENT_ZADD);
     if (result == ZSET_NAN)
         fail(ex, "ERR resulting score is not a number (NaN)");
@@ -132,6 +132,7 @@ static void add_many(struct exec *ex, const struct adding *a, double *scores)
     struct ref ref;
     struct zset z;
     int64_t added = 0, updated = 0;
+    bool changed = false;
     for (uint32_t i = 0; i < a->pairs; i++)
         if (!arg_double(ex, a->first + i * 2, &scores[i], NULL))
             return;
@@ -143,10 +144,11 @@ static void add_many(struct exec *ex, const struct adding *a, double *scores)
             zset_add(&z, ex->argv[a->first + i * 2 + 1], &scores[i], a->rules);
         added += result == ZSET_ADDED;
         updated += result == ZSET_UPDATED;
+        changed |= result <= ZSET_KEPT;
     }
     if (z.root)
         zset_store(ref.entry, &z);
-    if (added + updated)
+    if (changed)
         txn_commit(ex->txn, &ref, EVENT_ZADD);
     reply_int(ex->reply, a->count_changes ? added + updated : added);
 }

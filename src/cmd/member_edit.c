@@ -3,7 +3,8 @@
 /* What differs between the types. */
 struct family {
     const char *word, *missing, *mismatch;
-    struct slice remove, expire, persist; /* verbs of the log; sets: one PEXPIREMEMBERAT per member */
+    struct slice remove, expire,
+        persist; /* verbs of the log; sets: one PEXPIREMEMBERAT per member */
     enum event expired, removed, persisted;
 };
 

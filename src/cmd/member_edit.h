@@ -1,9 +1,10 @@
-/* member_edit.h: what commands on members with a time to live share: their arguments, and changes of
- * several members of one collection by one command, with its effect and its event.
+/* member_edit.h: what commands on members with a time to live share: their arguments, and changes
+ * of several members of one collection by one command, with its effect and its event.
  *
  * Names and errors of hash fields are those of Redis 8; sorted sets follow Garnet's spelling of the
- * same ("MEMBERS" for "FIELDS"). Times are absolute in the log: HPEXPIREAT, ZPEXPIREAT and, for sets,
- * PEXPIREMEMBERAT, or HPERSIST and ZPERSIST; a time that is past removes the member: HDEL, SREM, ZREM. */
+ * same ("MEMBERS" for "FIELDS"). Times are absolute in the log: HPEXPIREAT, ZPEXPIREAT and, for
+ * sets, PEXPIREMEMBERAT, or HPERSIST and ZPERSIST; a time that is past removes the member: HDEL,
+ * SREM, ZREM. */
 #pragma once
 
 #include "base/buf.h"

@@ -1,7 +1,7 @@
 /* deadlines.h: when the members of one collection expire.
  *
- * The first member of a hash, set or sorted set that gets a time to live gives its collection one of
- * these: a heap of those members by their deadlines. A member's node knows its place in the heap
+ * The first member of a hash, set or sorted set that gets a time to live gives its collection one
+ * of these: a heap of those members by their deadlines. A member's node knows its place in the heap
  * (member.h), the heap knows the time: together 20 bytes for a member, none for one that lives for
  * ever. The keyspace keeps the collections of a part that have one in a heap of their own, by their
  * earliest member (txn_members.c), and sees to `owner` and `position`.
@@ -40,6 +40,7 @@ struct member *deadlines_set(struct deadlines **d, struct member *m, int64_t whe
 void deadlines_forget(struct deadlines *d, const struct member *m);
 /* A node that expires has another address. */
 void deadlines_moved(struct deadlines *d, struct member *m);
+
 /* The earliest, INT64_MAX when there is none. */
 INLINE int64_t deadlines_next(const struct deadlines *d)
 {

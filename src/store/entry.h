@@ -42,7 +42,7 @@ enum encoding {
 
 enum entry_flag {
     ENTRY_EXPIRES = 1,
-    ENTRY_RAW = 2, /* a string that was modified in place: OBJECT ENCODING says raw */
+    ENTRY_RAW = 2,            /* a string that was modified in place: OBJECT ENCODING says raw */
     ENTRY_MEMBERS_EXPIRE = 4, /* a collection in the part's heap of those (txn_members.c) */
 };
 

@@ -1,9 +1,10 @@
 /* keyspace.h: the databases, split into shards.
  *
  * A shard is a lock; per database it has a part: a table of entries, a timer heap of those that
- * expire, and one of the collections that have members that do. The shard of a key is the top bits of its hash, so it is the same in every database and
- * MOVE locks one shard. All parts of one database are one array, so a lookup computes its addresses
- * without following a pointer to another cache line.
+ * expire, and one of the collections that have members that do. The shard of a key is the top bits
+ * of its hash, so it is the same in every database and MOVE locks one shard. All parts of one
+ * database are one array, so a lookup computes its addresses without following a pointer to another
+ * cache line.
  *
  * Only a txn (txn.h) touches parts: it holds the shard's lock, or runs in exclusive mode.
  * Lock order: gate, shards ascending, then leaf locks. */
@@ -60,7 +61,7 @@ enum store_stat {
 
 struct store_stats { /* of one thread; read by others */
     CACHE_ALIGNED _Atomic uint64_t value[STAT_COUNT];
-    struct key_counts *counts;               /* [databases] */
+    struct key_counts *counts; /* [databases] */
     _Atomic int64_t watched_keys,
         watching_clients; /* only the sums over all threads mean something */
 };

@@ -1,5 +1,5 @@
-/* member_table.h: the large form of a hash or a set: a table of nodes (member.h) by their names, and
- * the deadlines of those that expire (deadlines.h; NULL while none ever did).
+/* member_table.h: the large form of a hash or a set: a table of nodes (member.h) by their names,
+ * and the deadlines of those that expire (deadlines.h; NULL while none ever did).
  *
  * Ownership: it owns its nodes and the deadlines. Threading: the lock of the key's shard; reads
  * change nothing. Lookups and changes O(1), O(log n) for members that expire. */

@@ -248,8 +248,7 @@ static bool read_expiring_pack(struct rdb_in *in, struct building *b, bool heade
         return false;
     b->expected = p.count / 3;
     while (rdb_pack_next(&p, &field)) {
-        if (!rdb_pack_next(&p, &value) || !rdb_pack_next(&p, &when) ||
-            !number_of(when, &when_ms) ||
+        if (!rdb_pack_next(&p, &value) || !rdb_pack_next(&p, &when) || !number_of(when, &when_ms) ||
             !add_to_expiring(b, packed_value_text(field, scratch[0]),
                              packed_value_text(value, scratch[1]), (uint64_t)when_ms))
             return false;

@@ -2,10 +2,10 @@
  * knows bytes in memory, no files.
  *
  * Written: the forms of RDB version 10, which Redis 7.0 and everything later read; only a hash with
- * fields that expire is written in Redis 7.4's form of it, under version 12. For members of sets and
- * sorted sets that expire there is no form: they are written without their times. Read: all forms
- * of strings, lists, sets, sorted sets and hashes in RDB versions 1 to 12 and 80. A field whose time
- * is past is read as any other; the keyspace's next lookup removes it.
+ * fields that expire is written in Redis 7.4's form of it, under version 12. For members of sets
+ * and sorted sets that expire there is no form: they are written without their times. Read: all
+ * forms of strings, lists, sets, sorted sets and hashes in RDB versions 1 to 12 and 80. A field
+ * whose time is past is read as any other; the keyspace's next lookup removes it.
  *
  *   HASH_METADATA      u64 earliest deadline in ms | length | per field: length ttl, field, value
  *                      ttl 0: lives for ever; else deadline = earliest + ttl - 1
@@ -27,7 +27,7 @@
 enum {
     RDB_VERSION_WRITTEN = 10,
     RDB_VERSION_EXPIRING = 12, /* of a hash with fields that expire */
-    RDB_PAYLOAD_FOOTER = 10, /* u16 version, u64 CRC of all before it */
+    RDB_PAYLOAD_FOOTER = 10,   /* u16 version, u64 CRC of all before it */
 };
 
 /* The type bytes of RDB. */

@@ -94,7 +94,8 @@ void txn_group(struct txn *t);
 void txn_select(struct txn *t, int db);
 void txn_next(struct txn *t, const struct slice *argv, uint32_t argc);
 
-/* Looks a key up; it is deleted first when it has expired, and so are members that have. Counts no hit or miss, does not touch the clock.
+/* Looks a key up; it is deleted first when it has expired, and so are members that have. Counts no
+ * hit or miss, does not touch the clock.
  */
 bool txn_find(struct txn *t, const struct key *key, struct ref *out);
 /* The same for a read: counts a hit or a miss and touches the access clock. */
@@ -149,8 +150,8 @@ int64_t txn_member_deadline(const struct ref *ref, struct slice member);
 /* Gives a member that is there another one, or MEMBER_FOREVER. Edits; the caller commits with its
  * own event. */
 void txn_set_member_deadline(struct txn *t, struct ref *ref, struct slice member, int64_t when_ms);
-/* Removes a member; false when it was not there. Edits; the caller commits, and then deletes the key
- * when its collection has become empty: true from txn_is_empty(). */
+/* Removes a member; false when it was not there. Edits; the caller commits, and then deletes the
+ * key when its collection has become empty: true from txn_is_empty(). */
 bool txn_remove_member(struct txn *t, struct ref *ref, struct slice member);
 bool txn_is_empty(const struct ref *ref);
 
@@ -172,8 +173,8 @@ INLINE bool txn_logs(const struct txn *t)
  * members are due and all have a deadline. */
 bool txn_is_dead(const struct txn *t, const struct entry *e);
 
-/* Deletes due keys and members of one shard, at most `budget`; true when more are due. The shard is locked
- * inside. */
+/* Deletes due keys and members of one shard, at most `budget`; true when more are due. The shard is
+ * locked inside. */
 bool txn_expire_shard(struct txn *t, unsigned shard, unsigned budget);
 
 /* First stage of the pipeline's prefetch: lock and part lines' bucket. No lock needed. */

@@ -1,6 +1,7 @@
 /* Members that expire. A collection that has some stands in its part's heap by its earliest member,
  * marked by ENTRY_MEMBERS_EXPIRE. Two places look at the clock: every lookup of such a key removes
- * what is due before anybody sees the collection, and the shard's timer does so when nobody looks. */
+ * what is due before anybody sees the collection, and the shard's timer does so when nobody
+ * looks. */
 #include "base/assert.h"
 #include "store/deadlines.h"
 #include "store/txn_internal.h"
@@ -154,7 +155,12 @@ int64_t txn_members_expire_part(struct txn *t, struct db *db, unsigned shard, un
             txn_expire(t, &ref); /* what it holds does not matter any more */
             left--;
         } else {
-            txn_members_expire(t, &ref, &left);
+            /* Whoever changed the collection has reported it; if not, this must end all the same.
+             */
+            DASSERT(deadlines_next(top->item) == top->when);
+            txn_members_sync(t, &ref);
+            if (ref.entry->flags & ENTRY_MEMBERS_EXPIRE)
+                txn_members_expire(t, &ref, &left);
         }
     }
     *budget -= half - left;

@@ -62,11 +62,11 @@ enum zset_rule { /* ZADD's options, or-ed */
     ZSET_INCR = 16,
 };
 
-enum zset_result {
+enum zset_result { /* up to ZSET_KEPT the set has changed */
     ZSET_ADDED,
     ZSET_UPDATED,
-    ZSET_SAME,    /* the member has this score already */
-    ZSET_KEPT,    /* the same, but it has lost its time to live: a change nobody counts */
+    ZSET_KEPT, /* the score is the same, but it has lost its time to live: a change nobody counts */
+    ZSET_SAME, /* the member has this score already */
     ZSET_REFUSED, /* by a rule */
     ZSET_NAN,     /* the incremented score is not a number; nothing was changed */
 };
