@@ -4,6 +4,7 @@
  * looks. */
 #include "base/assert.h"
 #include "store/deadlines.h"
+#include "store/notify.h"
 #include "store/txn_internal.h"
 #include "store/value.h"
 
@@ -106,8 +107,9 @@ static enum event expired_event(enum value_type type)
 /* Not the command's own change: it does not count for its effect. */
 static void report(struct txn *t, const struct ref *ref, enum event event, uint64_t members)
 {
-    (void)event;
     txn_tell_watchers(t, ref);
+    if (notify_is_heard(t->ks))
+        notify_change(t, ref_db(t, ref)->id, ref->key, event);
     stat_add(&t->stats->value[STAT_EXPIRED_MEMBERS], members);
     stat_add(&t->stats->value[STAT_CHANGES], members);
 }
@@ -126,7 +128,7 @@ bool txn_members_expire(struct txn *t, struct ref *ref, unsigned *budget)
     struct deadlines *d = deadlines_in(ref->entry);
     const struct db *db = ref_db(t, ref);
     uint64_t gone = 0;
-    if (likely(!is_due(t, d)))
+    if (likely(!is_due(t, d)) || unlikely(t->keep_expired))
         return true;
     txn_edit(t, ref);
     for (; is_due(t, d) && *budget; --*budget, gone++)

@@ -477,6 +477,30 @@ def test_watchers_hear_of_it(conn, active, ms, outcome):
     assert conn.cmd("EXEC") == outcome
 
 
+EVENTS = [
+    (["HSETEX", "h", "EX", 100, "FIELDS", 2, "a", 1, "b", 2], ["hset", "hexpire"]), (["HEXPIRE", "h", 50, "FIELDS", 1, "a"], ["hexpire"]),
+    (["HPERSIST", "h", "FIELDS", 1, "a"], ["hpersist"]), (["HGETEX", "h", "EX", 9, "FIELDS", 1, "a"], ["hexpire"]),
+    (["HGETEX", "h", "PERSIST", "FIELDS", 2, "a", "b"], ["hpersist"]), (["HGETEX", "h", "FIELDS", 1, "a"], []),
+    (["HEXPIRE", "h", 50, "XX", "FIELDS", 1, "a"], []), (["HGETDEL", "h", "FIELDS", 1, "a"], ["hdel"]),
+    (["HEXPIRE", "h", 0, "FIELDS", 1, "b"], ["hdel", "del"]), (["SADDEX", "s", 100, "a"], ["sadd", "sexpire"]),
+    (["EXPIREMEMBER", "s", "a", 0], ["srem", "del"]), (["ZADD", "z", 1, "a", 2, "b"], ["zadd"]),
+    (["ZEXPIRE", "z", 100, "MEMBERS", 1, "a"], ["zexpire"]), (["ZPERSIST", "z", "MEMBERS", 1, "a"], ["zpersist"]),
+    (["ZEXPIRE", "z", 0, "MEMBERS", 1, "a"], ["zrem"]), (["ZPEXPIRE", "z", 20, "MEMBERS", 1, "b"], ["zexpire", "zexpired", "del"]),
+    (["HSETEX", "h", "PX", 20, "FIELDS", 2, "a", 1, "b", 2], ["hset", "hexpire", "hexpired", "del"]),
+    (["SADDEX", "s", 1, "a"], ["sadd", "sexpire", "sexpired", "del"]),
+]
+
+
+def test_events(start_server):
+    server = start_server(notify_keyspace_events="KEA")
+    with server.connect() as conn, server.connect() as listener:
+        listener.cmd("PSUBSCRIBE", "__keyspace@0__:*")
+        for command, expected in EVENTS:
+            assert not isinstance(conn.cmd(*command), Error)
+            names = [(reply[2], reply[3].decode()) for reply in (listener.read() for _ in expected)]
+            assert names == [(b"__keyspace@0__:" + command[1].encode(), name) for name in expected], command
+
+
 # ---- members travel with their keys ----
 
 def test_copies_and_moves_keep_times(conn):
