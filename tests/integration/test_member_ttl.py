@@ -233,6 +233,8 @@ def test_zset_writes(conn):
     assert conn.cmd("ZINCRBY", "z", 1, "m") == b"12" and ttl() == 100
     assert conn.cmd("ZADD", "z", "CH", 12, "m") == 0 and ttl() == -1, "the same score, no change to count"
     assert subexpiry(conn) == 0
+    assert expire() == [1]
+    assert conn.cmd("ZADD", "z", 12, "m", 2, "other") == 0 and ttl() == -1 and subexpiry(conn) == 0
     assert conn.cmd("ZREM", "z", "m") == 1 and ttl() == -2
     expire_all = ZSET.expire(conn, "EXPIRE", 100, "new", "other")
     assert expire_all == [1, 1]
