@@ -95,7 +95,7 @@ struct rates {
 
 struct stats_totals { /* sums over all threads since the start or the last CONFIG RESETSTAT */
     uint64_t commands, errors, bytes_in, bytes_out, reads, writes, limit_closed, query_limit_closed;
-    uint64_t hits, misses, expired, evicted, keyspec_fallbacks;
+    uint64_t hits, misses, expired, expired_members, evicted, keyspec_fallbacks;
 };
 
 struct server {
