@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "server/blocked.h"
 #include "server/effects_file.h"
 #include "server/events.h"
 #include "server/migrate.h"
@@ -256,6 +257,7 @@ enum err server_create(struct server **out)
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
+    s->ks->serve = blocked_serve;
     s->ks->notify = &events_ops;
     notify_hear(s->ks, HEARD_EVENTS, store_settings.notify_events != 0);
     keyspace_free_later = free_entry_later;

@@ -292,6 +292,15 @@ PUBSUB NOSUCH
 PUBSUB CHANNELS m m
 """
 
+# Only inside MULTI, where nothing waits: redis-server 7.0 looks at timeouts ten times a second.
+BLOCKING = {"list": """
+BLPOP (k)+ 0.001
+BRPOP (k)+ 0.001
+BLMOVE k k (LEFT|RIGHT) (LEFT|RIGHT) 0.001
+BRPOPLPUSH k k 0.001
+BLMPOP 0.001 nkeys (LEFT|RIGHT) [COUNT cnt]
+"""}
+
 # Younger than redis-server 7.0, so drawn only when the family is asked for: for replays of effects and for
 # comparisons of Tokamak with itself.
 NEWER = """
