@@ -243,10 +243,8 @@ static bool claim_one(struct claiming *c, struct stream_id id)
     }
     if (p ? !is_idle_enough(c, p) : !c->force)
         return false;
-    if (!p) {
+    if (!p) /* delivered once, and, as in Redis, once more now */
         p = stream_pending_deliver(c->g, c->c, id, c->delivered_ms);
-        p->deliveries = 0;
-    }
     claim_take(c, p);
     return true;
 }

@@ -3,6 +3,7 @@
 #include "store/hash.h"
 #include "store/list.h"
 #include "store/rdb_pack.h"
+#include "store/rdb_stream.h"
 #include "store/rdb_value.h"
 #include "store/set.h"
 #include "store/zset.h"
@@ -237,12 +238,22 @@ static bool type_of(uint8_t type, enum value_type *out)
         [RDB_ZSET_LISTPACK] = TYPE_ZSET + 1,
         [RDB_LIST_QUICKLIST_2] = TYPE_LIST + 1,
         [RDB_SET_LISTPACK] = TYPE_SET + 1,
+        [RDB_STREAM_LISTPACKS] = TYPE_STREAM + 1,
+        [RDB_STREAM_LISTPACKS_2] = TYPE_STREAM + 1,
+        [RDB_STREAM_LISTPACKS_3] = TYPE_STREAM + 1,
     };
 
     if (type >= ARRAY_LEN(types) || !types[type])
         return false;
     *out = (enum value_type)(types[type] - 1);
     return true;
+}
+
+static bool read_stream(struct rdb_in *in, struct rdb_value *v, unsigned form)
+{
+    v->encoding = ENC_STREAM;
+    v->root = stream_create();
+    return rdb_stream_read(in, form, v->root);
 }
 
 static bool read_collection(struct rdb_in *in, struct building *b, enum rdb_type type)
@@ -260,6 +271,12 @@ static bool read_collection(struct rdb_in *in, struct building *b, enum rdb_type
         return read_pack(in, b, RDB_PACK_ZIPMAP);
     case RDB_SET_INTSET:
         return read_pack(in, b, RDB_PACK_INTSET);
+    case RDB_STREAM_LISTPACKS:
+        return read_stream(in, b->value, 1);
+    case RDB_STREAM_LISTPACKS_2:
+        return read_stream(in, b->value, 2);
+    case RDB_STREAM_LISTPACKS_3:
+        return read_stream(in, b->value, 3);
     case RDB_LIST_QUICKLIST:
     case RDB_LIST_QUICKLIST_2:
         return read_quicklist(in, b, type == RDB_LIST_QUICKLIST);
