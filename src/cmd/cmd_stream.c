@@ -208,7 +208,7 @@ void cmd_xsetid(struct exec *ex)
         s->entries_added = (uint64_t)a.entries_added;
     if (!stream_id_is_zero(a.max_deleted))
         s->max_deleted_id = a.max_deleted;
-    txn_commit(ex->txn, &ref, EVENT_XSETID);
+    txn_commit_unwatched(ex->txn, &ref, EVENT_XSETID);
     reply_ok(ex->reply);
 }
 

@@ -87,9 +87,12 @@ void cmd_xgroup_create(struct exec *ex)
     if (s)
         txn_edit(ex->txn, &ref);
     else
-        txn_add(ex->txn, &ref, TYPE_STREAM, ENC_STREAM, s = stream_create());
-    stream_group_add(s, ex->argv[3], id, a.entries_read);
-    txn_commit(ex->txn, &ref, EVENT_XGROUP_CREATE);
+        txn_add(ex->txn, &ref, TYPE_STREAM, ENC_STREAM, stream_create());
+    stream_group_add(stream_of(ref.entry), ex->argv[3], id, a.entries_read);
+    if (s)
+        txn_commit_unwatched(ex->txn, &ref, EVENT_XGROUP_CREATE);
+    else
+        txn_commit(ex->txn, &ref, EVENT_XGROUP_CREATE);
     reply_ok(ex->reply);
 }
 
@@ -110,7 +113,7 @@ void cmd_xgroup_setid(struct exec *ex)
     txn_edit(ex->txn, &ref);
     g->last_id = id;
     g->entries_read = a.entries_read;
-    txn_commit(ex->txn, &ref, EVENT_XGROUP_SETID);
+    txn_commit_unwatched(ex->txn, &ref, EVENT_XGROUP_SETID);
     reply_ok(ex->reply);
 }
 
@@ -123,7 +126,7 @@ void cmd_xgroup_destroy(struct exec *ex)
     if (g) {
         txn_edit(ex->txn, &ref);
         stream_group_remove(stream_of(ref.entry), g);
-        txn_commit(ex->txn, &ref, EVENT_XGROUP_DESTROY);
+        txn_commit_unwatched(ex->txn, &ref, EVENT_XGROUP_DESTROY);
     }
     reply_int(ex->reply, g != NULL);
 }
@@ -138,7 +141,7 @@ void cmd_xgroup_createconsumer(struct exec *ex)
     txn_edit(ex->txn, &ref);
     stream_consumer_get(g, ex->argv[4], ex->txn->now_ms, &added);
     if (added)
-        txn_commit(ex->txn, &ref, EVENT_XGROUP_CREATECONSUMER);
+        txn_commit_unwatched(ex->txn, &ref, EVENT_XGROUP_CREATECONSUMER);
     reply_int(ex->reply, added);
 }
 
@@ -154,7 +157,7 @@ void cmd_xgroup_delconsumer(struct exec *ex)
         txn_edit(ex->txn, &ref);
         pending = c->pending_count;
         stream_consumer_remove(g, c);
-        txn_commit(ex->txn, &ref, EVENT_XGROUP_DELCONSUMER);
+        txn_commit_unwatched(ex->txn, &ref, EVENT_XGROUP_DELCONSUMER);
     }
     reply_int(ex->reply, (int64_t)pending);
 }
@@ -209,6 +212,6 @@ void cmd_xack(struct exec *ex)
         }
     }
     if (acknowledged)
-        txn_commit(ex->txn, &ref, EVENT_NONE);
+        txn_commit_unwatched(ex->txn, &ref, EVENT_NONE);
     reply_int(ex->reply, acknowledged);
 }

@@ -141,14 +141,14 @@ static void claim_begin(struct claiming *c, struct ref *ref)
     c->c->seen_ms = ex->txn->now_ms;
     if (added) {
         stream_effect_consumer(&c->effect);
-        txn_commit(ex->txn, ref, EVENT_XGROUP_CREATECONSUMER);
+        txn_commit_unwatched(ex->txn, ref, EVENT_XGROUP_CREATECONSUMER);
     }
 }
 
 static void claim_end(struct claiming *c, struct ref *ref)
 {
     if (c->changes)
-        txn_commit(c->ex->txn, ref, EVENT_NONE);
+        txn_commit_unwatched(c->ex->txn, ref, EVENT_NONE);
     stream_effect_end(&c->effect);
 }
 

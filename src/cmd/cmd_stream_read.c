@@ -325,11 +325,11 @@ static void read_group(struct exec *ex, const struct reading *r, uint32_t i, str
     d.c->seen_ms = ex->txn->now_ms;
     if (added) {
         stream_effect_consumer(&d.effect);
-        txn_commit(ex->txn, &ref, EVENT_XGROUP_CREATECONSUMER);
+        txn_commit_unwatched(ex->txn, &ref, EVENT_XGROUP_CREATECONSUMER);
     }
     serve_consumer(&d, key.name, after, out);
     if (d.changes)
-        txn_commit(ex->txn, &ref, EVENT_NONE);
+        txn_commit_unwatched(ex->txn, &ref, EVENT_NONE);
     stream_effect_end(&d.effect);
 }
 

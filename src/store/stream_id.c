@@ -9,11 +9,13 @@ size_t stream_id_format(char *out, struct stream_id id)
     return len + num_format_uint64(out + len, id.seq);
 }
 
-/* As Redis's strtoull() behind its strict parser: leading zeros and a '+' are let through. */
+/* As Redis, with strtoull() behind a strict parser: leading space, zeros and a '+' are let through. */
 static bool parse_part(struct slice text, uint64_t *out)
 {
     if (num_parse_uint64(text, out))
         return true;
+    while (text.len && (text.ptr[0] == ' ' || (text.ptr[0] >= '\t' && text.ptr[0] <= '\r')))
+        text = slice_make(text.ptr + 1, text.len - 1);
     if (text.len && text.ptr[0] == '+')
         text = slice_make(text.ptr + 1, text.len - 1);
     *out = 0;

@@ -76,9 +76,15 @@ def _zip_value(item):
 
 
 def listpack(*items):
-    """Of short byte strings, all written as strings."""
-    body = b"".join(bytes([0x80 | len(item)]) + item + bytes([len(item) + 1]) for item in items)
-    return struct.pack("<IH", 7 + len(body), len(items)) + body + b"\xff"
+    """Short strings, and ints of 0 to 127."""
+    body = b"".join(map(_pack_item, items))
+    return struct.pack("<IH", len(body) + 7, len(items)) + body + b"\xff"
+
+
+def _pack_item(item):
+    if isinstance(item, int):
+        return bytes([item, 1])
+    return bytes([0x80 | len(item)]) + item + bytes([len(item) + 1])
 
 
 def intset(width, *items):
