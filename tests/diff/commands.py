@@ -262,7 +262,7 @@ XREVRANGE k + - COUNT small
 XDEL k (sid)+
 XTRIM k (MAXLEN|MINID) [=|~] (sid|small) [LIMIT cnt]
 XTRIM k MAXLEN (~|=) small
-XSETID k sid [ENTRIESADDED cnt] [MAXDELETEDID sid]
+XSETID k topid [ENTRIESADDED cnt] [MAXDELETEDID sid]
 XREAD [COUNT cnt] STREAMS k (sid|$|0)
 XREAD [COUNT small] STREAMS k k (sid|0) sid
 XREAD [COUNT cnt] [NOACK] STREAMS k k sid
