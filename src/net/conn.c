@@ -193,6 +193,23 @@ void conn_release(struct conn *c)
     conn_update_interest(c);
 }
 
+void conn_block(struct conn *c)
+{
+    c->blocked = true;
+}
+
+void conn_unblock(struct conn *c)
+{
+    if (!c->blocked)
+        return;
+    c->blocked = false;
+    c->active_ms = c->thread->reactor.now_ms; /* it was not idle */
+    if (c->state == CONN_CLOSED)
+        return;
+    conn_process_pending(c);
+    conn_update_interest(c);
+}
+
 size_t conn_bytes(const struct conn *c)
 {
     return sizeof(*c) + c->in.cap + c->pending.bytes.cap + c->pending.ref_bytes +

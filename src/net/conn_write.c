@@ -314,7 +314,7 @@ void conn_check_timeouts(struct conn *c, int64_t now_ms)
         check_output_limit(c);
     if (!c->parser.authenticated && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
         conn_close(c);
-    if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held &&
+    if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held && !c->blocked &&
         now_ms - c->active_ms > timeout_s * 1000LL)
         conn_close(c);
 }

@@ -26,6 +26,7 @@ struct conn_info {
     /* guarded by the lock */
     char peer[SOCK_ADDR_TEXT], local[SOCK_ADDR_TEXT];
     char *name, *lib_name, *lib_version, *user; /* mem_strdup, may be NULL */
+    void *waits;                                /* the server's: its command is parked */
     /* relaxed atomics, written by the owner */
     _Atomic int64_t active_ms;   /* wall clock of the last command */
     _Atomic int db, resp, class; /* class: enum client_class */
@@ -49,6 +50,7 @@ enum conn_flag {
     CONN_PAUSED = 1 << 3,
     CONN_MULTI = 1 << 4,
     CONN_PUBSUB = 1 << 5,
+    CONN_BLOCKED = 1 << 6, /* its command waits */
 };
 
 struct registry {

@@ -3,12 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/transaction.h"
+#include "server/blocked.h"
 #include "server/server_internal.h"
 
 struct client {
     struct session session;
     struct conn *conn;
     struct subscriber subscriber;
+    struct blocked *blocked; /* its command waits */
 };
 
 struct session *client_session(struct conn *c)
@@ -19,6 +21,11 @@ struct session *client_session(struct conn *c)
 struct subscriber *client_subscriber(struct conn *c)
 {
     return &((struct client *)c->session)->subscriber;
+}
+
+struct blocked **client_blocked(struct conn *c)
+{
+    return &((struct client *)c->session)->blocked;
 }
 
 static void opened(struct conn *c)
@@ -51,7 +58,8 @@ void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
     uint32_t flags =
         (session->no_evict ? CONN_NO_EVICT : 0) | (session->no_touch ? CONN_NO_TOUCH : 0) |
         (session->in_multi ? CONN_MULTI : 0) | (session->subscribed ? CONN_PUBSUB : 0) |
-        (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0);
+        (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0) |
+        (c->blocked ? CONN_BLOCKED : 0);
     int resp = session->proto == REPLY_RESP3 ? 3 : 2;
     atomic_store_explicit(&c->info.active_ms, now_ms, memory_order_relaxed);
     atomic_store_explicit(&c->info.db, session->db, memory_order_relaxed);
@@ -92,6 +100,7 @@ static void closed(struct conn *c)
     struct server_thread *t = thread_of(c);
     if (c->held)
         pause_forget(t, c);
+    blocked_forget(t, c);
     push_forget(client_subscriber(c));
     if (client_session(c)->transaction)
         transaction_destroy(&t->txn, client_session(c));

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "server/blocked.h"
 #include "server/effects_file.h"
 #include "server/server_internal.h"
 #include "store/value.h"
@@ -229,6 +230,7 @@ enum err server_create(struct server **out)
     adjust_file_limit();
     pubsub_init(&s->pubsub);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
+    s->ks->serve = blocked_serve;
     keyspace_free_later = free_entry_later;
     keyspace_free_parts_later = free_parts_later;
     enum err err = record_effects(s);

@@ -69,7 +69,8 @@ struct server_thread {
     struct error_stat errors[ERROR_CODES_MAX];
     _Atomic uint32_t error_codes; /* used slots of errors; release after the slot is written */
     _Atomic uint64_t error_replies;
-    _Atomic uint32_t held_clients; /* by CLIENT PAUSE */
+    _Atomic uint32_t held_clients;                      /* by CLIENT PAUSE */
+    _Atomic uint32_t blocked_clients, blocked_timeouts; /* their commands wait; not for ever */
     struct timer expire_timer;
     struct push_hub push;
     unsigned expire_from;     /* the shard that its next turn starts with */
@@ -154,6 +155,7 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);
 struct subscriber *client_subscriber(struct conn *c);
+struct blocked **client_blocked(struct conn *c); /* its parked command, or NULL */
 extern const struct conn_ops client_conn_ops;
 
 /* dispatch.c */

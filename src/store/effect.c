@@ -75,8 +75,13 @@ COLD void effect_write(struct txn *t, const struct slice *argv, uint32_t argc)
 void txn_group(struct txn *t)
 {
     struct effects *e = &t->effects;
-    if (!txn_logs(t) || e->commands)
+    struct buf grouped;
+    if (!txn_logs(t) || e->opening)
         return;
-    encode_command(&e->text, (struct slice[]){SLICE("MULTI")}, 1);
-    e->opening = buf_len(&e->text);
+    buf_init(&grouped, MEM_OTHER);
+    encode_command(&grouped, (struct slice[]){SLICE("MULTI")}, 1);
+    e->opening = buf_len(&grouped);
+    buf_append(&grouped, buf_ptr(&e->text), buf_len(&e->text));
+    buf_deinit(&e->text);
+    e->text = grouped;
 }

@@ -26,6 +26,8 @@ struct shard {
     _Atomic int64_t next_expire_ms; /* earliest of all databases' heaps, INT64_MAX when none */
     struct lock watch_lock;         /* a leaf: watch.h */
     _Atomic(struct watch_table *) watchers; /* NULL: nobody watches a key of this shard */
+    struct lock wait_lock;                  /* a leaf: wait.h */
+    _Atomic(struct wait_table *) waiters;   /* NULL: nobody waits for a key of this shard */
 };
 
 struct part {
@@ -57,8 +59,8 @@ enum store_stat {
 struct store_stats {                         /* of one thread; read by others */
     CACHE_ALIGNED _Atomic uint64_t value[6]; /* by enum store_stat */
     struct key_counts *counts;               /* [databases] */
-    _Atomic int64_t watched_keys,
-        watching_clients; /* only the sums over all threads mean something */
+    _Atomic int64_t watched_keys, watching_clients,
+        waited_keys; /* only the sums over all threads mean something */
 };
 
 /* Receives the effect of each command in execution order per key: called with the shard locks held.
@@ -68,6 +70,8 @@ struct effect_sink {
     void *arg;
 };
 
+struct txn;
+
 struct keyspace {
     struct gates gates;
     struct shard *shards;
@@ -76,6 +80,9 @@ struct keyspace {
     int db_count;
     struct store_stats stats[GATES_MAX]; /* by gate index */
     const struct effect_sink *sink; /* NULL: no effect is recorded. Changed in exclusive mode */
+    /* Plugged in by the server before threads start: runs the commands that waited for the keys
+     * noted in the txn (wait.h). NULL: nobody waits. */
+    void (*serve)(struct txn *t);
 };
 
 /* shards: power of two, 64–4,096. */

@@ -57,7 +57,8 @@ struct txn {
     uint64_t dirty; /* changes of this command */
     struct store_stats *stats;
     struct effects effects;
-    uint16_t held[SHARDS_MAX]; /* ascending */
+    struct ready_key *ready, **ready_tail; /* changed keys that somebody waits for: wait.h */
+    uint16_t held[SHARDS_MAX];             /* ascending */
     struct rng rng;
     jmp_buf keyspec_unwind;
 };
@@ -78,18 +79,28 @@ void txn_deinit(struct txn *t);
 void txn_begin(struct txn *t, int db, bool exclusive);
 /* Locks the shards of the keys. Not in exclusive mode; once per txn. */
 void txn_lock(struct txn *t, const struct key *keys, uint32_t count);
+
+/* Whether the shard of a hash is held, or the txn is alone. */
+INLINE bool txn_holds(const struct txn *t, uint64_t hash)
+{
+    const struct shard *s = &t->ks->shards[keyspace_shard_of(t->ks, hash)];
+    return t->exclusive || atomic_load_explicit(&s->holder, memory_order_relaxed) == t->self + 1;
+}
+
 /* For walks over the keyspace: locks this one shard (no other held), until txn_unlock(), which also
  * hands over the DELs of keys that expired meanwhile. */
 void txn_lock_shard(struct txn *t, unsigned shard);
 /* The same without waiting: false when somebody holds it. */
 bool txn_try_shard(struct txn *t, unsigned shard);
 void txn_unlock(struct txn *t);
-/* Hands the effect to the sink and drops the locks. `argv` is the command itself. */
+/* Serves who waited for what changed, hands the effect to the sink and drops the locks. `argv` is
+ * the command itself. */
 void txn_end(struct txn *t, const struct slice *argv, uint32_t argc);
 
-/* Several commands in one txn (EXEC). txn_group() after the locks; then for each command
- * txn_select() before it and txn_next() after it, which takes its effect: together they become one
- * record, with MULTI and EXEC around it when there are several. */
+/* Several commands in one txn (EXEC, served waiters). txn_group() before them, at any time after
+ * the locks: what was logged so far is part of the group; then for each command txn_select() before
+ * it and txn_next() after it, which takes its effect: together they become one record, with MULTI
+ * and EXEC around it when there are several. */
 void txn_group(struct txn *t);
 void txn_select(struct txn *t, int db);
 void txn_next(struct txn *t, const struct slice *argv, uint32_t argc);

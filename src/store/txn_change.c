@@ -2,6 +2,7 @@
 #include "store/access.h"
 #include "store/txn_internal.h"
 #include "store/value.h"
+#include "store/wait.h"
 #include "store/watch.h"
 
 static void count_key(struct txn *t, struct db *db, unsigned shard, int64_t delta)
@@ -82,10 +83,12 @@ static struct entry *unlink_entry(struct txn *t, struct ref *ref)
     return e;
 }
 
-/* Tells who watches the key that it has changed. */
+/* Tells who watches the key that it has changed, and notes it when somebody waits for it. */
 INLINE void tell_watchers(struct txn *t, const struct ref *ref)
 {
     const struct shard *s = &t->ks->shards[ref_shard(t, ref)];
+    if (unlikely(atomic_load_explicit(&s->waiters, memory_order_relaxed) != NULL))
+        wait_note(t, ref_db(t, ref)->id, ref->key);
     if (unlikely(atomic_load_explicit(&s->watchers, memory_order_relaxed) != NULL))
         watch_touch(t, ref_db(t, ref)->id, ref->key);
 }
@@ -317,6 +320,7 @@ void txn_flush(struct txn *t, int db, bool lazy)
         if (db == i || db < 0) {
             watch_flush(t, i);
             keyspace_flush(t->ks, i, lazy);
+            wait_note_all(t, i, i);
         }
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
@@ -327,6 +331,7 @@ void txn_swap(struct txn *t, int a, int b)
     ASSERT(t->exclusive);
     watch_swap(t, a, b);
     keyspace_swap(t->ks, a, b);
+    wait_note_all(t, a, b);
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
