@@ -1,26 +1,12 @@
 /* XREAD and XREADGROUP. */
+#include "cmd/cmd_stream_read.h"
 #include "cmd/stream_effect.h"
-
-struct reading {
-    bool by_group, no_ack, blocks;
-    int64_t timeout_ms, count; /* count 0: all */
-    uint32_t streams;          /* index of the first key */
-    uint32_t keys;
-    uint32_t group_at; /* index of the group's name, the consumer's follows; 0: not given */
-};
 
 /* ---- arguments ---- */
 
 static bool is_char(struct slice text, char c)
 {
     return text.len == 1 && text.ptr[0] == c;
-}
-
-static bool parse_timeout(struct exec *ex, uint32_t at, int64_t *out)
-{
-    if (!arg_int(ex, at, out, "ERR timeout is not an integer or out of range"))
-        return false;
-    return *out >= 0 || fail(ex, "ERR timeout is negative");
 }
 
 static bool parse_streams(struct exec *ex, struct reading *r, uint32_t at)
@@ -43,7 +29,7 @@ static uint32_t parse_option(struct exec *ex, struct reading *r, uint32_t at)
     bool more = at + 1 < ex->argc;
     if (arg_is(ex, at, "block") && more) {
         r->blocks = true;
-        return parse_timeout(ex, at + 1, &r->timeout_ms) ? 2 : 0;
+        return blocking_timeout_ms(ex, at + 1, &r->timeout_ms) ? 2 : 0;
     }
     if (arg_is(ex, at, "count") && more) {
         if (!arg_int(ex, at + 1, &r->count, NULL))
@@ -94,13 +80,20 @@ bool xreadgroup_runs_alone(const struct slice *argv, uint32_t argc)
     return at < argc && at != word;
 }
 
-/* Looks stream number `i` up. The keys may be found by name, when the command runs alone. */
+/* The keys that were planned are those of the streams; if not, see xreadgroup_runs_alone(). */
+static bool knows_keys(const struct exec *ex, const struct reading *r)
+{
+    return ex->key_count == r->keys && ex->keys[0].name.ptr == ex->argv[r->streams].ptr;
+}
+
+/* Looks stream number `i` up; it is missing also when the command is served and need not look. */
 static bool find_stream(struct exec *ex, const struct reading *r, uint32_t i, struct key *key,
                         struct ref *ref)
 {
-    struct slice name = ex->argv[r->streams + i];
-    bool known = i < ex->key_count && ex->keys[i].name.ptr == name.ptr;
-    *key = known ? ex->keys[i] : key_make(name);
+    *key = knows_keys(ex, r) ? ex->keys[i] : key_make(ex->argv[r->streams + i]);
+    *ref = (struct ref){.key = key};
+    if (ex->served && !txn_holds(ex->txn, key->hash))
+        return true;
     txn_find_read(ex->txn, key, ref);
     if (!ref->entry || entry_type(ref->entry) == TYPE_STREAM)
         return true;
@@ -163,6 +156,8 @@ static bool check_streams(struct exec *ex, const struct reading *r)
     struct ref ref;
     struct stream_id id;
     for (uint32_t i = 0; i < r->keys; i++) {
+        if (ex->served && !blocking_sees(ex, i))
+            continue;
         if (!find_stream(ex, r, i, &key, &ref) ||
             (r->by_group && !find_group(ex, r, i, &ref)) ||
             !parse_position(ex, r, i, ref.entry ? stream_of(ref.entry) : NULL, &id))
@@ -188,11 +183,14 @@ static void reply_stream(struct exec *ex, struct read_reply *out, struct slice n
     reply_bulk(ex->reply, name);
 }
 
-static void reply_streams_end(struct exec *ex, const struct read_reply *out)
+static void reply_streams_end(struct exec *ex, const struct reading *r,
+                              const struct read_reply *out)
 {
     bool map = ex->reply->proto == REPLY_RESP3;
     if (out->streams)
         reply_defer_end(ex->reply, out->mark, map ? REPLY_MAP : REPLY_ARRAY, out->streams);
+    else if (r->blocks && !ex->served && blocking_may_wait(ex) && knows_keys(ex, r))
+        stream_read_wait(ex, r);
     else
         reply_null_array(ex->reply);
 }
@@ -224,7 +222,7 @@ void cmd_xread(struct exec *ex)
         return;
     for (uint32_t i = 0; i < r.keys; i++)
         read_stream(ex, &r, i, &out);
-    reply_streams_end(ex, &out);
+    reply_streams_end(ex, &r, &out);
 }
 
 /* ---- XREADGROUP ---- */
@@ -341,5 +339,5 @@ void cmd_xreadgroup(struct exec *ex)
         return;
     for (uint32_t i = 0; i < r.keys; i++)
         read_group(ex, &r, i, &out);
-    reply_streams_end(ex, &out);
+    reply_streams_end(ex, &r, &out);
 }
