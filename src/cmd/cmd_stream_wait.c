@@ -75,6 +75,7 @@ void stream_read_wait(struct exec *ex, const struct reading *r)
     resolve_last(ex, r, argv, texts);
     blocking_wait(ex, &(struct blocking){.key_count = r->keys,
                                          .ready = r->by_group ? ready_to_deliver : ready_to_read,
+                                         .on_missing = r->by_group,
                                          .timeout_ms = r->timeout_ms,
                                          .argv = argv});
     mem_free(MEM_OTHER, argv, argv_bytes);
