@@ -96,6 +96,7 @@ void conn_close_after_flush(struct conn *c)
         return;
     c->state = CONN_FLUSHING;
     conn_update_interest(c);
+    conn_write_later(c); /* closes it if nothing is left then */
 }
 
 static void destroy(struct conn *c)

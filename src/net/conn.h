@@ -41,7 +41,7 @@ struct conn {
     struct out_cursor sent;
     enum conn_state state;
     bool parked;  /* waits in the thread's list for conn_resume_all() */
-    bool pushed;  /* stands in the thread's list of those with pushes to send */
+    bool pushed;  /* stands in the thread's list of those to be written at the end of the turn */
     bool held;    /* not read until conn_release(): CLIENT PAUSE */
     bool blocked; /* read, so that its end is noticed, but nothing executed: its command waits */
     enum client_class class;

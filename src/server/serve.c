@@ -113,6 +113,7 @@ void blocked_serve(struct txn *txn)
     struct exec exec = t->exec;
     struct reply reply = t->reply;
     struct ready_key *r;
+    txn->now_ms = MAX(txn->now_ms, clock_wall_ms()); /* a long EXEC: its keys may have expired */
     while ((r = wait_take_ready(txn))) {
         serve_key(t, r);
         wait_free_ready(r);

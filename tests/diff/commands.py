@@ -321,6 +321,15 @@ EXEC
 DISCARD
 """
 
+# Only inside MULTI, where nothing waits: redis-server 7.0 looks at timeouts ten times a second.
+BLOCKING = {"list": """
+BLPOP (k)+ 0.001
+BRPOP (k)+ 0.001
+BLMOVE k k (LEFT|RIGHT) (LEFT|RIGHT) 0.001
+BRPOPLPUSH k k 0.001
+BLMPOP 0.001 nkeys (LEFT|RIGHT) [COUNT cnt]
+"""}
+
 FLUSH = """
 FLUSHDB [ASYNC|SYNC]
 FLUSHALL [ASYNC|SYNC]
