@@ -2,8 +2,6 @@
 #include "base/mem.h"
 #include "cmd/stream_args.h"
 
-/* ---- XADD ---- */
-
 static bool check_add(struct exec *ex, const struct stream_add_args *a)
 {
     uint32_t items = ex->argc - a->id_at - 1;
@@ -92,8 +90,6 @@ HOT void cmd_xadd(struct exec *ex)
     reply_stream_id(ex->reply, a.id);
 }
 
-/* ---- deleting ---- */
-
 void cmd_xdel(struct exec *ex)
 {
     struct ref ref;
@@ -140,8 +136,6 @@ void cmd_xtrim(struct exec *ex)
     }
     reply_int(ex->reply, (int64_t)deleted);
 }
-
-/* ---- XSETID ---- */
 
 struct setid_args {
     struct stream_id id, max_deleted;
@@ -211,8 +205,6 @@ void cmd_xsetid(struct exec *ex)
     txn_commit_unwatched(ex->txn, &ref, EVENT_XSETID);
     reply_ok(ex->reply);
 }
-
-/* ---- reading ---- */
 
 void cmd_xlen(struct exec *ex)
 {

@@ -2,8 +2,6 @@
 #include "cmd/help.h"
 #include "cmd/stream_args.h"
 
-/* ---- arguments ---- */
-
 struct group_args {
     bool make_stream;
     int64_t entries_read;
@@ -63,8 +61,6 @@ static struct stream_group *find_group(struct exec *ex, struct ref *ref)
                      (int)name.len, name.ptr, (int)key.len, key.ptr);
     return g;
 }
-
-/* ---- XGROUP ---- */
 
 void cmd_xgroup_create(struct exec *ex)
 {
@@ -184,8 +180,6 @@ void cmd_xgroup_help(struct exec *ex)
     reply_help(ex, lines);
 }
 
-/* ---- XACK ---- */
-
 void cmd_xack(struct exec *ex)
 {
     struct ref ref;
@@ -203,9 +197,8 @@ void cmd_xack(struct exec *ex)
         return;
     txn_edit(ex->txn, &ref);
     for (uint32_t i = 3; i < ex->argc; i++) {
-        struct stream_pending *p = stream_id_parse(ex->argv[i], 0, &id, NULL)
-                                       ? stream_pending_find(g, id)
-                                       : NULL;
+        struct stream_pending *p =
+            stream_id_parse(ex->argv[i], 0, &id, NULL) ? stream_pending_find(g, id) : NULL;
         if (p) {
             stream_pending_remove(g, p);
             acknowledged++;

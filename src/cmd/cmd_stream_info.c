@@ -38,8 +38,6 @@ static void reply_progress(struct reply *r, const struct stream_group *g, const 
         reply_null(r);
 }
 
-/* ---- XINFO GROUPS, XINFO CONSUMERS ---- */
-
 void cmd_xinfo_groups(struct exec *ex)
 {
     struct ref ref;
@@ -85,8 +83,6 @@ void cmd_xinfo_consumers(struct exec *ex)
         reply_int(r, c->active_ms < 0 ? -1 : now_ms - c->active_ms);
     }
 }
-
-/* ---- XINFO STREAM ---- */
 
 static void reply_head(struct reply *r, const struct stream *s)
 {

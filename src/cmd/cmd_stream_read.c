@@ -1,8 +1,7 @@
 /* XREAD and XREADGROUP. */
 #include "cmd/cmd_stream_read.h"
-#include "cmd/stream_effect.h"
 
-/* ---- arguments ---- */
+#include "cmd/stream_effect.h"
 
 static bool is_char(struct slice text, char c)
 {
@@ -113,9 +112,9 @@ static struct stream_group *find_group(struct exec *ex, const struct reading *r,
     return g;
 }
 
-#define ERROR_MEANINGLESS(id)                                                               \
-    "ERR The " id " ID is meaningless in the context of XREADGROUP: you want to read the "  \
-    "history of this consumer by specifying a proper ID, or use the > ID to get new "       \
+#define ERROR_MEANINGLESS(id)                                                              \
+    "ERR The " id " ID is meaningless in the context of XREADGROUP: you want to read the " \
+    "history of this consumer by specifying a proper ID, or use the > ID to get new "      \
     "messages. The " id " ID would just return an empty result set."
 
 /* The ID behind which stream `i` is read. */
@@ -158,15 +157,12 @@ static bool check_streams(struct exec *ex, const struct reading *r)
     for (uint32_t i = 0; i < r->keys; i++) {
         if (ex->served && !blocking_sees(ex, i))
             continue;
-        if (!find_stream(ex, r, i, &key, &ref) ||
-            (r->by_group && !find_group(ex, r, i, &ref)) ||
+        if (!find_stream(ex, r, i, &key, &ref) || (r->by_group && !find_group(ex, r, i, &ref)) ||
             !parse_position(ex, r, i, ref.entry ? stream_of(ref.entry) : NULL, &id))
             return false;
     }
     return true;
 }
-
-/* ---- replies ---- */
 
 struct read_reply {
     struct output_mark mark;
@@ -195,8 +191,6 @@ static void reply_streams_end(struct exec *ex, const struct reading *r,
         reply_null_array(ex->reply);
 }
 
-/* ---- XREAD ---- */
-
 static void read_stream(struct exec *ex, const struct reading *r, uint32_t i,
                         struct read_reply *out)
 {
@@ -224,8 +218,6 @@ void cmd_xread(struct exec *ex)
         read_stream(ex, &r, i, &out);
     reply_streams_end(ex, &r, &out);
 }
-
-/* ---- XREADGROUP ---- */
 
 struct delivery {
     struct exec *ex;

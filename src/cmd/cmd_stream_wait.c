@@ -3,8 +3,6 @@
 #include "cmd/cmd_stream_read.h"
 #include "store/stream_group.h"
 
-/* ---- what lets them go on ---- */
-
 static const struct stream *stream_in(const struct ref *ref)
 {
     return ref->entry && entry_type(ref->entry) == TYPE_STREAM ? stream_of(ref->entry) : NULL;
@@ -38,7 +36,8 @@ static struct slice group_name(const struct queued_command *q)
     return q->argv[at + 1];
 }
 
-/* An entry that the group has not read. A stream or group that is gone is answered with an error. */
+/* An entry that the group has not read. A stream or group that is gone is answered with an error.
+ */
 static bool ready_to_deliver(struct txn *t, const struct waiter *w, uint32_t key,
                              const struct ref *ref)
 {
@@ -47,8 +46,6 @@ static bool ready_to_deliver(struct txn *t, const struct waiter *w, uint32_t key
     const struct stream_group *g = s ? stream_group_find(s, group_name(q)) : NULL;
     return !g || has_behind(s, g->last_id);
 }
-
-/* ---- waiting ---- */
 
 /* "$" is what the stream's last ID is now. */
 static void resolve_last(struct exec *ex, const struct reading *r, struct slice *argv,

@@ -4,8 +4,6 @@
 
 #define ERROR_STREAM_ID "ERR Invalid stream ID specified as stream command argument"
 
-/* ---- IDs ---- */
-
 bool arg_stream_id(struct exec *ex, uint32_t index, uint64_t missing_seq, struct stream_id *out)
 {
     if (likely(stream_id_parse(ex->argv[index], missing_seq, out, NULL)))
@@ -46,11 +44,9 @@ bool arg_stream_bound(struct exec *ex, uint32_t index, enum stream_bound which,
     return stream_id_decrement(out) || fail(ex, "ERR invalid end ID for the interval");
 }
 
-/* ---- XADD and XTRIM ---- */
-
 enum {
-    TRIM_NODES = 100,        /* blocks that "~" trims at most, unless LIMIT says otherwise */
-    TRIM_DEFAULT = 10000,    /* where blocks have no limit of entries */
+    TRIM_NODES = 100,     /* blocks that "~" trims at most, unless LIMIT says otherwise */
+    TRIM_DEFAULT = 10000, /* where blocks have no limit of entries */
     TRIM_HIGHEST = 1000000
 };
 
@@ -160,7 +156,18 @@ bool arg_stream_add(struct exec *ex, bool adds, struct stream_add_args *out)
     return check_trim(ex, &p);
 }
 
-/* ---- replies ---- */
+struct stream_group *find_stream_group(struct exec *ex, struct ref *ref, bool reads)
+{
+    bool valid = reads ? read_typed(ex, 0, TYPE_STREAM, ref) : find_typed(ex, 0, TYPE_STREAM, ref);
+    if (!valid)
+        return NULL;
+    struct slice key = ex->argv[1], name = ex->argv[2];
+    struct stream_group *g = ref->entry ? stream_group_find(stream_of(ref->entry), name) : NULL;
+    if (!g)
+        reply_errorf(ex->reply, "NOGROUP No such key '%.*s' or consumer group '%.*s'", (int)key.len,
+                     key.ptr, (int)name.len, name.ptr);
+    return g;
+}
 
 void reply_stream_id(struct reply *r, struct stream_id id)
 {

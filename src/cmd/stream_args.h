@@ -1,5 +1,6 @@
 /* stream_args.h: what the commands on streams share: IDs and trimming options as arguments, entries
- * as replies, the looking up of groups. Any thread; false means that the error has been answered. */
+ * as replies, the looking up of groups. Any thread; false means that the error has been answered.
+ */
 #pragma once
 
 #include "cmd/exec.h"
@@ -30,6 +31,10 @@ struct stream_add_args {
 
 /* Options of XADD up to its ID, or all of XTRIM's. */
 bool arg_stream_add(struct exec *ex, bool adds, struct stream_add_args *out) MUST_USE;
+
+/* The group argv[2] of the stream argv[1], looked up for a read or a write. NULL: an error has been
+ * answered. */
+struct stream_group *find_stream_group(struct exec *ex, struct ref *ref, bool reads);
 
 /* [id, [field, value …]] */
 void reply_stream_entry(struct reply *r, struct stream_entry *e);

@@ -15,7 +15,8 @@ void stream_effect_begin(struct stream_effect *e, struct exec *ex, struct slice 
     buf_init(&e->ids, MEM_OTHER);
 }
 
-/* "XCLAIM key group consumer 0 id … TIME ms RETRYCOUNT n FORCE JUSTID", or "XACK key group id …". */
+/* "XCLAIM key group consumer 0 id … TIME ms RETRYCOUNT n FORCE JUSTID", or "XACK key group id …".
+ */
 static void flush(struct stream_effect *e)
 {
     char time[NUM_INT64_MAX_LEN], retries[NUM_INT64_MAX_LEN];
@@ -59,10 +60,10 @@ static void add_id(struct stream_effect *e, struct stream_id id)
 
 void stream_effect_consumer(struct stream_effect *e)
 {
-    effect_command(e->txn,
-                   (struct slice[]){SLICE("XGROUP"), SLICE("CREATECONSUMER"), e->key, e->group,
-                                    e->consumer},
-                   5);
+    effect_command(
+        e->txn,
+        (struct slice[]){SLICE("XGROUP"), SLICE("CREATECONSUMER"), e->key, e->group, e->consumer},
+        5);
 }
 
 void stream_effect_claim(struct stream_effect *e, const struct stream_pending *p)

@@ -9,8 +9,6 @@ enum {
     FLAGS_KNOWN = STREAM_DELETED | STREAM_SAME_FIELDS,
 };
 
-/* ---- IDs, times, counts ---- */
-
 static struct stream_id raw_id(const unsigned char *p)
 {
     struct stream_id id = STREAM_ID_MIN;
@@ -49,8 +47,6 @@ static bool take_count(struct rdb_in *in, uint64_t max, uint64_t *out)
 {
     return rdb_take_len(in, out) && *out <= max;
 }
-
-/* ---- nodes ---- */
 
 /* A node on its way, and the texts of one entry. */
 struct node {
@@ -184,8 +180,6 @@ static bool read_nodes(struct rdb_in *in, struct stream *s)
     return true;
 }
 
-/* ---- what stands behind the nodes ---- */
-
 static bool read_counters(struct rdb_in *in, unsigned form, struct stream *s)
 {
     struct stream_id last, first;
@@ -275,8 +269,8 @@ static bool read_consumer(struct rdb_in *in, unsigned form, struct owed_list *li
     struct stream_consumer *c = NULL;
     bool added = false;
     int64_t seen_ms, active_ms;
-    bool valid = rdb_take_text(in, &name) && name.text.len <= PACKED_VALUE_MAX &&
-                 take_time(in, 0, &seen_ms);
+    bool valid =
+        rdb_take_text(in, &name) && name.text.len <= PACKED_VALUE_MAX && take_time(in, 0, &seen_ms);
     active_ms = valid ? seen_ms : 0;
     if (valid && form >= 3)
         valid = take_time(in, -1, &active_ms);
@@ -306,7 +300,8 @@ static bool read_group(struct rdb_in *in, unsigned form, struct stream *s)
     struct stream_id last;
     struct stream_group *g = NULL;
     uint64_t read;
-    bool valid = rdb_take_text(in, &name) && name.text.len <= PACKED_VALUE_MAX && take_id(in, &last);
+    bool valid =
+        rdb_take_text(in, &name) && name.text.len <= PACKED_VALUE_MAX && take_id(in, &last);
     if (valid && form == 1)
         read = (uint64_t)stream_count_until(s, last);
     else

@@ -1,8 +1,6 @@
 #include "ds/packed.h"
 #include "store/rdb_stream.h"
 
-/* ---- IDs and times ---- */
-
 static void put_id(struct buf *out, struct stream_id id)
 {
     rdb_put_len(out, id.ms);
@@ -34,8 +32,6 @@ static void put_time(struct buf *out, int64_t ms)
     le_store64(buf_reserve(out, 8), (uint64_t)ms);
     buf_advance(out, 8);
 }
-
-/* ---- blocks ---- */
 
 struct listpack {
     struct buf bytes;
@@ -107,8 +103,6 @@ static void put_block(struct buf *out, const struct stream_block *b, struct list
     rdb_put_text(out, raw_id(raw, b->first));
     rdb_put_text(out, buf_slice(&lp->bytes));
 }
-
-/* ---- groups ---- */
 
 static void put_consumer(struct buf *out, const struct stream_consumer *c)
 {

@@ -20,8 +20,6 @@ void stream_destroy(struct stream *s)
     mem_free(MEM_DATA, s, sizeof(*s));
 }
 
-/* ---- blocks ---- */
-
 /* The block that would hold an ID: the last whose first ID is not above it; NULL: below all. */
 static struct stream_block *find_block(const struct stream *s, struct stream_id id)
 {
@@ -56,8 +54,6 @@ static void update_first(struct stream *s)
         stream_block_get(stream_block_of(node), stream_block_of(node)->begin, &e);
     s->first_id = e.id;
 }
-
-/* ---- adding ---- */
 
 bool stream_next_id(const struct stream *s, int64_t now_ms, struct stream_id *out)
 {
@@ -108,8 +104,6 @@ void stream_append(struct stream *s, struct stream_id id, const struct slice *it
     count_added(s, id);
 }
 
-/* ---- finding, deleting ---- */
-
 /* Sets *e to the live entry with an ID. */
 static struct stream_block *find_entry(const struct stream *s, struct stream_id id,
                                        struct stream_entry *e)
@@ -156,8 +150,6 @@ struct stream_id stream_last_entry(const struct stream *s)
     ASSERT(found);
     return e.id;
 }
-
-/* ---- trimming ---- */
 
 static bool goes_whole(const struct stream *s, const struct stream_block *b,
                        const struct stream_trim *trim)
@@ -226,8 +218,6 @@ uint64_t stream_trim(struct stream *s, const struct stream_trim *trim)
     return deleted;
 }
 
-/* ---- how many entries there were ---- */
-
 bool stream_has_holes_from(const struct stream *s, struct stream_id from)
 {
     return s->len && !stream_id_is_zero(s->max_deleted_id) &&
@@ -251,8 +241,6 @@ int64_t stream_count_until(const struct stream *s, struct stream_id id)
         return -1; /* somewhere in between */
     return (int64_t)(s->entries_added - s->len + (to_first == 0));
 }
-
-/* ---- walks ---- */
 
 static void enter_block(struct stream_iter *it, struct avl_node *node)
 {
@@ -286,7 +274,8 @@ void stream_iter_init(struct stream_iter *it, const struct stream *s, struct str
         seek_forward(it, s, first);
         return;
     }
-    /* Entries of the block above `last` are skipped by walking: seek_forward() finds their begin. */
+    /* Entries of the block above `last` are skipped by walking: seek_forward() finds their begin.
+     */
     struct stream_iter above = {.reverse = false};
     struct stream_block *b = find_block(s, last);
     enter_block(it, b ? &b->node : NULL);

@@ -7,10 +7,9 @@
  * entries_added >= len; first_id is that of the first live entry, 0-0 when there is none.
  *
  * Ownership: the entry owns the root, the root all behind it (MEM_DATA). Threading: the lock of the
- * key's shard; reads change nothing. Texts of one entry are at most STREAM_ENTRY_MAX bytes together:
- * callers check what clients send.
- * Complexity: append O(bytes), amortised; seek O(log blocks + entries of a block); deleting the
- * first entry O(1). */
+ * key's shard; reads change nothing. Texts of one entry are at most STREAM_ENTRY_MAX bytes
+ * together: callers check what clients send. Complexity: append O(bytes), amortised; seek O(log
+ * blocks + entries of a block); deleting the first entry O(1). */
 #pragma once
 
 #include "store/stream_block.h"
@@ -78,8 +77,6 @@ uint64_t stream_trim(struct stream *s, const struct stream_trim *trim);
 bool stream_has_holes_from(const struct stream *s, struct stream_id from);
 /* How many entries were ever added up to this ID, -1 when that cannot be told. */
 int64_t stream_count_until(const struct stream *s, struct stream_id id);
-
-/* ---- walks: the stream must not change meanwhile, but for what stream_group.h does ---- */
 
 struct stream_iter {
     const struct stream_block *block; /* NULL: at the end */

@@ -6,13 +6,10 @@
 #include "store/settings.h"
 
 enum {
-    FLAGS_PACKED = 2,       /* bytes of small numbers in a listpack: flags, "deleted", "0" */
-
-    FIRST_CAP = 128,        /* bytes of the first block of a stream */
+    FLAGS_PACKED = 2, /* bytes of small numbers in a listpack: flags, "deleted", "0" */
+    FIRST_CAP = 128,         /* bytes of the first block of a stream */
     NODE_BYTES_MAX = 1 << 30 /* Redis's limit where the configured one is none or higher */
 };
-
-/* ---- numbers ---- */
 
 static unsigned char *put_size(unsigned char *at, uint32_t size)
 {
@@ -58,8 +55,6 @@ static unsigned char *put_element(unsigned char *at, struct slice text)
         packed_write_text(at, plan.text);
     return at + plan.body;
 }
-
-/* ---- an entry to be written ---- */
 
 struct entry_plan {
     bool same;         /* fields are the shared ones */
@@ -219,8 +214,6 @@ bool stream_block_is_full(const struct stream_block *b, size_t len)
     return stream_block_listpack_bytes(b) + len >= max_bytes ||
            (max_entries && (int64_t)b->live + b->dead >= max_entries);
 }
-
-/* ---- reading ---- */
 
 void stream_block_get(const struct stream_block *b, uint32_t at, struct stream_entry *out)
 {

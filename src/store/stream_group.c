@@ -33,8 +33,6 @@ static struct avl_node *find_name(const struct avl_tree *tree, struct slice name
     return NULL;
 }
 
-/* ---- groups ---- */
-
 static struct stream_group *group_of(const struct avl_node *node)
 {
     return node ? STREAM_OWNER(struct stream_group, node, node) : NULL;
@@ -136,8 +134,6 @@ bool stream_group_lag(const struct stream_group *g, const struct stream *s, int6
     return read != STREAM_READ_UNKNOWN;
 }
 
-/* ---- consumers ---- */
-
 static struct stream_consumer *consumer_of(const struct avl_node *node)
 {
     return node ? STREAM_OWNER(struct stream_consumer, node, node) : NULL;
@@ -197,8 +193,6 @@ struct stream_consumer *stream_consumer_next(const struct stream_consumer *c)
 {
     return consumer_of(avl_next(&c->node));
 }
-
-/* ---- copies ---- */
 
 static void copy_pending(struct stream_group *to, const struct stream_group *from)
 {

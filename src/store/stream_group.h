@@ -8,7 +8,8 @@
  *
  * Groups hang in their stream, consumers in their group, in the order of their names.
  * Ownership: the stream owns all of it (MEM_DATA). Threading: that of the stream.
- * Complexity: lookups and changes O(log n); freeing a group or a consumer O(its pending entries). */
+ * Complexity: lookups and changes O(log n); freeing a group or a consumer O(its pending entries).
+ */
 #pragma once
 
 #include "store/stream.h"
@@ -20,8 +21,8 @@ enum {
 struct stream_group {
     struct avl_node node; /* in stream->groups */
     struct stream_id last_id;
-    int64_t entries_read;     /* how many entries were added up to last_id, or unknown */
-    struct avl_tree pending;  /* struct stream_pending: in_group */
+    int64_t entries_read;    /* how many entries were added up to last_id, or unknown */
+    struct avl_tree pending; /* struct stream_pending: in_group */
     struct avl_tree consumers;
     size_t pending_count, consumer_count;
     uint32_t name_len;
@@ -29,10 +30,10 @@ struct stream_group {
 };
 
 struct stream_consumer {
-    struct avl_node node;     /* in group->consumers */
-    int64_t seen_ms;          /* of the last attempt to read or claim */
-    int64_t active_ms;        /* of the last success, -1: none */
-    struct avl_tree pending;  /* struct stream_pending: in_consumer */
+    struct avl_node node;    /* in group->consumers */
+    int64_t seen_ms;         /* of the last attempt to read or claim */
+    int64_t active_ms;       /* of the last success, -1: none */
+    struct avl_tree pending; /* struct stream_pending: in_consumer */
     size_t pending_count;
     uint32_t name_len;
     char name[];
@@ -46,9 +47,7 @@ struct stream_pending {
     int64_t deliveries;
 };
 
-#define STREAM_OWNER(type, member, ptr) ((type *)((char *)(ptr) - offsetof(type, member)))
-
-/* ---- groups ---- */
+#define STREAM_OWNER(type, member, ptr) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 struct stream_group *stream_group_find(const struct stream *s, struct slice name);
 /* NULL: there is one with this name. */
@@ -71,8 +70,6 @@ INLINE struct slice stream_group_name(const struct stream_group *g)
     return slice_make(g->name, g->name_len);
 }
 
-/* ---- consumers ---- */
-
 struct stream_consumer *stream_consumer_find(const struct stream_group *g, struct slice name);
 /* Finds or adds one, then *added is true. */
 struct stream_consumer *stream_consumer_get(struct stream_group *g, struct slice name,
@@ -86,8 +83,6 @@ INLINE struct slice stream_consumer_name(const struct stream_consumer *c)
 {
     return slice_make(c->name, c->name_len);
 }
-
-/* ---- pending entries ---- */
 
 struct stream_pending *stream_pending_find(const struct stream_group *g, struct stream_id id);
 /* Adds one, or takes the one that is there over from its consumer: delivered once, now. */

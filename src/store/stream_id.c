@@ -9,7 +9,8 @@ size_t stream_id_format(char *out, struct stream_id id)
     return len + num_format_uint64(out + len, id.seq);
 }
 
-/* As Redis, with strtoull() behind a strict parser: leading space, zeros and a '+' are let through. */
+/* As Redis, with strtoull() behind a strict parser: leading space, zeros and a '+' are let through.
+ */
 static bool parse_part(struct slice text, uint64_t *out)
 {
     if (num_parse_uint64(text, out))

@@ -3,8 +3,6 @@
 
 #include "../ds/model.h"
 
-/* ---- a naive twin: an array of entries, each with its items ---- */
-
 enum {
     ENTRIES_MAX = 600,
     ITEMS_MAX = 12,
@@ -130,8 +128,9 @@ static void do_trim(struct rng *rng, struct stream *s, struct twin *t)
     if (trim.approximate)
         trim.limit = rng_below(rng, 3) ? 0 : 1 + rng_below(rng, 30);
     if (trim.by == TRIM_MINID && rng_below(rng, 30)) /* not too much at a time */
-        trim.min_id = t->len ? t->entries[rng_below(rng, MIN(t->len, (size_t)12))]->id : trim.min_id;
-    size_t most = trim.by == TRIM_MINID    ? twin_seek(t, trim.min_id)
+        trim.min_id =
+            t->len ? t->entries[rng_below(rng, MIN(t->len, (size_t)12))]->id : trim.min_id;
+    size_t most = trim.by == TRIM_MINID   ? twin_seek(t, trim.min_id)
                   : t->len > trim.max_len ? t->len - trim.max_len
                                           : 0;
     uint64_t deleted = stream_trim(s, &trim);
@@ -233,8 +232,6 @@ static void model_of_entries(void **state)
     run_model(3, 200, 0);
     run_model(4, 0, 0);
 }
-
-/* ---- pending entries ---- */
 
 enum {
     IDS = 200,
@@ -358,8 +355,6 @@ static void model_of_pending_entries(void **state)
     assert_int_equal(mem_used(MEM_DATA), 0);
 }
 
-/* ---- what XINFO says about reading ---- */
-
 static void append_plain(struct stream *s, uint64_t ms)
 {
     struct slice items[] = {SLICE("f"), SLICE("v")};
@@ -390,8 +385,6 @@ static void lag_is_known_without_holes_ahead(void **state)
     stream_destroy(s);
 }
 
-/* ---- IDs ---- */
-
 static void ids_as_text(void **state)
 {
     char text[STREAM_ID_MAX_LEN];
@@ -402,8 +395,17 @@ static void ids_as_text(void **state)
     assert_true(stream_id_equal(id, STREAM_ID_MAX));
     assert_true(stream_id_parse(SLICE("12"), 7, &id, &any) && id.ms == 12 && id.seq == 7 && !any);
     assert_true(stream_id_parse(SLICE("12-*"), 7, &id, &any) && id.seq == 0 && any);
-    static const char *const bad[] = {"",    "-",   "1-",   "-1",   "1-*", "1--1",
-                                      "a-1", "1-a", "1-2-3", "1 -2", "18446744073709551616-0"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "1-",
+                                      "-1",
+                                      "1-*",
+                                      "1--1",
+                                      "a-1",
+                                      "1-a",
+                                      "1-2-3",
+                                      "1 -2",
+                                      "18446744073709551616-0"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_false(stream_id_parse(slice_cstr(bad[i]), 0, &id, NULL));
     id = (struct stream_id){1, UINT64_MAX};
