@@ -28,6 +28,8 @@ struct shard {
     _Atomic(struct watch_table *) watchers; /* NULL: nobody watches a key of this shard */
     struct lock wait_lock;                  /* a leaf: wait.h */
     _Atomic(struct wait_table *) waiters;   /* NULL: nobody waits for a key of this shard */
+    /* readers.h, guarded by `lock`; read without it as a hint */
+    _Atomic(struct readers_table *) readers;
 };
 
 struct part {
@@ -71,6 +73,7 @@ struct effect_sink {
 };
 
 struct txn;
+struct notify_ops; /* notify.h */
 
 struct keyspace {
     struct gates gates;
@@ -83,14 +86,26 @@ struct keyspace {
     /* Plugged in by the server before threads start: runs the commands that waited for the keys
      * noted in the txn (wait.h). NULL: nobody waits. */
     void (*serve)(struct txn *t);
+    const struct notify_ops *notify; /* plugged in before there are threads; NULL: nobody hears */
+    _Atomic uint32_t heard;          /* enum notify_heard, OR-ed: what `notify` wants to hear */
+    _Atomic uint64_t read_keys, readers; /* readers.h: keys with readers, and the sum of these */
 };
 
 /* shards: power of two, 64–4,096. */
 struct keyspace *keyspace_create(unsigned shards, int databases);
 void keyspace_destroy(struct keyspace *ks);
 
+/* Makes the parts of a database; part of keyspace_db(). */
+struct db *keyspace_make_db(struct keyspace *ks, int id);
+
 /* The database, its parts made when this is its first use. Any thread. */
-struct db *keyspace_db(struct keyspace *ks, int id);
+INLINE struct db *keyspace_db(struct keyspace *ks, int id)
+{
+    struct db *db = &ks->dbs[id];
+    if (likely(atomic_load_explicit(&db->parts, memory_order_acquire) != NULL))
+        return db;
+    return keyspace_make_db(ks, id);
+}
 
 INLINE unsigned keyspace_shard_of(const struct keyspace *ks, uint64_t hash)
 {
