@@ -140,7 +140,8 @@ void txn_commit_unwatched(struct txn *t, const struct ref *ref, enum event event
 {
     sched_point();
     tell_waiters(t, ref);
-    notify_event(t, ref_db(t, ref)->id, ref->key, event);
+    if (event != EVENT_NONE)
+        notify_event(t, ref_db(t, ref)->id, ref->key, event);
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
