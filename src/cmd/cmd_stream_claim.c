@@ -156,7 +156,7 @@ void cmd_xclaim(struct exec *ex)
     struct ref ref;
     struct stream_id id, last_id = STREAM_ID_MIN;
     uint32_t end = 5;
-    if (!(c.g = find_stream_group(ex, &ref, false)) ||
+    if (!(c.g = find_stream_group(ex, &ref)) ||
         !parse_min_idle(ex, &c, "ERR Invalid min-idle-time argument for XCLAIM"))
         return;
     while (end < ex->argc && stream_id_parse(ex->argv[end], 0, &id, NULL))
@@ -254,7 +254,7 @@ void cmd_xautoclaim(struct exec *ex)
     struct stream_id first;
     int64_t count;
     struct buf done;
-    if (!parse_autoclaim(ex, &c, &first, &count) || !(c.g = find_stream_group(ex, &ref, false)))
+    if (!parse_autoclaim(ex, &c, &first, &count) || !(c.g = find_stream_group(ex, &ref)))
         return;
     c.s = stream_of(ref.entry);
     buf_init(&done, MEM_OTHER);

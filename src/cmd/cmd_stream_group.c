@@ -185,7 +185,7 @@ void cmd_xack(struct exec *ex)
     struct ref ref;
     struct stream_id id;
     int64_t acknowledged = 0;
-    if (!find_typed(ex, 0, TYPE_STREAM, &ref))
+    if (!read_typed(ex, 0, TYPE_STREAM, &ref)) /* a read for statistics, as in Redis */
         return;
     struct stream_group *g =
         ref.entry ? stream_group_find(stream_of(ref.entry), ex->argv[2]) : NULL;

@@ -89,7 +89,7 @@ void cmd_xpending(struct exec *ex)
     struct ref ref;
     struct stream_group *g;
     const struct stream_consumer *of = NULL;
-    if (!parse_pending(ex, &a) || !(g = find_stream_group(ex, &ref, true)))
+    if (!parse_pending(ex, &a) || !(g = find_stream_group(ex, &ref)))
         return;
     if (ex->argc == 3) {
         reply_summary(ex->reply, g);

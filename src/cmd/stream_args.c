@@ -156,10 +156,9 @@ bool arg_stream_add(struct exec *ex, bool adds, struct stream_add_args *out)
     return check_trim(ex, &p);
 }
 
-struct stream_group *find_stream_group(struct exec *ex, struct ref *ref, bool reads)
+struct stream_group *find_stream_group(struct exec *ex, struct ref *ref)
 {
-    bool valid = reads ? read_typed(ex, 0, TYPE_STREAM, ref) : find_typed(ex, 0, TYPE_STREAM, ref);
-    if (!valid)
+    if (!read_typed(ex, 0, TYPE_STREAM, ref))
         return NULL;
     struct slice key = ex->argv[1], name = ex->argv[2];
     struct stream_group *g = ref->entry ? stream_group_find(stream_of(ref->entry), name) : NULL;

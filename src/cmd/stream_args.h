@@ -32,9 +32,9 @@ struct stream_add_args {
 /* Options of XADD up to its ID, or all of XTRIM's. */
 bool arg_stream_add(struct exec *ex, bool adds, struct stream_add_args *out) MUST_USE;
 
-/* The group argv[2] of the stream argv[1], looked up for a read or a write. NULL: an error has been
- * answered. */
-struct stream_group *find_stream_group(struct exec *ex, struct ref *ref, bool reads);
+/* The group argv[2] of the stream argv[1], looked up as for a read, even by commands that write, as in
+ * Redis: misses are counted. NULL: an error has been answered. */
+struct stream_group *find_stream_group(struct exec *ex, struct ref *ref);
 
 /* [id, [field, value …]] */
 void reply_stream_entry(struct reply *r, struct stream_entry *e);
