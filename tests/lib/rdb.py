@@ -76,15 +76,10 @@ def _zip_value(item):
 
 
 def listpack(*items):
-    """Short strings, and ints of 0 to 127."""
-    body = b"".join(map(_pack_item, items))
-    return struct.pack("<IH", len(body) + 7, len(items)) + body + b"\xff"
-
-
-def _pack_item(item):
-    if isinstance(item, int):
-        return bytes([item, 1])
-    return bytes([0x80 | len(item)]) + item + bytes([len(item) + 1])
+    """Of short byte strings, all written as strings, and integers, all written in 64 bits."""
+    body = b"".join(b"\xf4" + struct.pack("<q", item) + b"\x09" if isinstance(item, int) else
+                    bytes([0x80 | len(item)]) + item + bytes([len(item) + 1]) for item in items)
+    return struct.pack("<IH", 7 + len(body), len(items)) + body + b"\xff"
 
 
 def intset(width, *items):
