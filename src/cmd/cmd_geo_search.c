@@ -235,16 +235,14 @@ static struct zset collect(const struct query *q, const struct geo_points *point
 static void store(struct exec *ex, const struct query *q, const struct geo_points *points,
                   size_t count)
 {
-    struct key key;
-    struct ref ref;
-    bool exists = find_key(ex, q->destination, &key, &ref);
+    struct outcome outcome = {.type = TYPE_ZSET, .key = key_make(q->destination)};
+    outcome.event = is_search(q) ? EVENT_GEOSEARCHSTORE : EVENT_GEORADIUSSTORE;
     if (count) {
         struct zset z = collect(q, points, count);
-        txn_set_collection(ex->txn, &ref, TYPE_ZSET, z.encoding, z.root,
-                           is_search(q) ? EVENT_GEOSEARCHSTORE : EVENT_GEORADIUSSTORE);
-    } else if (exists) {
-        txn_delete(ex->txn, &ref, false, EVENT_DEL);
+        outcome.encoding = z.encoding;
+        outcome.root = z.root;
     }
+    publish_outcome(ex, &outcome);
     reply_int(ex->reply, (int64_t)count);
 }
 

@@ -157,6 +157,10 @@ void cmd_scan(struct exec *ex)
 
 /* ---- RANDOMKEY ---- */
 
+enum {
+    EXPIRED_MAX = 100
+}; /* expired keys met before the answer is that there is none: one in use cannot be deleted now */
+
 /* A shard is taken with a chance in proportion to its keys: always when it holds as many as hardly
  * any does. */
 static bool accept_shard(struct txn *t, uint64_t used, double limit)
@@ -172,7 +176,7 @@ static double crowded_shard(const struct txn *t)
 }
 
 /* Answers with a key of this shard. False: look elsewhere. */
-static bool random_of_shard(struct exec *ex, unsigned shard, double limit)
+static bool random_of_shard(struct exec *ex, unsigned shard, double limit, int *expired)
 {
     struct txn *t = ex->txn;
     const struct table *table = &db_part(t->db, shard)->table;
@@ -183,8 +187,10 @@ static bool random_of_shard(struct exec *ex, unsigned shard, double limit)
     struct key key = key_make(name);
     struct ref ref;
     ex->txn->no_touch = true;
-    if (!txn_find(t, &key, &ref)) /* it had expired */
+    if (!txn_find(t, &key, &ref)) {
+        ++*expired;
         return false;
+    }
     reply_bulk(ex->reply, entry_key(ref.entry));
     return true;
 }
@@ -193,10 +199,10 @@ void cmd_randomkey(struct exec *ex)
 {
     struct txn *t = ex->txn;
     double limit = crowded_shard(t);
-    int shard;
-    while ((shard = db_random_nonempty(t->ks, t->db, &t->rng)) >= 0) {
+    int shard, expired = 0;
+    while (expired < EXPIRED_MAX && (shard = db_random_nonempty(t->ks, t->db, &t->rng)) >= 0) {
         txn_lock_shard(t, (unsigned)shard);
-        bool answered = random_of_shard(ex, (unsigned)shard, limit);
+        bool answered = random_of_shard(ex, (unsigned)shard, limit, &expired);
         txn_unlock(t);
         if (answered)
             return;

@@ -83,18 +83,16 @@ void cmd_sdiff(struct exec *ex)
 /* ---- stored ---- */
 
 /* The result becomes the value of the first key, or the key goes when the result is empty. */
-static void publish(struct exec *ex, struct set result, enum event event)
+static void store(struct exec *ex, struct set result, enum event event)
 {
-    struct ref ref;
     uint64_t len = set_len(&result);
-    bool exists = txn_find(ex->txn, &ex->keys[0], &ref);
-    if (len) {
-        txn_set_collection(ex->txn, &ref, TYPE_SET, result.encoding, result.root, event);
-    } else {
+    struct outcome outcome = {.type = TYPE_SET, .encoding = result.encoding, .root = result.root,
+                              .event = event, .key = ex->keys[0]};
+    if (!len) {
         set_destroy(result);
-        if (exists)
-            txn_delete(ex->txn, &ref, false, EVENT_DEL);
+        outcome.root = NULL;
     }
+    publish_outcome(ex, &outcome);
     reply_int(ex->reply, (int64_t)len);
 }
 
@@ -103,7 +101,7 @@ void cmd_sinterstore(struct exec *ex)
     struct sources src;
     if (!sources_open(ex, 1, &src))
         return;
-    publish(ex, set_intersection(src.sets, src.count), EVENT_SINTERSTORE);
+    store(ex, set_intersection(src.sets, src.count), EVENT_SINTERSTORE);
     sources_close(&src);
 }
 
@@ -112,7 +110,7 @@ void cmd_sunionstore(struct exec *ex)
     struct sources src;
     if (!sources_open(ex, 1, &src))
         return;
-    publish(ex, set_union(src.sets, src.count), EVENT_SUNIONSTORE);
+    store(ex, set_union(src.sets, src.count), EVENT_SUNIONSTORE);
     sources_close(&src);
 }
 
@@ -121,7 +119,7 @@ void cmd_sdiffstore(struct exec *ex)
     struct sources src;
     if (!sources_open(ex, 1, &src))
         return;
-    publish(ex, set_difference(src.sets, src.count), EVENT_SDIFFSTORE);
+    store(ex, set_difference(src.sets, src.count), EVENT_SDIFFSTORE);
     sources_close(&src);
 }
 

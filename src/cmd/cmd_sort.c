@@ -294,8 +294,6 @@ static void push_result(void *arg, struct slice value)
 
 static void store_results(struct exec *ex, struct sorting *s)
 {
-    struct key key;
-    struct ref ref;
     struct stored stored = {.list = list_create()};
     struct deque *d = stored.list;
     visit_results(ex, s, push_result, &stored);
@@ -304,15 +302,14 @@ static void store_results(struct exec *ex, struct sorting *s)
         fail(ex, ERROR_TOO_LONG);
         return;
     }
-    bool exists = find_key(ex, s->query.store, &key, &ref);
     uint64_t len = d->len;
-    if (len) {
-        txn_set_collection(ex->txn, &ref, TYPE_LIST, list_encoding(d), d, EVENT_SORTSTORE);
-    } else {
+    struct outcome outcome = {.type = TYPE_LIST, .encoding = list_encoding(d), .root = d,
+                              .event = EVENT_SORTSTORE, .key = key_make(s->query.store)};
+    if (!len) {
         list_destroy(d);
-        if (exists)
-            txn_delete(ex->txn, &ref, false, EVENT_DEL);
+        outcome.root = NULL;
     }
+    publish_outcome(ex, &outcome);
     reply_int(ex->reply, (int64_t)len);
 }
 

@@ -11,6 +11,17 @@
 #include "proto/reply.h"
 #include "store/txn.h"
 
+/* What a …STORE command or BITOP wants stored: a collection or a blob, without an expiry; or, root
+ * NULL, that the key goes. */
+struct outcome {
+    bool stores;
+    enum value_type type;
+    enum encoding encoding;
+    void *root;
+    enum event event;
+    struct key key; /* the destination */
+};
+
 struct exec {
     struct txn *txn;
     struct reply *reply;
@@ -19,6 +30,7 @@ struct exec {
     const struct key *keys;
     const struct command *cmd;
     struct session *session;
+    struct outcome *outcome; /* NULL, but on the worker pool: where publish_outcome() leaves it */
     bool in_exec;        /* one of EXEC's commands: it must not wait for anything */
     uint32_t hashed_arg; /* the argument whose hash the planner knows, or 0 */
     uint64_t hash;
@@ -77,3 +89,8 @@ bool read_typed(struct exec *ex, uint32_t at, enum value_type type, struct ref *
 bool find_typed(struct exec *ex, uint32_t at, enum value_type type, struct ref *ref) MUST_USE;
 /* Looks up a key by name that is among ex->keys or whose shard is held. */
 bool find_key(struct exec *ex, struct slice name, struct key *key, struct ref *ref);
+
+/* The last step of such a command: the root, which is taken, becomes the value of the key, or the
+ * key goes. On the worker pool it is only noted down: the client's reactor
+ * publishes it. */
+void publish_outcome(struct exec *ex, const struct outcome *outcome);

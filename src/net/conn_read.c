@@ -13,7 +13,7 @@ enum {
 
 static bool runnable(const struct conn *c)
 {
-    return c->state == CONN_OPEN && !c->parked && !c->held;
+    return c->state == CONN_OPEN && !c->parked && !c->held && !c->away;
 }
 
 struct batch {

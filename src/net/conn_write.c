@@ -204,11 +204,10 @@ void conn_flush_queued(struct net_thread *t)
     send_pushed(t);
 }
 
-void conn_push(struct conn *c, struct blob *bytes)
+/* What is appended to the connection's pending output from now on leaves at the end of the turn. */
+static void push_begin(struct conn *c)
 {
     struct net_thread *t = c->thread;
-    if (c->state != CONN_OPEN)
-        return;
     if (c->queued_at == t->flushes)
         send_queued(t);
     if (!c->pushed && !output_len(&c->pending)) { /* else it waits for writability already */
@@ -216,6 +215,29 @@ void conn_push(struct conn *c, struct blob *bytes)
         c->next_pushed = t->pushed;
         t->pushed = c;
     }
+}
+
+void conn_deliver(struct conn *c, struct output *reply)
+{
+    if (c->state != CONN_OPEN || !output_len(reply))
+        return;
+    push_begin(c);
+    if (output_len(&c->pending)) {
+        append_pending(c, reply, (struct out_cursor){0});
+    } else {
+        struct output empty = c->pending;
+        c->pending = *reply;
+        *reply = empty;
+    }
+    note_output(c);
+    check_output_limit(c);
+}
+
+void conn_push(struct conn *c, struct blob *bytes)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    push_begin(c);
     if (bytes->len < LIMIT_REPLY_REF_BYTES)
         buf_append(&c->pending.bytes, bytes->bytes, bytes->len);
     else
@@ -314,7 +336,7 @@ void conn_check_timeouts(struct conn *c, int64_t now_ms)
         check_output_limit(c);
     if (!c->parser.authenticated && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
         conn_close(c);
-    if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held &&
+    if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held && !c->away &&
         now_ms - c->active_ms > timeout_s * 1000LL)
         conn_close(c);
 }

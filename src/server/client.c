@@ -9,6 +9,7 @@ struct client {
     struct session session;
     struct conn *conn;
     struct subscriber subscriber;
+    struct slow_client slow;
 };
 
 struct session *client_session(struct conn *c)
@@ -21,10 +22,16 @@ struct subscriber *client_subscriber(struct conn *c)
     return &((struct client *)c->session)->subscriber;
 }
 
+struct slow_client *client_slow(struct conn *c)
+{
+    return &((struct client *)c->session)->slow;
+}
+
 static void opened(struct conn *c)
 {
     struct client *client = mem_zalloc(MEM_CLIENT, sizeof(*client));
     client->conn = client->subscriber.conn = c;
+    slow_client_init(&client->slow, c);
     client->session.id = c->info.id;
     client->session.proto = c->info.kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2;
     client->session.authenticated = c->info.id < atomic_load(&the_server->password_since_id);
@@ -93,6 +100,7 @@ static void closed(struct conn *c)
     if (c->held)
         pause_forget(t, c);
     push_forget(client_subscriber(c));
+    slow_client_deinit(t, client_slow(c));
     if (client_session(c)->transaction)
         transaction_destroy(&t->txn, client_session(c));
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));

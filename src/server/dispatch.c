@@ -24,6 +24,8 @@ enum run_result {
     RUN_REFUSED, /* answered with an error */
     RUN_LATER,   /* when the gate lets it */
     RUN_HELD,    /* when CLIENT PAUSE ends */
+    RUN_WAITS,   /* for a pin: the connection has left */
+    RUN_AWAY,    /* on the worker pool: the connection has left, the command is done with here */
 };
 
 struct planned {
@@ -333,14 +335,24 @@ static bool wants_exclusive(const struct server_thread *t, const struct session 
                             const struct command *cmd, const struct request *r)
 {
     bool is_exec = cmd->id == CMD_ID_exec;
-    if (command_runs_alone(cmd, r->argv, r->argc) || t->rerun_exclusive ||
+    if (command_runs_alone(cmd, r->argv, r->argc) || t->rerun_exclusive || session->run_alone ||
         (is_exec && transaction_is_alone(session)))
         return true;
     return server_settings.exec_mode == EXEC_EXCLUSIVE &&
            (cmd->key_spec_count || cmd->flags & CMD_WALKS || is_exec);
 }
 
-INLINE void call(struct server_thread *t, const struct planned *p, const struct request *r,
+/* A slow command, or one that meets the key of one: the locks are held. */
+COLD static enum run_result call_slow(struct server_thread *t)
+{
+    static const enum run_result results[] = {[SLOW_RUN] = RUN_DONE,
+                                              [SLOW_AWAY] = RUN_AWAY,
+                                              [SLOW_WAIT] = RUN_WAITS,
+                                              [SLOW_BARRED] = RUN_LATER};
+    return results[slow_consider(t, t->current)];
+}
+
+INLINE enum run_result call(struct server_thread *t, const struct planned *p, const struct request *r,
                  struct session *session, bool exclusive)
 {
     struct exec *ex = &t->exec;
@@ -354,10 +366,17 @@ INLINE void call(struct server_thread *t, const struct planned *p, const struct 
     t->txn.restartable = !exclusive;
     t->txn.no_touch = session->no_touch;
     txn_begin(&t->txn, session->db, exclusive);
-    if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS))
+    if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS)) {
         txn_lock(&t->txn, ex->keys, ex->key_count);
+        if (unlikely(p->cmd->flags & CMD_SLOW) || unlikely(txn_meets_pins(&t->txn))) {
+            enum run_result result = call_slow(t);
+            if (result != RUN_DONE)
+                return result;
+        }
+    }
     p->cmd->handler(ex);
     txn_end(&t->txn, r->argv, r->argc);
+    return RUN_DONE;
 }
 
 struct run {
@@ -389,6 +408,8 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     if (run->inside)
         gate_leave(gates, t->txn.self);
     run->inside = false;
+    if (!slow_bar(t, run->conn))
+        return RUN_LATER;
     enum gate_grant grant = gate_exclusive(gates, t->txn.self);
     t->raised = grant != GATE_BUSY;
     t->raiser = run->conn;
@@ -396,8 +417,9 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
         return RUN_LATER;
     call(t, p, r, run->session, true);
     t->raised = false;
-    t->rerun_exclusive = false;
+    t->rerun_exclusive = run->session->run_alone = false;
     gate_open(gates, t->txn.self);
+    slow_unbar(t);
     if (unlikely(t->net.parked)) /* another one's request was used up */
         retry_parked(t);
     return RUN_DONE;
@@ -405,6 +427,10 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
 
 void dispatch_unraise(struct server_thread *t, const struct conn *c)
 {
+    if (t->slow.barrer == c && t->slow.barred) {
+        slow_unbar(t);
+        retry_parked(t);
+    }
     if (!t->raised || t->raiser != c)
         return;
     t->raised = false;
@@ -494,8 +520,7 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
         return queue(run, p, r);
     if (unlikely(alone))
         return call_exclusive(run, p, r);
-    call(t, p, r, session, false);
-    return RUN_DONE;
+    return call(t, p, r, session, false);
 }
 
 HOT static enum run_result run_one(struct run *run, const struct planned *p,
@@ -540,12 +565,17 @@ static bool stops_batch(const struct run *run)
 /* The command at t->at must wait, and with it the connection. */
 COLD static void suspend(struct run *run, enum run_result why)
 {
+    struct server_thread *t = run->thread;
+    if (why == RUN_AWAY)
+        t->at++;
+    if (why == RUN_AWAY || why == RUN_WAITS)
+        return;
     if (why == RUN_LATER) {
         conn_park(run->conn);
         return;
     }
-    dispatch_unraise(run->thread, run->conn); /* nobody waits for the gates meanwhile */
-    pause_hold(run->thread, run->conn);
+    dispatch_unraise(t, run->conn); /* nobody waits for the gates meanwhile */
+    pause_hold(t, run->conn);
 }
 
 /* Runs plans[t->at …] until the end or until something stops it. */

@@ -77,6 +77,7 @@ static void after_turn(struct reactor *r)
     if (unlikely(atomic_load_explicit(&t->gate_event, memory_order_relaxed)) &&
         atomic_exchange(&t->gate_event, false))
         conn_resume_all(&t->net);
+    slow_look(t);
     push_deliver(&t->push, t);
     net_thread_end_turn(&t->net);
 }
@@ -103,6 +104,7 @@ static enum err create_thread(struct server *s, unsigned id)
     t->keys = mem_alloc(MEM_OTHER, t->key_cap * sizeof(struct key));
     t->exec.txn = &t->txn;
     t->exec.reply = &t->reply;
+    slow_thread_init(&t->slow);
     timer_init(&t->pause_timer, pause_fired);
     expire_cron_start(t);
     s->threads[s->thread_count++] = t;
@@ -113,6 +115,7 @@ static void destroy_thread(struct server_thread *t)
 {
     push_deliver(&t->push, t);
     net_thread_deinit(&t->net);
+    slow_thread_deinit(t);
     push_hub_deinit(&t->push);
     txn_deinit(&t->txn);
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
@@ -226,6 +229,7 @@ enum err server_create(struct server **out)
     rand_hex(s->replication_id, 40);
     hash_seed(NULL);
     commands_init();
+    slow_calibrate();
     adjust_file_limit();
     pubsub_init(&s->pubsub);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
@@ -273,6 +277,7 @@ int server_run(struct server *s)
 
 void server_destroy(struct server *s)
 {
+    slow_settle(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         s->threads[i]->raised = false; /* nobody is left to be woken */
     for (unsigned i = 0; i < s->thread_count; i++)

@@ -11,6 +11,7 @@
 #include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
+#include "server/slow.h"
 #include "store/evict.h"
 #include "store/keyspace.h"
 #include "store/settings.h"
@@ -72,6 +73,7 @@ struct server_thread {
     _Atomic uint32_t held_clients; /* by CLIENT PAUSE */
     struct timer expire_timer;
     struct push_hub push;
+    struct slow_thread slow;
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
 };
@@ -100,6 +102,7 @@ struct server {
     /* requirepass for those outside the gates: clients from this id on must authenticate, older
      * ones were in before the password was set; UINT64_MAX: there is none */
     _Atomic uint64_t password_since_id;
+    struct slow_state slow;
     struct pubsub pubsub;
     struct keyspace *ks;
     struct worker_pool *pool;
@@ -154,6 +157,7 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);
 struct subscriber *client_subscriber(struct conn *c);
+struct slow_client *client_slow(struct conn *c);
 extern const struct conn_ops client_conn_ops;
 
 /* dispatch.c */

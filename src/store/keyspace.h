@@ -14,6 +14,7 @@
 #include "ds/table.h"
 #include "store/entry.h"
 #include "store/gate.h"
+#include "store/pin.h"
 
 enum {
     SHARDS_MAX = 4096
@@ -23,6 +24,7 @@ struct shard {
     CACHE_ALIGNED struct lock lock;
     _Atomic uint32_t
         holder; /* 0, or 1 + gate index of the txn that holds the lock: for assertions */
+    _Atomic uint32_t pins; /* keys that slow commands use: pin.h */
     _Atomic int64_t next_expire_ms; /* earliest of all databases' heaps, INT64_MAX when none */
     struct lock watch_lock;         /* a leaf: watch.h */
     _Atomic(struct watch_table *) watchers; /* NULL: nobody watches a key of this shard */
@@ -70,6 +72,7 @@ struct effect_sink {
 
 struct keyspace {
     struct gates gates;
+    struct pins pins;
     struct shard *shards;
     unsigned shard_bits, shard_count;
     struct db *dbs;

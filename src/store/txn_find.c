@@ -13,19 +13,39 @@ COLD static void unheld(struct txn *t)
     longjmp(t->keyspec_unwind, 1);
 }
 
-INLINE void assert_held(struct txn *t, unsigned shard)
+INLINE bool is_held(const struct txn *t, unsigned shard)
 {
-    if (likely(atomic_load_explicit(&t->ks->shards[shard].holder, memory_order_relaxed) ==
-               t->self + 1) ||
-        likely(t->exclusive || !txn_locks(shard)))
-        return;
-    unheld(t);
+    return likely(atomic_load_explicit(&t->ks->shards[shard].holder, memory_order_relaxed) ==
+                  t->self + 1) ||
+           likely(t->exclusive || !txn_locks(shard));
+}
+
+/* A slow command sees what it pinned. */
+COLD static bool find_in_view(const struct txn_view *v, const struct key *key, struct ref *out)
+{
+    bool pinned = key >= v->keys && key < v->keys + v->count;
+    ASSERT(pinned); /* a destination may have a source's name, hence no search */
+    *out = (struct ref){.key = key, .entry = v->entries[key - v->keys]};
+    return out->entry != NULL;
+}
+
+/* Deletes an expired key, unless a slow command reads it: then it is only not seen. */
+COLD static void drop_expired(struct txn *t, struct ref *ref)
+{
+    if (!t->exclusive && pins_hold(t->ks, ref->key))
+        ref->entry = NULL;
+    else
+        txn_expire(t, ref);
 }
 
 INLINE bool find_in(struct txn *t, struct db *db, const struct key *key, struct ref *out)
 {
     unsigned shard = keyspace_shard_of(t->ks, key->hash);
-    assert_held(t, shard);
+    if (unlikely(!is_held(t, shard))) {
+        if (t->view)
+            return find_in_view(t->view, key, out);
+        unheld(t);
+    }
     out->key = key;
     out->part = db_part(db, shard);
     if (unlikely(table_rehashing(&out->part->table)))
@@ -34,7 +54,7 @@ INLINE bool find_in(struct txn *t, struct db *db, const struct key *key, struct 
     if (!out->entry)
         return false;
     if (unlikely(entry_expires(out->entry)) && t->now_ms > entry_expire_ms(out->entry)) {
-        txn_expire(t, out);
+        drop_expired(t, out);
         return false;
     }
     return true;
