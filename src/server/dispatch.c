@@ -366,13 +366,12 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p, co
     t->txn.restartable = !exclusive;
     t->txn.no_touch = session->no_touch;
     txn_begin(&t->txn, session->db, exclusive);
-    if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS)) {
+    if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS))
         txn_lock(&t->txn, ex->keys, ex->key_count);
-        if (unlikely(p->cmd->flags & CMD_SLOW) || unlikely(txn_meets_pins(&t->txn))) {
-            enum run_result result = call_slow(t);
-            if (result != RUN_DONE)
-                return result;
-        }
+    if (unlikely(p->cmd->flags & CMD_SLOW && !exclusive) || unlikely(txn_meets_pins(&t->txn))) {
+        enum run_result result = call_slow(t);
+        if (result != RUN_DONE)
+            return result;
     }
     p->cmd->handler(ex);
     txn_end(&t->txn, r->argv, r->argc);
@@ -461,6 +460,8 @@ static void count_calls(struct run *run, const struct command *next)
         struct command_stats *s = &run->thread->stats[run->counting->id];
         stat_bump(&s->calls, run->calls);
         stat_bump(&s->cycles, now - run->started);
+        if (unlikely(now - run->started > slow_slice_cycles * run->calls))
+            slow_count_slice(run->thread, (now - run->started) / run->calls);
     }
     run->counting = next;
     run->calls = 0;

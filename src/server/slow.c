@@ -38,12 +38,17 @@ uint64_t slow_slice_cycles = UINT64_MAX;
 
 /* ---- the job's memory ---- */
 
+struct use_list {
+    enum pin_use *next;
+    bool writes; /* else all keys are read, whatever their flags: PFCOUNT's say that it may write */
+};
+
 static void note_use(void *arg, uint32_t index, uint16_t flags)
 {
-    enum pin_use **at = arg;
+    struct use_list *uses = arg;
     (void)index;
     if (!(flags & KEY_NOT_KEY))
-        *(*at)++ = flags & KEY_RO ? PIN_READ : PIN_TARGET;
+        *uses->next++ = uses->writes && !(flags & KEY_RO) ? PIN_TARGET : PIN_READ;
 }
 
 static struct slow_job *job_create(struct server_thread *t, struct slow_client *client)
@@ -58,8 +63,9 @@ static struct slow_job *job_create(struct server_thread *t, struct slow_client *
     j->command = command;
     j->uses = mem_alloc(MEM_OTHER, command->key_count * sizeof(*j->uses));
     j->entries = mem_zalloc(MEM_OTHER, command->key_count * sizeof(struct entry *));
-    enum pin_use *at = j->uses;
-    ASSERT(command_visit_keys(ex->cmd, command->argv, command->argc, note_use, &at));
+    struct use_list uses = {j->uses, ex->cmd->flags & CMD_WRITE};
+    bool fits = command_visit_keys(ex->cmd, command->argv, command->argc, note_use, &uses);
+    ASSERT(fits); /* the planner found these keys the same way */
     output_init(&j->output);
     return j;
 }
@@ -282,14 +288,20 @@ static enum slow_verdict start(struct server_thread *t, struct slow_client *c)
     return SLOW_AWAY;
 }
 
+static enum slow_verdict walk(struct server_thread *t, struct slow_client *c)
+{
+    return slow_walk_start(t, c) ? SLOW_AWAY : SLOW_RUN;
+}
+
 enum slow_verdict slow_consider(struct server_thread *t, struct conn *conn)
 {
     const struct exec *ex = &t->exec;
     struct slow_client *c = client_slow(conn);
     uint64_t threshold = server_settings.slow_command_threshold;
     enum slow_verdict verdict = SLOW_RUN;
-    if (ex->cmd->flags & CMD_SLOW && threshold && slow_size(ex) >= threshold)
-        verdict = start(t, c);
+    bool may = ex->cmd->flags & CMD_SLOW && (ex->key_count || ex->cmd->flags & CMD_WALKS);
+    if (may && threshold && slow_size(ex) >= threshold)
+        verdict = ex->cmd->flags & CMD_WALKS ? walk(t, c) : start(t, c);
     if (verdict == SLOW_RUN && txn_meets_pins(ex->txn) && must_wait(t, c)) {
         wait_for_pin(t, c, false);
         verdict = SLOW_WAIT;
@@ -317,26 +329,25 @@ static void publish_job(struct server_thread *t, struct slow_job *j)
     txn_end(&t->txn, q->argv, q->argc);
 }
 
-static void count(struct server_thread *t, struct slow_job *j)
+void slow_count_call(struct server_thread *t, const struct command *cmd, uint64_t cycles,
+                     const struct reply *reply)
 {
-    struct command_stats *s = &t->stats[j->command->cmd->id];
+    struct command_stats *s = &t->stats[cmd->id];
     stat_bump(&s->calls, 1);
-    stat_bump(&s->cycles, j->cycles);
+    stat_bump(&s->cycles, cycles);
     stat_bump(&t->slow.run, 1);
-    if (!j->reply.errors)
+    if (!reply->errors)
         return;
-    memcpy(t->reply.error_code, j->reply.error_code, sizeof(t->reply.error_code));
+    memcpy(t->reply.error_code, reply->error_code, sizeof(t->reply.error_code));
     stats_count_error(t);
     stat_bump(&s->failed, 1);
 }
 
-static void answer(struct slow_job *j)
+void slow_answer(struct slow_client *c, struct output *output)
 {
-    struct slow_client *c = j->client;
     struct session *session = client_session(c->conn);
-    c->job = NULL;
     if (session->reply_mode == REPLY_ON)
-        conn_deliver(c->conn, &j->output);
+        conn_deliver(c->conn, output);
     else if (session->reply_mode == REPLY_SKIP)
         session->reply_mode = REPLY_ON;
 }
@@ -347,14 +358,16 @@ static void finish(struct server_thread *t, struct slow_job *j)
     struct slow_client *c = j->client;
     bool inside = gate_enter(gates, t->txn.self);
     ASSERT(inside); /* exclusive commands wait for us before they ask for the gates */
-    count(t, j);
+    slow_count_call(t, j->command->cmd, j->cycles, &j->reply);
     if (j->outcome.stores)
         publish_job(t, j);
     else
         pins_drop(t->server->ks, j->command->keys, j->uses, j->command->key_count);
     gate_leave(gates, t->txn.self);
-    if (c)
-        answer(j);
+    if (c) {
+        c->job = NULL;
+        slow_answer(c, &j->output);
+    }
     job_destroy(j);
     leave(t->server);
     if (c)
@@ -387,6 +400,8 @@ void slow_look(struct server_thread *t)
     struct slow_job *j;
     while (unlikely((j = next_done(&t->slow)) != NULL))
         finish(t, j);
+    if (unlikely(t->slow.walks != NULL))
+        slow_walk_turn(t);
     if (unlikely(atomic_load_explicit(&t->slow.event, memory_order_relaxed)) &&
         atomic_exchange(&t->slow.event, false))
         resume_woken(t);
@@ -421,10 +436,12 @@ void slow_thread_init(struct slow_thread *s)
 {
     s->last = &s->waiting;
     s->done_last = &s->done;
+    s->last_walk = &s->walks;
 }
 
 void slow_thread_deinit(struct server_thread *t)
 {
+    slow_walk_end(t);
     for (struct slow_job *j; (j = next_done(&t->slow));) {
         pins_drop(t->server->ks, j->command->keys, j->uses, j->command->key_count);
         job_destroy(j);
@@ -445,6 +462,8 @@ void slow_client_deinit(struct server_thread *t, struct slow_client *c)
         unlist(&t->slow, c);
     if (c->job)
         c->job->client = NULL;
+    if (c->walk)
+        slow_walk_forget(c->walk);
 }
 
 void slow_settle(struct server *s)

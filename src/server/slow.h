@@ -22,6 +22,7 @@
 
 #include "cmd/exec.h"
 #include "net/conn.h"
+#include "server/slow_walk.h"
 #include "store/pin.h"
 
 struct server;
@@ -37,7 +38,8 @@ struct slow_client {
     struct pin_waiter waiter;
     struct slow_client *next, **link; /* of the thread's waiting clients; link NULL: not among them */
     struct conn *conn;
-    struct slow_job *job;  /* its command runs on the pool */
+    struct slow_job *job;   /* its command runs on the pool */
+    struct slow_walk *walk; /* its command runs in slices */
     uint64_t waited_at;    /* the command, counted from the connection's first, that waited last … */
     unsigned waits;        /* … and how often */
 };
@@ -48,6 +50,7 @@ struct slow_thread {
     struct slow_client *waiting, **last;
     uint32_t waiting_count;
     struct slow_job *done, **done_last;
+    struct slow_walk *walks, **last_walk; /* take turns */
     bool barred;              /* an exclusive command of this thread keeps slow ones from starting … */
     const struct conn *barrer; /* … this connection's, or this one's last */
     _Atomic uint64_t run, waits; /* commands on the pool; waits for pins: statistics */
@@ -94,6 +97,10 @@ void slow_look(struct server_thread *t);
 /* Waits until the pool has no job of ours. The reactors no longer run. */
 void slow_settle(struct server *s);
 
+/* For jobs and walks: statistics of a command that has run, inside the gate; its reply, outside. */
+void slow_count_call(struct server_thread *t, const struct command *cmd, uint64_t cycles,
+                     const struct reply *reply);
+void slow_answer(struct slow_client *c, struct output *output);
 /* Counts a run of commands that took this long each. */
 void slow_count_slice(struct server_thread *t, uint64_t cycles);
 

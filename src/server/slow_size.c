@@ -137,6 +137,8 @@ uint64_t slow_size(const struct exec *ex)
     case CMD_ID_zunionstore:
     case CMD_ID_zdiffstore:
         return sum(ex, 1) * COST_ZSET;
+    case CMD_ID_keys:
+        return (uint64_t)keyspace_keys(ex->txn->ks, ex->txn->db->id);
     case CMD_ID_lcs:
         return lcs(ex);
     case CMD_ID_bitcount:
