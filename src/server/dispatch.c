@@ -547,6 +547,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     }
     if (unlikely(result > RUN_QUEUED)) {
         output_rewind(t->reply.out, t->mark);
+        if (result == RUN_AWAY)
+            run->last_command = (uint16_t)(p->cmd->id + 1);
         return result;
     }
     finish_reply(t, session);
@@ -641,6 +643,8 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     if (likely(run.inside))
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;
+    if (unlikely(t->slow.barred) && t->slow.barrer == c && !c->parked)
+        slow_unbar(t); /* its exclusive command was refused when it was planned again */
     if (unlikely(t->key_cap > KEYS_KEEP))
         shrink_keys(t);
     if (unlikely(c->parser.authenticated && !run.session->authenticated))

@@ -299,7 +299,8 @@ enum slow_verdict slow_consider(struct server_thread *t, struct conn *conn)
     struct slow_client *c = client_slow(conn);
     uint64_t threshold = server_settings.slow_command_threshold;
     enum slow_verdict verdict = SLOW_RUN;
-    bool may = ex->cmd->flags & CMD_SLOW && (ex->key_count || ex->cmd->flags & CMD_WALKS);
+    bool may = ex->cmd->flags & CMD_SLOW && ex->key_count <= PIN_KEYS_MAX &&
+               (ex->key_count || ex->cmd->flags & CMD_WALKS);
     if (may && threshold && slow_size(ex) >= threshold)
         verdict = ex->cmd->flags & CMD_WALKS ? walk(t, c) : start(t, c);
     if (verdict == SLOW_RUN && txn_meets_pins(ex->txn) && must_wait(t, c)) {

@@ -46,7 +46,8 @@ struct pin_waiter {
 };
 
 enum {
-    PIN_BUCKETS = 64
+    PIN_BUCKETS = 1024,
+    PIN_KEYS_MAX = 4096 /* of one command: more are not pinned */
 };
 
 struct pins {

@@ -267,3 +267,21 @@ def test_in_exec_they_run_at_once(server):
         fill_list(conn, "l")
         replies = conn.pipeline([["MULTI"], ["LRANGE", "l", 0, -1], ["RPUSH", "l", "x"], ["EXEC"]])
         assert len(replies[-1][0]) == LARGE and replies[-1][1] == LARGE + 1
+
+
+def test_an_exclusive_command_that_is_refused_after_it_waited(start_server):
+    """Slow commands go on when the exclusive one that kept them from starting will not run."""
+    server = start_server(io_threads=2)
+    with server.connect(PATIENCE) as conn, server.connect(PATIENCE) as waiting:
+        fill_list(conn, "l")
+        conn.cmd("RPUSH", "s", 1, 2)
+        used = int(re.search(rb"used_memory:(\d+)", conn.cmd("INFO", "memory")).group(1))
+        conn.cmd("CONFIG", "SET", "maxmemory", used + (64 << 20))
+        with start_slow(server, "SORT", "l", "ALPHA", "LIMIT", 0, 1) as slow:
+            waiting.send(encode(["SORT", "s", "BY", "w*", "STORE", "d"]))
+            filled = [conn.cmd("SET", f"big{i}", "x" * (4 << 20)) for i in range(32)]
+            assert filled[-1].startswith(b"OOM")
+            assert slow.read() == [b"%08d" % 0]
+        assert waiting.read() == 2 or waiting.cmd("PING") == b"PONG"
+        assert len(conn.cmd("LRANGE", "l", 0, -1)) == LARGE
+        assert len(waiting.cmd("LRANGE", "l", 0, -1)) == LARGE

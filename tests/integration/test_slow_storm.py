@@ -1,4 +1,5 @@
 """Slow commands on all reactors with everything that gets in their way: for the sanitizers."""
+import os
 import random
 import re
 import threading
@@ -9,7 +10,7 @@ import pytest
 from lib.resp import encode
 from lib.wait import wait_until
 
-SECONDS = 3
+SECONDS = float(os.environ.get("STORM_SECONDS", "3"))
 KEYS = 8
 
 
