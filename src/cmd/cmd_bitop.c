@@ -143,9 +143,9 @@ void cmd_bitop(struct exec *ex)
         return;
     struct source *sources = mem_alloc(MEM_OTHER, count * sizeof(*sources));
     if (read_sources(ex, sources, count, &len)) {
-        if (len)
+        if (!defer(ex, count * (len / BYTES_PER_ELEMENT)) && len)
             store_result(ex, op, sources, count, len);
-        else
+        else if (!len)
             store_nothing(ex);
     }
     mem_free(MEM_OTHER, sources, count * sizeof(*sources));

@@ -246,9 +246,19 @@ static void store(struct exec *ex, const struct query *q, const struct geo_point
     reply_int(ex->reply, (int64_t)count);
 }
 
+/* ANY stops early; a set that is not large cannot take long. */
+static bool is_too_much(struct exec *ex, const struct query *q)
+{
+    if (!q->set.root || q->any || zset_len(&q->set) * COST_LOOKUP < ex->slow_limit)
+        return false;
+    return defer(ex, geo_search_cost(&q->set, &q->shape) * COST_LOOKUP);
+}
+
 static void search(struct exec *ex, const struct query *q)
 {
     struct geo_points points;
+    if (is_too_much(ex, q))
+        return;
     geo_points_init(&points);
     if (q->set.root)
         geo_search(&q->set, &q->shape, q->any ? (size_t)q->count : 0, &points);

@@ -83,6 +83,8 @@ bool keys_walk_step(struct keys_walk *w, struct txn *t, struct reply *r)
 void cmd_keys(struct exec *ex)
 {
     struct keys_walk w;
+    if (defer(ex, (uint64_t)keyspace_keys(ex->txn->ks, ex->txn->db->id)))
+        return;
     keys_walk_begin(&w, ex->argv[1], ex->reply);
     while (keys_walk_step(&w, ex->txn, ex->reply))
         ;

@@ -38,6 +38,36 @@ static void sources_close(struct sources *src)
         mem_free(MEM_OTHER, src->sets, src->count * sizeof(struct set));
 }
 
+/* The smallest set is walked, the others are asked. */
+static uint64_t cost_of_intersection(const struct sources *src)
+{
+    uint64_t smallest = UINT64_MAX;
+    for (uint32_t i = 0; i < src->count; i++)
+        smallest = MIN(smallest, src->sets[i].root ? set_len(&src->sets[i]) : 0);
+    return src->count ? smallest * src->count * COST_LOOKUP : 0;
+}
+
+static uint64_t cost_of_all(const struct sources *src)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < src->count; i++)
+        sum += src->sets[i].root ? set_len(&src->sets[i]) : 0;
+    return sum * COST_LOOKUP;
+}
+
+typedef uint64_t (*cost_fn)(const struct sources *src);
+
+/* Opens the sources. False: an error was answered, or the command is deferred. */
+static bool sources_ready(struct exec *ex, uint32_t first, struct sources *src, cost_fn cost)
+{
+    if (!sources_open(ex, first, src))
+        return false;
+    if (likely(!defer(ex, cost(src))))
+        return true;
+    sources_close(src);
+    return false;
+}
+
 /* ---- answered ---- */
 
 static uint64_t show_intersection(struct sources *src, struct reply *r)
@@ -55,10 +85,11 @@ static uint64_t show_difference(struct sources *src, struct reply *r)
     return set_subtract(src->sets, src->count, reply_member, r);
 }
 
-static void answer(struct exec *ex, uint64_t (*show)(struct sources *src, struct reply *r))
+static void answer(struct exec *ex, uint64_t (*show)(struct sources *src, struct reply *r),
+                   cost_fn cost)
 {
     struct sources src;
-    if (!sources_open(ex, 0, &src))
+    if (!sources_ready(ex, 0, &src, cost))
         return;
     struct output_mark mark = reply_defer(ex->reply);
     reply_defer_end(ex->reply, mark, REPLY_SET, show(&src, ex->reply));
@@ -67,17 +98,17 @@ static void answer(struct exec *ex, uint64_t (*show)(struct sources *src, struct
 
 void cmd_sinter(struct exec *ex)
 {
-    answer(ex, show_intersection);
+    answer(ex, show_intersection, cost_of_intersection);
 }
 
 void cmd_sunion(struct exec *ex)
 {
-    answer(ex, show_union);
+    answer(ex, show_union, cost_of_all);
 }
 
 void cmd_sdiff(struct exec *ex)
 {
-    answer(ex, show_difference);
+    answer(ex, show_difference, cost_of_all);
 }
 
 /* ---- stored ---- */
@@ -99,7 +130,7 @@ static void store(struct exec *ex, struct set result, enum event event)
 void cmd_sinterstore(struct exec *ex)
 {
     struct sources src;
-    if (!sources_open(ex, 1, &src))
+    if (!sources_ready(ex, 1, &src, cost_of_intersection))
         return;
     store(ex, set_intersection(src.sets, src.count), EVENT_SINTERSTORE);
     sources_close(&src);
@@ -108,7 +139,7 @@ void cmd_sinterstore(struct exec *ex)
 void cmd_sunionstore(struct exec *ex)
 {
     struct sources src;
-    if (!sources_open(ex, 1, &src))
+    if (!sources_ready(ex, 1, &src, cost_of_all))
         return;
     store(ex, set_union(src.sets, src.count), EVENT_SUNIONSTORE);
     sources_close(&src);
@@ -117,7 +148,7 @@ void cmd_sunionstore(struct exec *ex)
 void cmd_sdiffstore(struct exec *ex)
 {
     struct sources src;
-    if (!sources_open(ex, 1, &src))
+    if (!sources_ready(ex, 1, &src, cost_of_all))
         return;
     store(ex, set_difference(src.sets, src.count), EVENT_SDIFFSTORE);
     sources_close(&src);
@@ -147,7 +178,7 @@ void cmd_sintercard(struct exec *ex)
         fail(ex, "ERR Number of keys can't be greater than number of args");
         return;
     }
-    if (!sintercard_limit(ex, 2 + (uint32_t)count, &limit) || !sources_open(ex, 0, &src))
+    if (!sintercard_limit(ex, 2 + (uint32_t)count, &limit) || !sources_ready(ex, 0, &src, cost_of_intersection))
         return;
     reply_int(ex->reply, (int64_t)set_intersect(src.sets, src.count, (uint64_t)limit, NULL, NULL));
     sources_close(&src);

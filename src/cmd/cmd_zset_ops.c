@@ -121,6 +121,26 @@ static bool parse_options(struct exec *ex, struct operation *o)
 
 /* ---- running ---- */
 
+static uint64_t source_len(const struct zset_source *s)
+{
+    if (s->type == TYPE_ZSET)
+        return zset_len(&s->zset);
+    return s->type == TYPE_SET ? set_len(&s->set) : 0;
+}
+
+static uint64_t cost_of(const struct operation *o)
+{
+    uint64_t sum = 0, smallest = UINT64_MAX;
+    for (uint32_t i = 0; i < o->count; i++) {
+        uint64_t len = source_len(&o->sources[i]);
+        sum += len;
+        smallest = MIN(smallest, len);
+    }
+    if (o->op == OP_COUNT)
+        return smallest * o->count * COST_LOOKUP;
+    return (o->op == OP_INTER ? smallest * o->count : sum) * COST_ORDER;
+}
+
 static struct zset compute(struct operation *o)
 {
     switch (o->op) {
@@ -157,7 +177,7 @@ static void run(struct exec *ex, enum set_op op, bool store)
         return;
     size_t size = o.count * sizeof(*o.sources);
     o.sources = o.count <= FEW_SOURCES ? o.few : mem_alloc(MEM_OTHER, size);
-    if (find_sources(ex, &o) && parse_options(ex, &o))
+    if (find_sources(ex, &o) && parse_options(ex, &o) && !defer(ex, cost_of(&o)))
         finish(ex, &o);
     if (o.sources != o.few)
         mem_free(MEM_OTHER, o.sources, size);

@@ -342,14 +342,18 @@ static bool wants_exclusive(const struct server_thread *t, const struct session 
            (cmd->key_spec_count || cmd->flags & CMD_WALKS || is_exec);
 }
 
-/* A slow command, or one that meets the key of one: the locks are held. */
-COLD static enum run_result call_slow(struct server_thread *t)
+static const enum run_result slow_results[] = {[SLOW_RUN] = RUN_DONE,
+                                               [SLOW_AWAY] = RUN_AWAY,
+                                               [SLOW_WAIT] = RUN_WAITS,
+                                               [SLOW_BARRED] = RUN_LATER};
+
+/* What the handler found to be too much goes to the worker pool, or is done all the same. */
+COLD static enum run_result call_deferred(struct server_thread *t)
 {
-    static const enum run_result results[] = {[SLOW_RUN] = RUN_DONE,
-                                              [SLOW_AWAY] = RUN_AWAY,
-                                              [SLOW_WAIT] = RUN_WAITS,
-                                              [SLOW_BARRED] = RUN_LATER};
-    return results[slow_consider(t, t->current)];
+    enum slow_verdict verdict = slow_defer(t, t->current);
+    if (verdict == SLOW_RUN)
+        t->exec.cmd->handler(&t->exec);
+    return slow_results[verdict];
 }
 
 INLINE enum run_result call(struct server_thread *t, const struct planned *p, const struct request *r,
@@ -368,12 +372,18 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p, co
     txn_begin(&t->txn, session->db, exclusive);
     if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS))
         txn_lock(&t->txn, ex->keys, ex->key_count);
+    ex->slow_limit = UINT64_MAX;
     if (unlikely(p->cmd->flags & CMD_SLOW && !exclusive) || unlikely(txn_meets_pins(&t->txn))) {
-        enum run_result result = call_slow(t);
+        enum slow_verdict verdict = slow_admit(t, t->current);
+        if (unlikely(verdict != SLOW_RUN))
+            return slow_results[verdict];
+    }
+    p->cmd->handler(ex);
+    if (unlikely(ex->deferred)) {
+        enum run_result result = call_deferred(t);
         if (result != RUN_DONE)
             return result;
     }
-    p->cmd->handler(ex);
     txn_end(&t->txn, r->argv, r->argc);
     return RUN_DONE;
 }

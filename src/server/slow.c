@@ -107,6 +107,7 @@ static void compute(struct slow_job *j)
     j->exec.txn = &j->txn;
     j->exec.reply = &j->reply;
     j->exec.outcome = &j->outcome;
+    j->exec.slow_limit = UINT64_MAX;
     reply_begin(&j->reply);
     q->cmd->handler(&j->exec);
     reply_end(&j->reply);
@@ -140,7 +141,7 @@ static void run_job(struct job *self)
 static struct entry *capture(struct exec *ex, uint32_t at)
 {
     struct ref ref;
-    if (!txn_find_read(ex->txn, &ex->keys[at], &ref))
+    if (!txn_find(ex->txn, &ex->keys[at], &ref)) /* the handler has counted hits and misses */
         return NULL;
     const struct entry *e = ref.entry;
     if (entry_type(e) == TYPE_STRING && entry_encoding(e) != ENC_BLOB)
@@ -293,20 +294,32 @@ static enum slow_verdict walk(struct server_thread *t, struct slow_client *c)
     return slow_walk_start(t, c) ? SLOW_AWAY : SLOW_RUN;
 }
 
-enum slow_verdict slow_consider(struct server_thread *t, struct conn *conn)
+static uint64_t slow_limit(void)
 {
-    const struct exec *ex = &t->exec;
-    struct slow_client *c = client_slow(conn);
     uint64_t threshold = server_settings.slow_command_threshold;
-    enum slow_verdict verdict = SLOW_RUN;
-    bool may = ex->cmd->flags & CMD_SLOW && ex->key_count <= PIN_KEYS_MAX &&
-               (ex->key_count || ex->cmd->flags & CMD_WALKS);
-    if (may && threshold && slow_size(ex) >= threshold)
-        verdict = ex->cmd->flags & CMD_WALKS ? walk(t, c) : start(t, c);
-    if (verdict == SLOW_RUN && txn_meets_pins(ex->txn) && must_wait(t, c)) {
-        wait_for_pin(t, c, false);
-        verdict = SLOW_WAIT;
-    }
+    return threshold ? threshold : UINT64_MAX;
+}
+
+enum slow_verdict slow_admit(struct server_thread *t, struct conn *conn)
+{
+    struct exec *ex = &t->exec;
+    struct slow_client *c = client_slow(conn);
+    if (ex->cmd->flags & CMD_SLOW && ex->key_count <= PIN_KEYS_MAX)
+        ex->slow_limit = slow_limit();
+    if (likely(!txn_meets_pins(ex->txn)) || !must_wait(t, c))
+        return SLOW_RUN;
+    wait_for_pin(t, c, false);
+    txn_end(ex->txn, NULL, 0);
+    return SLOW_WAIT;
+}
+
+enum slow_verdict slow_defer(struct server_thread *t, struct conn *conn)
+{
+    struct exec *ex = &t->exec;
+    struct slow_client *c = client_slow(conn);
+    ex->deferred = false;
+    ex->slow_limit = UINT64_MAX;
+    enum slow_verdict verdict = ex->cmd->flags & CMD_WALKS ? walk(t, c) : start(t, c);
     if (verdict != SLOW_RUN)
         txn_end(ex->txn, NULL, 0);
     return verdict;

@@ -1,10 +1,10 @@
 /* slow.h: slow commands run on the worker pool, so that they slow nobody.
  *
  * A row of commands.def with CMD_SLOW says that the command only reads its keys, apart from a
- * destination that publish_outcome() stores into. When the values it would touch are large
- * (slow-command-threshold), its reactor, holding the locks, pins all its keys (store/pin.h), copies
- * the entries that lead to the values, unlocks, and hands a job to the pool: nothing has run yet.
- * The worker runs the same handler, with a txn that sees only those entries and a reply of its own.
+ * destination that publish_outcome() stores into. Its handler looks the values up, and when there is too much to do
+ * (slow-command-threshold), it returns: see defer(). Nothing has been done yet. The reactor, which
+ * holds the locks, pins all keys (store/pin.h), copies the entries that lead to the values, unlocks,
+ * and hands a job to the pool. The worker runs the same handler, with a txn that sees only those entries and a reply of its own.
  * The reactor then publishes the outcome of a …STORE command under the locks of its keys, in O(1):
  * a worker is at nice 19 and must never be off the processor with a lock in its hand. It answers, and
  * lets go of the pins. The command takes effect at the pin when it only reads, else when it is
@@ -66,7 +66,7 @@ struct slow_state {
 };
 
 enum slow_verdict {
-    SLOW_RUN,   /* under the locks that are held */
+    SLOW_RUN,   /* here */
     SLOW_AWAY,  /* the pool has it; the locks are dropped */
     SLOW_WAIT,  /* it waits for a pin; the locks are dropped */
     SLOW_BARRED /* it waits for exclusive commands; the locks are dropped */
@@ -79,11 +79,13 @@ void slow_client_init(struct slow_client *c, struct conn *conn);
 /* The connection goes: it waits no longer; its job finishes for nobody. */
 void slow_client_deinit(struct server_thread *t, struct slow_client *c);
 
-/* t->exec is planned and its shards are locked. Unless the verdict is SLOW_RUN, the txn has ended,
- * nothing has been done or answered, and the connection is not read until it comes back. */
-enum slow_verdict slow_consider(struct server_thread *t, struct conn *c);
-/* Elements that the command would go through, as weighed by what one of them costs. */
-uint64_t slow_size(const struct exec *ex);
+/* The command of t->exec has CMD_SLOW, or meets a pin; its shards are locked. SLOW_RUN: its handler
+ * may be called, and may defer it. SLOW_WAIT: it changes a value that is being read; the txn has
+ * ended, and the connection is not read until it may try again. */
+enum slow_verdict slow_admit(struct server_thread *t, struct conn *c);
+/* Its handler has deferred it. SLOW_RUN: it is to be called again, there is no memory to do it
+ * elsewhere. Otherwise the txn has ended, and the connection is not read until it comes back. */
+enum slow_verdict slow_defer(struct server_thread *t, struct conn *c);
 
 /* Before exclusive mode: no slow command starts any more. False: some still run; the thread's gate
  * wake comes when the last has ended. */
