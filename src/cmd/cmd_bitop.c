@@ -129,8 +129,11 @@ static void store_result(struct exec *ex, const struct bit_op *op, const struct 
         return;
     }
     fill(blob->bytes, len, op, sources, count);
-    publish_outcome(ex, &(struct outcome){.type = TYPE_STRING, .encoding = ENC_BLOB, .root = blob,
-                                  .event = EVENT_SET, .key = ex->keys[0]});
+    publish_outcome(ex, &(struct outcome){.type = TYPE_STRING,
+                                          .encoding = ENC_BLOB,
+                                          .root = blob,
+                                          .event = EVENT_SET,
+                                          .key = ex->keys[0]});
     reply_int(ex->reply, (int64_t)len);
 }
 

@@ -117,8 +117,11 @@ void cmd_sdiff(struct exec *ex)
 static void store(struct exec *ex, struct set result, enum event event)
 {
     uint64_t len = set_len(&result);
-    struct outcome outcome = {.type = TYPE_SET, .encoding = result.encoding, .root = result.root,
-                              .event = event, .key = ex->keys[0]};
+    struct outcome outcome = {.type = TYPE_SET,
+                              .encoding = result.encoding,
+                              .root = result.root,
+                              .event = event,
+                              .key = ex->keys[0]};
     if (!len) {
         set_destroy(result);
         outcome.root = NULL;
@@ -178,7 +181,8 @@ void cmd_sintercard(struct exec *ex)
         fail(ex, "ERR Number of keys can't be greater than number of args");
         return;
     }
-    if (!sintercard_limit(ex, 2 + (uint32_t)count, &limit) || !sources_ready(ex, 0, &src, cost_of_intersection))
+    if (!sintercard_limit(ex, 2 + (uint32_t)count, &limit) ||
+        !sources_ready(ex, 0, &src, cost_of_intersection))
         return;
     reply_int(ex->reply, (int64_t)set_intersect(src.sets, src.count, (uint64_t)limit, NULL, NULL));
     sources_close(&src);

@@ -301,8 +301,11 @@ static void store_results(struct exec *ex, struct sorting *s)
         return;
     }
     uint64_t len = d->len;
-    struct outcome outcome = {.type = TYPE_LIST, .encoding = list_encoding(d), .root = d,
-                              .event = EVENT_SORTSTORE, .key = key_make(s->query.store)};
+    struct outcome outcome = {.type = TYPE_LIST,
+                              .encoding = list_encoding(d),
+                              .root = d,
+                              .event = EVENT_SORTSTORE,
+                              .key = key_make(s->query.store)};
     if (!len) {
         list_destroy(d);
         outcome.root = NULL;

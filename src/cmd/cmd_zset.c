@@ -28,8 +28,11 @@ void zset_finish(struct exec *ex, struct ref *ref, const struct zset *z, enum ev
 void zset_publish(struct exec *ex, struct zset *z, enum event event)
 {
     size_t len = zset_len(z);
-    struct outcome outcome = {.type = TYPE_ZSET, .encoding = z->encoding, .root = z->root,
-                              .event = event, .key = ex->keys[0]};
+    struct outcome outcome = {.type = TYPE_ZSET,
+                              .encoding = z->encoding,
+                              .root = z->root,
+                              .event = event,
+                              .key = ex->keys[0]};
     if (!len) {
         zset_destroy(z);
         outcome.root = NULL;

@@ -30,11 +30,11 @@ struct exec {
     const struct key *keys;
     const struct command *cmd;
     struct session *session;
-    uint64_t slow_limit; /* elements from which on defer() says yes; UINT64_MAX: never */
-    bool deferred;       /* it did */
+    uint64_t slow_limit;     /* elements from which on defer() says yes; UINT64_MAX: never */
+    bool deferred;           /* it did */
     struct outcome *outcome; /* NULL, but on the worker pool: where publish_outcome() leaves it */
-    bool in_exec;        /* one of EXEC's commands: it must not wait for anything */
-    uint32_t hashed_arg; /* the argument whose hash the planner knows, or 0 */
+    bool in_exec;            /* one of EXEC's commands: it must not wait for anything */
+    uint32_t hashed_arg;     /* the argument whose hash the planner knows, or 0 */
     uint64_t hash;
 };
 
@@ -89,10 +89,11 @@ void reply_help(struct exec *ex, const char *const *lines);
 bool read_typed(struct exec *ex, uint32_t at, enum value_type type, struct ref *ref) MUST_USE;
 /* The same without statistics, for commands that write. */
 bool find_typed(struct exec *ex, uint32_t at, enum value_type type, struct ref *ref) MUST_USE;
-/* For a command with CMD_SLOW that is about to go through so many elements, and has neither answered
- * nor changed anything: true when that is too much to do here. Then the handler returns at once; it
- * will be called again on the worker pool. An element is about 25 ns of work: the costs below say
- * how much more some are. */
+
+/* For a command with CMD_SLOW that is about to go through so many elements, and has neither
+ * answered nor changed anything: true when that is too much to do here. Then the handler returns at
+ * once; it will be called again on the worker pool. An element is about 25 ns of work: the costs
+ * below say how much more some are. */
 INLINE bool defer(struct exec *ex, uint64_t elements)
 {
     if (likely(elements < ex->slow_limit) || ex->slow_limit == UINT64_MAX)
@@ -103,9 +104,9 @@ INLINE bool defer(struct exec *ex, uint64_t elements)
 
 enum {
     BYTES_PER_ELEMENT = 256, /* of a string that is read through */
-    COST_LOOKUP = 2, /* of a member in another set */
+    COST_LOOKUP = 2,         /* of a member in another set */
     COST_SORT = 4,
-    COST_ORDER = 6,  /* a lookup, and a place in a new sorted set */
+    COST_ORDER = 6,   /* a lookup, and a place in a new sorted set */
     COST_SKETCH = 400 /* of one HyperLogLog */
 };
 

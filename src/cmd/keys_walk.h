@@ -1,6 +1,6 @@
-/* keys_walk.h: KEYS, shard by shard: the command does all steps in a row, or the server spreads them
- * over time. Threading: as the txn and the reply given. Memory: none of its own; the pattern stays
- * borrowed. */
+/* keys_walk.h: KEYS, shard by shard: the command does all steps in a row, or the server spreads
+ * them over time. Threading: as the txn and the reply given. Memory: none of its own; the pattern
+ * stays borrowed. */
 #pragma once
 
 #include "cmd/scan_args.h"

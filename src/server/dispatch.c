@@ -356,8 +356,8 @@ COLD static enum run_result call_deferred(struct server_thread *t)
     return slow_results[verdict];
 }
 
-INLINE enum run_result call(struct server_thread *t, const struct planned *p, const struct request *r,
-                 struct session *session, bool exclusive)
+INLINE enum run_result call(struct server_thread *t, const struct planned *p,
+                            const struct request *r, struct session *session, bool exclusive)
 {
     struct exec *ex = &t->exec;
     ex->cmd = p->cmd;

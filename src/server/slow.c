@@ -137,7 +137,8 @@ static void run_job(struct job *self)
 
 /* ---- start ---- */
 
-/* What leads to the value, with the key's name, so that the entry itself may move and be touched. */
+/* What leads to the value, with the key's name, so that the entry itself may move and be touched.
+ */
 static struct entry *capture(struct exec *ex, uint32_t at)
 {
     struct ref ref;

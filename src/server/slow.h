@@ -1,14 +1,15 @@
 /* slow.h: slow commands run on the worker pool, so that they slow nobody.
  *
  * A row of commands.def with CMD_SLOW says that the command only reads its keys, apart from a
- * destination that publish_outcome() stores into. Its handler looks the values up, and when there is too much to do
- * (slow-command-threshold), it returns: see defer(). Nothing has been done yet. The reactor, which
- * holds the locks, pins all keys (store/pin.h), copies the entries that lead to the values, unlocks,
- * and hands a job to the pool. The worker runs the same handler, with a txn that sees only those entries and a reply of its own.
- * The reactor then publishes the outcome of a …STORE command under the locks of its keys, in O(1):
- * a worker is at nice 19 and must never be off the processor with a lock in its hand. It answers, and
- * lets go of the pins. The command takes effect at the pin when it only reads, else when it is
- * published: its sources are still as it read them.
+ * destination that publish_outcome() stores into. Its handler looks the values up, and when there
+ * is too much to do (slow-command-threshold), it returns: see defer(). Nothing has been done yet.
+ * The reactor, which holds the locks, pins all keys (store/pin.h), copies the entries that lead to
+ * the values, unlocks, and hands a job to the pool. The worker runs the same handler, with a txn
+ * that sees only those entries and a reply of its own. The reactor then publishes the outcome of a
+ * …STORE command under the locks of its keys, in O(1): a worker is at nice 19 and must never be off
+ * the processor with a lock in its hand. It answers, and lets go of the pins. The command takes
+ * effect at the pin when it only reads, else when it is published: its sources are still as it read
+ * them.
  *
  * A connection whose command is away, or waits for a pin, is read no further, which keeps its
  * commands in order. A command that waited for pins too often runs alone, hence is not starved.
@@ -36,24 +37,25 @@ enum {
 /* Of a client. */
 struct slow_client {
     struct pin_waiter waiter;
-    struct slow_client *next, **link; /* of the thread's waiting clients; link NULL: not among them */
+    struct slow_client *next,
+        **link; /* of the thread's waiting clients; link NULL: not among them */
     struct conn *conn;
     struct slow_job *job;   /* its command runs on the pool */
     struct slow_walk *walk; /* its command runs in slices */
-    uint64_t waited_at;    /* the command, counted from the connection's first, that waited last … */
-    unsigned waits;        /* … and how often */
+    uint64_t waited_at; /* the command, counted from the connection's first, that waited last … */
+    unsigned waits;     /* … and how often */
 };
 
 /* Of a reactor. */
 struct slow_thread {
-    _Atomic bool event;       /* a client that waits for a pin was woken */
+    _Atomic bool event; /* a client that waits for a pin was woken */
     struct slow_client *waiting, **last;
     uint32_t waiting_count;
     struct slow_job *done, **done_last;
     struct slow_walk *walks, **last_walk; /* take turns */
-    bool barred;              /* an exclusive command of this thread keeps slow ones from starting … */
-    const struct conn *barrer; /* … this connection's, or this one's last */
-    _Atomic uint64_t run, waits; /* commands on the pool; waits for pins: statistics */
+    bool barred; /* an exclusive command of this thread keeps slow ones from starting … */
+    const struct conn *barrer;            /* … this connection's, or this one's last */
+    _Atomic uint64_t run, waits;          /* commands on the pool; waits for pins: statistics */
     _Atomic uint64_t slices[SLOW_SLICES]; /* runs of commands by time per command, from 100 us on */
 };
 

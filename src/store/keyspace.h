@@ -23,7 +23,7 @@ enum {
 struct shard {
     CACHE_ALIGNED struct lock lock;
     _Atomic uint32_t
-        holder; /* 0, or 1 + gate index of the txn that holds the lock: for assertions */
+        holder;            /* 0, or 1 + gate index of the txn that holds the lock: for assertions */
     _Atomic uint32_t pins; /* keys that slow commands use: pin.h */
     _Atomic int64_t next_expire_ms; /* earliest of all databases' heaps, INT64_MAX when none */
     struct lock watch_lock;         /* a leaf: watch.h */

@@ -20,9 +20,9 @@
  * first.
  *
  * Locks: one leaf lock guards the table; it is only taken by reactors, for a moment, and never by
- * the workers, who may be off the processor for long. A pin is added with its shard locked, so "none" stays
- * true until the shard's holder unlocks. It is dropped without: the count falls with release, and
- * who reads 0 with acquire sees all reads of the pinned value done. */
+ * the workers, who may be off the processor for long. A pin is added with its shard locked, so
+ * "none" stays true until the shard's holder unlocks. It is dropped without: the count falls with
+ * release, and who reads 0 with acquire sees all reads of the pinned value done. */
 #pragma once
 
 #include "base/lock.h"
@@ -39,9 +39,9 @@ enum pin_use {
 };
 
 struct pin_waiter {
-    struct pin_waiter *next, **link; /* of the same pin; guarded by pins.lock */
-    struct pin *pin;                 /* guarded by pins.lock; NULL: it does not wait */
-    bool pins;                       /* a slow command; else one that writes */
+    struct pin_waiter *next, **link;       /* of the same pin; guarded by pins.lock */
+    struct pin *pin;                       /* guarded by pins.lock; NULL: it does not wait */
+    bool pins;                             /* a slow command; else one that writes */
     void (*wake)(struct pin_waiter *self); /* under pins.lock: must not block, nor call back */
 };
 

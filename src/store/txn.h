@@ -94,6 +94,7 @@ void txn_lock_shard(struct txn *t, unsigned shard);
 /* The same without waiting: false when somebody holds it. */
 bool txn_try_shard(struct txn *t, unsigned shard);
 void txn_unlock(struct txn *t);
+
 /* True when a slow command uses a key of a shard that is held. */
 INLINE bool txn_meets_pins(const struct txn *t)
 {

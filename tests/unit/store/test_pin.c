@@ -1,5 +1,5 @@
-/* Pins: who waits for whom, that nobody is woken before the last one lets go, and that no pin and no
- * waiter is left behind; random sequences against a naive twin. */
+/* Pins: who waits for whom, that nobody is woken before the last one lets go, and that no pin and
+ * no waiter is left behind; random sequences against a naive twin. */
 #include "store/pin.h"
 
 #include "store_fixture.h"
@@ -57,7 +57,9 @@ static void test_one_command_with_a_key_twice(void **state)
     struct pin_waiter w = {.wake = wake};
     fixture_init(&f, SHARDS);
     struct key a = key_make(SLICE("a")), keys[] = {a, a, a};
+
     const enum pin_use uses[] = {PIN_TARGET, PIN_READ, PIN_READ};
+
     (void)state;
     assert_true(pins_take(f.ks, keys, uses, 3, &w));
     assert_true(pins_wait(f.ks, &a, &w));
