@@ -20,11 +20,16 @@ static const struct bit_op {
     combine_fn finish; /* what the first source does after the others, which then start */
     bool invert;       /* at the end */
     bool two;          /* needs two sources */
+    bool young;        /* of Redis 8.2: the log gets the result */
 } bit_ops[] = {
-    {"AND", bits_and, NULL, false, false},     {"OR", bits_or, NULL, false, false},
-    {"XOR", bits_xor, NULL, false, false},     {"NOT", bits_or, NULL, true, false},
-    {"DIFF", bits_and_not, NULL, false, true}, {"DIFF1", bits_or, bits_and_not, false, true},
-    {"ANDOR", bits_or, bits_and, false, true}, {"ONE", NULL, NULL, false, false},
+    {"AND", bits_and, NULL, false, false, false},
+    {"OR", bits_or, NULL, false, false, false},
+    {"XOR", bits_xor, NULL, false, false, false},
+    {"NOT", bits_or, NULL, true, false, false},
+    {"DIFF", bits_and_not, NULL, false, true, true},
+    {"DIFF1", bits_or, bits_and_not, false, true, true},
+    {"ANDOR", bits_or, bits_and, false, true, true},
+    {"ONE", NULL, NULL, false, false, true},
 };
 
 /* A part of the result: `len` bytes from `at` on. */
@@ -114,9 +119,9 @@ static bool read_sources(struct exec *ex, struct source *sources, uint32_t count
     return true;
 }
 
-static void store_nothing(struct exec *ex)
+static void store_nothing(struct exec *ex, const struct bit_op *op)
 {
-    publish_outcome(ex, &(struct outcome){.key = ex->keys[0]});
+    publish_outcome(ex, &(struct outcome){.as_value = op->young, .key = ex->keys[0]});
     reply_int(ex->reply, 0);
 }
 
@@ -133,6 +138,7 @@ static void store_result(struct exec *ex, const struct bit_op *op, const struct 
                                           .encoding = ENC_BLOB,
                                           .root = blob,
                                           .event = EVENT_SET,
+                                          .as_value = op->young,
                                           .key = ex->keys[0]});
     reply_int(ex->reply, (int64_t)len);
 }
@@ -149,7 +155,7 @@ void cmd_bitop(struct exec *ex)
         if (!defer(ex, count * (len / BYTES_PER_ELEMENT)) && len)
             store_result(ex, op, sources, count, len);
         else if (!len)
-            store_nothing(ex);
+            store_nothing(ex, op);
     }
     mem_free(MEM_OTHER, sources, count * sizeof(*sources));
 }

@@ -6,6 +6,10 @@
 
 /* ---- expired keys met on the way ---- */
 
+enum {
+    KEPT_TRIES = 100
+}; /* RANDOMKEY takes an expired key after so many; as in Redis */
+
 struct dead { /* entries of the shard that is locked */
     struct buf entries;
 };
@@ -173,10 +177,6 @@ void cmd_scan(struct exec *ex)
 
 /* ---- RANDOMKEY ---- */
 
-enum {
-    EXPIRED_MAX = 100
-}; /* expired keys met before the answer is that there is none: one in use cannot be deleted now */
-
 /* A shard is taken with a chance in proportion to its keys: always when it holds as many as hardly
  * any does. */
 static bool accept_shard(struct txn *t, uint64_t used, double limit)
@@ -191,8 +191,8 @@ static double crowded_shard(const struct txn *t)
     return mean + 4 * sqrt(mean) + 4;
 }
 
-/* Answers with a key of this shard. False: look elsewhere. */
-static bool random_of_shard(struct exec *ex, unsigned shard, double limit, int *expired)
+/* Answers with a key of this shard, with an expired one only when `any`. False: look elsewhere. */
+static bool random_of_shard(struct exec *ex, unsigned shard, double limit, bool any)
 {
     struct txn *t = ex->txn;
     const struct table *table = &db_part(t->db, shard)->table;
@@ -203,11 +203,10 @@ static bool random_of_shard(struct exec *ex, unsigned shard, double limit, int *
     struct key key = key_make(name);
     struct ref ref;
     ex->txn->no_touch = true;
-    if (!txn_find(t, &key, &ref)) {
-        ++*expired;
+    bool found = txn_find(t, &key, &ref), kept = t->keep_expired || pins_hold(t->ks, &key);
+    if (!found && !(any && kept)) /* it had expired */
         return false;
-    }
-    reply_bulk(ex->reply, entry_key(ref.entry));
+    reply_bulk(ex->reply, found ? entry_key(ref.entry) : name);
     return true;
 }
 
@@ -215,10 +214,11 @@ void cmd_randomkey(struct exec *ex)
 {
     struct txn *t = ex->txn;
     double limit = crowded_shard(t);
-    int shard, expired = 0;
-    while (expired < EXPIRED_MAX && (shard = db_random_nonempty(t->ks, t->db, &t->rng)) >= 0) {
+    int shard, tries = 0;
+    while ((shard = db_random_nonempty(t->ks, t->db, &t->rng)) >= 0) {
         txn_lock_shard(t, (unsigned)shard);
-        bool answered = random_of_shard(ex, (unsigned)shard, limit, &expired);
+        bool any = ++tries > KEPT_TRIES; /* all may have expired, and stay */
+        bool answered = random_of_shard(ex, (unsigned)shard, limit, any);
         txn_unlock(t);
         if (answered)
             return;

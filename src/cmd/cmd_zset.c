@@ -25,13 +25,14 @@ void zset_finish(struct exec *ex, struct ref *ref, const struct zset *z, enum ev
         txn_delete_empty(ex->txn, ref);
 }
 
-void zset_publish(struct exec *ex, struct zset *z, enum event event)
+void zset_publish(struct exec *ex, struct zset *z, enum event event, bool as_value)
 {
     size_t len = zset_len(z);
     struct outcome outcome = {.type = TYPE_ZSET,
                               .encoding = z->encoding,
                               .root = z->root,
                               .event = event,
+                              .as_value = as_value,
                               .key = ex->keys[0]};
     if (!len) {
         zset_destroy(z);

@@ -33,4 +33,4 @@ void zset_reply_span(struct exec *ex, const struct zset *z, struct zset_span spa
 void zset_finish(struct exec *ex, struct ref *ref, const struct zset *z, enum event event);
 /* The result becomes the value of the first key, or the key goes when the result is empty; answers
  * its size. Takes z. */
-void zset_publish(struct exec *ex, struct zset *z, enum event event);
+void zset_publish(struct exec *ex, struct zset *z, enum event event, bool as_value);

@@ -85,6 +85,8 @@ static bool parse_aggregate(struct exec *ex, struct operation *o, uint32_t at)
         o->aggregate = AGGREGATE_MIN;
     else if (arg_is(ex, at, "max"))
         o->aggregate = AGGREGATE_MAX;
+    else if (arg_is(ex, at, "count"))
+        o->aggregate = AGGREGATE_COUNT;
     else
         return fail_syntax(ex);
     return true;
@@ -163,7 +165,7 @@ static void finish(struct exec *ex, struct operation *o)
     }
     struct zset result = compute(o);
     if (o->store) {
-        zset_publish(ex, &result, stored[o->op]);
+        zset_publish(ex, &result, stored[o->op], o->aggregate == AGGREGATE_COUNT);
         return;
     }
     zset_reply_span(ex, &result, zset_all(&result), false, o->scores);

@@ -206,7 +206,7 @@ void cmd_zrangestore(struct exec *ex)
     struct zset result = zset_create(span.count, 0);
     if (span.count)
         copy_span(&result, &source, span);
-    zset_publish(ex, &result, EVENT_ZRANGESTORE);
+    zset_publish(ex, &result, EVENT_ZRANGESTORE, false);
 }
 
 /* ---- counted and removed ---- */

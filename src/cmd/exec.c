@@ -1,5 +1,7 @@
 #include "cmd/exec.h"
 
+#include "cmd/effect_value.h"
+
 #include <limits.h>
 #include <stdio.h>
 
@@ -125,4 +127,6 @@ void publish_outcome(struct exec *ex, const struct outcome *outcome)
                            outcome->event);
     else if (exists)
         txn_delete(ex->txn, &ref, false, EVENT_DEL);
+    if (outcome->as_value)
+        effect_value(ex, &outcome->key);
 }

@@ -19,6 +19,7 @@ struct outcome {
     enum encoding encoding;
     void *root;
     enum event event;
+    bool as_value;  /* the log gets the result: Redis 7 does not know this form (effect_value.h) */
     struct key key; /* the destination */
 };
 

@@ -339,7 +339,9 @@ static void publish_job(struct server_thread *t, struct slow_job *j)
     txn_begin(&t->txn, j->db, false);
     txn_lock(&t->txn, q->keys, q->key_count);
     pins_drop(t->server->ks, q->keys, j->uses, q->key_count); /* nobody gets past the locks */
+    t->current = j->client ? j->client->conn : NULL;          /* who changes the key */
     publish_outcome(&ex, &j->outcome);
+    t->current = NULL;
     j->outcome.root = NULL;
     txn_end(&t->txn, q->argv, q->argc);
 }

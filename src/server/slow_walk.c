@@ -72,9 +72,11 @@ static bool run_slice(struct server_thread *t, struct slow_walk *w)
     t->txn.now_ms = clock_wall_ms();
     t->txn.restartable = false;
     t->txn.no_touch = true;
+    t->txn.keep_expired = pause_active(t->server);
     txn_begin(&t->txn, w->db, false);
     while ((more = keys_walk_step(&w->keys, &t->txn, &w->reply)) && clock_monotonic_us() < until_us)
         ;
+    t->txn.keep_expired = false;
     w->cycles += clock_cycles() - started;
     if (more)
         return true;

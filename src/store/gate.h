@@ -44,6 +44,13 @@ enum gate_grant {
 /* Adds a gate and returns its index. Before the threads start. */
 unsigned gate_register(struct gates *gs, gate_wake_fn wake, void *arg);
 
+/* Only one thread has a gate: nobody else ever takes a shard lock. Does not change once the threads
+ * run. */
+INLINE bool gates_lone(const struct gates *gs)
+{
+    return gs->count == 1;
+}
+
 /* False: closed; a wake will come. */
 INLINE bool gate_enter(struct gates *gs, unsigned self);
 INLINE void gate_leave(struct gates *gs, unsigned self);
