@@ -12,7 +12,9 @@
 enum {
     IOV_BATCH = 64,
     COMPACT_BYTES = 256 * 1024,
-    COMPACT_REFS = 64
+    COMPACT_REFS = 64,
+    PUSH_ROOM =
+        2000 /* for what else a turn pushes: most often it leaves, and is freed, at its end */
 };
 
 static size_t remaining(const struct output *o, const struct out_cursor *at)
@@ -238,6 +240,8 @@ void conn_push(struct conn *c, struct blob *bytes)
     if (c->state != CONN_OPEN)
         return;
     push_begin(c);
+    if (!c->pending.bytes.cap && bytes->len < PUSH_ROOM)
+        buf_grow(&c->pending.bytes, PUSH_ROOM);
     if (bytes->len < LIMIT_REPLY_REF_BYTES)
         buf_append(&c->pending.bytes, bytes->bytes, bytes->len);
     else

@@ -109,8 +109,8 @@ static void closed(struct conn *c)
         pause_forget(t, c);
     push_forget(client_subscriber(c));
     slow_client_deinit(t, client_slow(c));
-    migrate_forget(t, client_session(c));
     tracking_forget(t, client_tracker(c));
+    migrate_forget(t, client_session(c));
     if (client_session(c)->transaction)
         transaction_destroy(&t->txn, client_session(c));
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));

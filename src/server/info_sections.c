@@ -313,7 +313,8 @@ void info_keyspace(struct server *s, struct buf *out)
     for (int db = 0; db < s->ks->db_count; db++) {
         int64_t keys = keyspace_keys(s->ks, db), expires = keyspace_expires(s->ks, db);
         if (keys > 0)
-            buf_printf(out, "db%d:keys=%lld,expires=%lld,avg_ttl=0\r\n", db, (long long)keys,
-                       (long long)expires);
+            buf_printf(out, "db%d:keys=%lld,expires=%lld,avg_ttl=0,subexpiry=%lld\r\n", db,
+                       (long long)keys, (long long)expires,
+                       (long long)keyspace_member_expires(s->ks, db));
     }
 }

@@ -119,10 +119,10 @@ static void destroy_thread(struct server_thread *t)
     net_thread_deinit(&t->net);
     slow_thread_deinit(t);
     push_hub_deinit(&t->push);
+    tracking_hub_deinit(&t->tracking);
     for (int id = 0; id < COMMAND_COUNT; id++)
         if (t->stats[id].latency)
             latency_destroy(t->stats[id].latency);
-    tracking_hub_deinit(&t->tracking);
     txn_deinit(&t->txn);
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));

@@ -97,7 +97,7 @@ struct rates {
 
 struct stats_totals { /* sums over all threads since the start or the last CONFIG RESETSTAT */
     uint64_t commands, errors, bytes_in, bytes_out, reads, writes, limit_closed, query_limit_closed;
-    uint64_t hits, misses, expired, evicted, keyspec_fallbacks;
+    uint64_t hits, misses, expired, expired_members, evicted, keyspec_fallbacks;
 };
 
 struct server {
@@ -111,6 +111,7 @@ struct server {
     struct slow_state slow;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
+    _Atomic bool trimming;    /* a thread is in tracking_trim() */
     struct keyspace *ks;
     struct worker_pool *pool;
     struct lock migrate_lock;

@@ -266,9 +266,22 @@ static bool must_wait(struct server_thread *t, struct slow_client *c)
     return false;
 }
 
+/* Looking such a value up deletes members, which a pin forbids; without a pin it has no member that
+ * expires, for only a write could add one. Such a command is a stall. */
+static bool has_mortal_members(struct server_thread *t)
+{
+    struct ref ref;
+    for (uint32_t i = 0; i < t->exec.key_count; i++)
+        if (txn_find(&t->txn, &t->exec.keys[i], &ref) && ref.entry->flags & ENTRY_MEMBERS_EXPIRE)
+            return true;
+    return false;
+}
+
 static enum slow_verdict start(struct server_thread *t, struct slow_client *c)
 {
     struct keyspace *ks = t->server->ks;
+    if (has_mortal_members(t))
+        return SLOW_RUN;
     if (!enter(t->server))
         return SLOW_BARRED;
     struct slow_job *j = job_create(t, c);

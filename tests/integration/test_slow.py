@@ -285,3 +285,14 @@ def test_an_exclusive_command_that_is_refused_after_it_waited(start_server):
         assert waiting.read() == 2 or waiting.cmd("PING") == b"PONG"
         assert len(conn.cmd("LRANGE", "l", 0, -1)) == LARGE
         assert len(waiting.cmd("LRANGE", "l", 0, -1)) == LARGE
+
+
+def test_members_that_expire_keep_a_command_here(start_server):
+    """Looking such a value up deletes members, so it is never pinned."""
+    server = start_server(slow_command_threshold=1)
+    with server.connect() as conn:
+        conn.cmd("HSET", "h", *(part for i in range(1000) for part in (f"f{i}", i)))
+        before = field(conn, "slow_commands_run")
+        assert len(conn.cmd("HKEYS", "h")) == 1000 and field(conn, "slow_commands_run") == before + 1
+        assert conn.cmd("HPEXPIRE", "h", 10, "FIELDS", 1, "f0") == [1]
+        assert wait_until(lambda: len(conn.cmd("HKEYS", "h")) == 999)
