@@ -101,8 +101,11 @@ void cmd_bitcount(struct exec *ex)
         return;
     struct slice bytes = bitmap_bytes(&ref, scratch);
     bool reversed = range.start < 0 && range.end < 0 && range.start > range.end;
-    if (!reversed && resolve_range(&range, bytes.len, &from, &to))
+    if (!reversed && resolve_range(&range, bytes.len, &from, &to)) {
+        if (defer(ex, (to - from) / 8 / BYTES_PER_ELEMENT))
+            return;
         count = bits_count_range(bytes.ptr, from, to);
+    }
     reply_int(ex->reply, (int64_t)count);
 }
 

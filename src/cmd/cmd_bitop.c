@@ -2,7 +2,6 @@
  * sources there are; a source that is too short counts as followed by zeros. */
 #include "base/bits.h"
 #include "cmd/bit_args.h"
-#include "cmd/effect_value.h"
 
 enum {
     BLOCK = 4096
@@ -120,38 +119,27 @@ static bool read_sources(struct exec *ex, struct source *sources, uint32_t count
     return true;
 }
 
-/* The destination, found only now: looking the sources up may have deleted keys. */
-static void find_destination(struct exec *ex, struct ref *ref)
+static void store_nothing(struct exec *ex, const struct bit_op *op)
 {
-    txn_find(ex->txn, &ex->keys[0], ref);
-    if (ref->entry && entry_expires(ref->entry))
-        txn_set_expire(ex->txn, ref, TTL_NONE);
-}
-
-static void store_nothing(struct exec *ex)
-{
-    struct ref ref;
-    if (txn_find(ex->txn, &ex->keys[0], &ref))
-        txn_delete(ex->txn, &ref, false, EVENT_DEL);
+    publish_outcome(ex, &(struct outcome){.as_value = op->young, .key = ex->keys[0]});
     reply_int(ex->reply, 0);
 }
 
 static void store_result(struct exec *ex, const struct bit_op *op, const struct source *sources,
                          uint32_t count, size_t len)
 {
-    char small[ENTRY_INLINE_MAX];
-    struct blob *blob = NULL;
-    struct ref ref;
-    if (len > sizeof(small) && !(blob = blob_try_create(len, len))) {
+    struct blob *blob = blob_try_create(len, len);
+    if (!blob) {
         fail(ex, ERROR_BITMAP_ROOM);
         return;
     }
-    fill(blob ? blob->bytes : small, len, op, sources, count);
-    find_destination(ex, &ref);
-    if (blob)
-        txn_set_blob(ex->txn, &ref, blob, EVENT_SET);
-    else
-        txn_set_text(ex->txn, &ref, slice_make(small, len), ENTRY_RAW, EVENT_SET);
+    fill(blob->bytes, len, op, sources, count);
+    publish_outcome(ex, &(struct outcome){.type = TYPE_STRING,
+                                          .encoding = ENC_BLOB,
+                                          .root = blob,
+                                          .event = EVENT_SET,
+                                          .as_value = op->young,
+                                          .key = ex->keys[0]});
     reply_int(ex->reply, (int64_t)len);
 }
 
@@ -164,12 +152,10 @@ void cmd_bitop(struct exec *ex)
         return;
     struct source *sources = mem_alloc(MEM_OTHER, count * sizeof(*sources));
     if (read_sources(ex, sources, count, &len)) {
-        if (len)
+        if (!defer(ex, count * (len / BYTES_PER_ELEMENT)) && len)
             store_result(ex, op, sources, count, len);
-        else
-            store_nothing(ex);
-        if (op->young)
-            effect_value(ex, &ex->keys[0]);
+        else if (!len)
+            store_nothing(ex, op);
     }
     mem_free(MEM_OTHER, sources, count * sizeof(*sources));
 }

@@ -12,6 +12,8 @@ void cmd_dump(struct exec *ex)
         reply_null(ex->reply);
         return;
     }
+    if (defer(ex, value_elements(ref.entry)))
+        return;
     buf_init(&payload, MEM_OTHER);
     if (rdb_payload_write(&payload, ref.entry))
         reply_bulk(ex->reply, buf_slice(&payload));

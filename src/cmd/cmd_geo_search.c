@@ -235,22 +235,30 @@ static struct zset collect(const struct query *q, const struct geo_points *point
 static void store(struct exec *ex, const struct query *q, const struct geo_points *points,
                   size_t count)
 {
-    struct key key;
-    struct ref ref;
-    bool exists = find_key(ex, q->destination, &key, &ref);
+    struct outcome outcome = {.type = TYPE_ZSET, .key = key_make(q->destination)};
+    outcome.event = is_search(q) ? EVENT_GEOSEARCHSTORE : EVENT_GEORADIUSSTORE;
     if (count) {
         struct zset z = collect(q, points, count);
-        txn_set_collection(ex->txn, &ref, TYPE_ZSET, z.encoding, z.root,
-                           is_search(q) ? EVENT_GEOSEARCHSTORE : EVENT_GEORADIUSSTORE);
-    } else if (exists) {
-        txn_delete(ex->txn, &ref, false, EVENT_DEL);
+        outcome.encoding = z.encoding;
+        outcome.root = z.root;
     }
+    publish_outcome(ex, &outcome);
     reply_int(ex->reply, (int64_t)count);
+}
+
+/* ANY stops early; a set that is not large cannot take long. */
+static bool is_too_much(struct exec *ex, const struct query *q)
+{
+    if (!q->set.root || q->any || zset_len(&q->set) * COST_LOOKUP < ex->slow_limit)
+        return false;
+    return defer(ex, geo_search_cost(&q->set, &q->shape) * COST_LOOKUP);
 }
 
 static void search(struct exec *ex, const struct query *q)
 {
     struct geo_points points;
+    if (is_too_much(ex, q))
+        return;
     geo_points_init(&points);
     if (q->set.root)
         geo_search(&q->set, &q->shape, q->any ? (size_t)q->count : 0, &points);

@@ -265,6 +265,8 @@ static void reply_all(struct exec *ex, enum parts parts)
     if (!read_typed(ex, 0, TYPE_HASH, &ref))
         return;
     size_t len = ref.entry ? hash_len(hash_of(ref.entry)) : 0;
+    if (defer(ex, len))
+        return;
     if (parts == BOTH)
         reply_map(ex->reply, len);
     else

@@ -154,8 +154,8 @@ void cmd_pfcount(struct exec *ex)
     uint8_t registers[HLL_REGISTERS];
     bool dense;
     if (ex->key_count == 1)
-        count_one(ex);
-    else if (merge_keys(ex, registers, &dense))
+        count_one(ex); /* quick, and it may remember the count in the value */
+    else if (!defer(ex, (uint64_t)ex->key_count * COST_SKETCH) && merge_keys(ex, registers, &dense))
         reply_int(ex->reply, (int64_t)hll_count_registers(registers));
 }
 

@@ -8,6 +8,10 @@
 #define ERROR_LCS_MEMORY \
     "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
 
+enum {
+    LCS_STEPS = 16 /* comparisons that take as long as an element of defer() */
+};
+
 struct lcs_options {
     bool len, idx, with_match_len;
     int64_t min_match_len;
@@ -95,7 +99,10 @@ static void run_lcs(struct exec *ex, struct slice a, struct slice b,
                     const struct lcs_options *options)
 {
     struct lcs lcs;
-    if (!check_size(ex, a, b))
+    uint64_t steps;
+    if (ckd_mul(&steps, a.len, b.len))
+        steps = UINT64_MAX - 1;
+    if (!check_size(ex, a, b) || defer(ex, steps / LCS_STEPS))
         return;
     if (lcs_init(&lcs, a, b, !options->len) != OK) {
         fail(ex, "ERR Insufficient memory, failed allocating transient memory for LCS");

@@ -362,6 +362,8 @@ HOT void cmd_lrange(struct exec *ex)
     struct range range = {0, 0};
     if (ref.entry)
         range = clip(start, stop, list_of(ref.entry)->len);
+    if (defer(ex, range.count))
+        return;
     reply_array(ex->reply, range.count);
     if (range.count == 0)
         return;

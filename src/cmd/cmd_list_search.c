@@ -126,6 +126,8 @@ void cmd_lpos(struct exec *ex)
     struct list_search search = {0};
     if (!parse_lpos(ex, &args) || !read_typed(ex, 0, TYPE_LIST, &ref))
         return;
+    if (ref.entry && !args.maxlen && defer(ex, list_of(ref.entry)->len))
+        return;
     if (ref.entry)
         list_search_begin(&search, list_of(ref.entry), ex->argv[2],
                           args.rank < 0 ? DEQUE_HEAD : DEQUE_TAIL,

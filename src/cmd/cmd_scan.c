@@ -1,6 +1,6 @@
 /* Commands that walk the keyspace: shard by shard, one lock at a time, so they see no single point
  * in time. Keys found expired are left out of the reply and deleted before the shard is left. */
-#include "cmd/scan_args.h"
+#include "cmd/keys_walk.h"
 
 #include <math.h>
 
@@ -34,43 +34,59 @@ static void dead_delete(struct dead *dead, struct txn *t)
 
 /* ---- KEYS ---- */
 
-static size_t keys_of_shard(struct exec *ex, const struct part *part, const struct scan_args *args,
+static size_t keys_of_shard(struct keys_walk *w, struct txn *t, struct reply *r, unsigned shard,
                             struct dead *dead)
 {
     struct table_iter it;
     struct entry *e;
     size_t count = 0;
-    table_iter_init(&it, &part->table);
+    table_iter_init(&it, &db_part(t->db, shard)->table);
     while ((e = table_iter_next(&it))) {
-        if (!scan_matches(args, entry_key(e)))
+        if (!scan_matches(&w->args, entry_key(e)))
             continue;
-        if (txn_is_dead(ex->txn, e)) {
+        if (txn_is_dead(t, e)) {
             dead_add(dead, e);
             continue;
         }
-        reply_bulk(ex->reply, entry_key(e));
+        reply_bulk(r, entry_key(e));
         count++;
     }
     return count;
 }
 
+void keys_walk_begin(struct keys_walk *w, struct slice pattern, struct reply *r)
+{
+    *w = (struct keys_walk){.args.pattern = pattern,
+                            .args.match_all = slice_equal(pattern, SLICE("*"))};
+    w->mark = reply_defer(r);
+}
+
+bool keys_walk_step(struct keys_walk *w, struct txn *t, struct reply *r)
+{
+    struct dead dead;
+    int shard = db_next_nonempty(t->ks, t->db, w->next);
+    if (shard < 0) {
+        reply_defer_end(r, w->mark, REPLY_ARRAY, w->count);
+        return false;
+    }
+    buf_init(&dead.entries, MEM_OTHER);
+    txn_lock_shard(t, (unsigned)shard);
+    w->count += keys_of_shard(w, t, r, (unsigned)shard, &dead);
+    dead_delete(&dead, t);
+    txn_unlock(t);
+    buf_deinit(&dead.entries);
+    w->next = (unsigned)shard + 1;
+    return true;
+}
+
 void cmd_keys(struct exec *ex)
 {
-    struct txn *t = ex->txn;
-    struct scan_args args = {.pattern = ex->argv[1],
-                             .match_all = slice_equal(ex->argv[1], SLICE("*"))};
-    struct dead dead;
-    size_t count = 0;
-    buf_init(&dead.entries, MEM_OTHER);
-    struct output_mark mark = reply_defer(ex->reply);
-    for (int shard = -1; (shard = db_next_nonempty(t->ks, t->db, (unsigned)(shard + 1))) >= 0;) {
-        txn_lock_shard(t, (unsigned)shard);
-        count += keys_of_shard(ex, db_part(t->db, (unsigned)shard), &args, &dead);
-        dead_delete(&dead, t);
-        txn_unlock(t);
-    }
-    reply_defer_end(ex->reply, mark, REPLY_ARRAY, count);
-    buf_deinit(&dead.entries);
+    struct keys_walk w;
+    if (defer(ex, (uint64_t)keyspace_keys(ex->txn->ks, ex->txn->db->id)))
+        return;
+    keys_walk_begin(&w, ex->argv[1], ex->reply);
+    while (keys_walk_step(&w, ex->txn, ex->reply))
+        ;
 }
 
 /* ---- SCAN ---- */
@@ -182,8 +198,8 @@ static bool random_of_shard(struct exec *ex, unsigned shard, double limit, bool 
     struct key key = key_make(name);
     struct ref ref;
     ex->txn->no_touch = true;
-    bool found = txn_find(t, &key, &ref);
-    if (!found && !any) /* it had expired */
+    bool found = txn_find(t, &key, &ref), kept = t->keep_expired || pins_hold(t->ks, &key);
+    if (!found && !(any && kept)) /* it had expired */
         return false;
     reply_bulk(ex->reply, found ? entry_key(ref.entry) : name);
     return true;
@@ -196,7 +212,7 @@ void cmd_randomkey(struct exec *ex)
     int shard, tries = 0;
     while ((shard = db_random_nonempty(t->ks, t->db, &t->rng)) >= 0) {
         txn_lock_shard(t, (unsigned)shard);
-        bool any = t->keep_expired && ++tries > KEPT_TRIES; /* all may have expired, and stay */
+        bool any = ++tries > KEPT_TRIES; /* all may have expired, and stay */
         bool answered = random_of_shard(ex, (unsigned)shard, limit, any);
         txn_unlock(t);
         if (answered)

@@ -148,6 +148,8 @@ void cmd_smembers(struct exec *ex)
         return;
     }
     struct set s = set_of(ref.entry);
+    if (defer(ex, set_len(&s)))
+        return;
     reply_set(ex->reply, set_len(&s));
     set_iter_init(&it, &s);
     while (set_iter_next(&it, &m))

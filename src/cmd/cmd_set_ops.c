@@ -39,6 +39,36 @@ static void sources_close(struct sources *src)
         mem_free(MEM_OTHER, src->sets, src->count * sizeof(struct set));
 }
 
+/* The smallest set is walked, the others are asked. */
+static uint64_t cost_of_intersection(const struct sources *src)
+{
+    uint64_t smallest = UINT64_MAX;
+    for (uint32_t i = 0; i < src->count; i++)
+        smallest = MIN(smallest, src->sets[i].root ? set_len(&src->sets[i]) : 0);
+    return src->count ? smallest * src->count * COST_LOOKUP : 0;
+}
+
+static uint64_t cost_of_all(const struct sources *src)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < src->count; i++)
+        sum += src->sets[i].root ? set_len(&src->sets[i]) : 0;
+    return sum * COST_LOOKUP;
+}
+
+typedef uint64_t (*cost_fn)(const struct sources *src);
+
+/* Opens the sources. False: an error was answered, or the command is deferred. */
+static bool sources_ready(struct exec *ex, uint32_t first, struct sources *src, cost_fn cost)
+{
+    if (!sources_open(ex, first, src))
+        return false;
+    if (likely(!defer(ex, cost(src))))
+        return true;
+    sources_close(src);
+    return false;
+}
+
 /* ---- answered ---- */
 
 static uint64_t show_intersection(struct sources *src, struct reply *r)
@@ -56,10 +86,11 @@ static uint64_t show_difference(struct sources *src, struct reply *r)
     return set_subtract(src->sets, src->count, reply_member, r);
 }
 
-static void answer(struct exec *ex, uint64_t (*show)(struct sources *src, struct reply *r))
+static void answer(struct exec *ex, uint64_t (*show)(struct sources *src, struct reply *r),
+                   cost_fn cost)
 {
     struct sources src;
-    if (!sources_open(ex, 0, &src))
+    if (!sources_ready(ex, 0, &src, cost))
         return;
     struct output_mark mark = reply_defer(ex->reply);
     reply_defer_end(ex->reply, mark, REPLY_SET, show(&src, ex->reply));
@@ -68,61 +99,62 @@ static void answer(struct exec *ex, uint64_t (*show)(struct sources *src, struct
 
 void cmd_sinter(struct exec *ex)
 {
-    answer(ex, show_intersection);
+    answer(ex, show_intersection, cost_of_intersection);
 }
 
 void cmd_sunion(struct exec *ex)
 {
-    answer(ex, show_union);
+    answer(ex, show_union, cost_of_all);
 }
 
 void cmd_sdiff(struct exec *ex)
 {
-    answer(ex, show_difference);
+    answer(ex, show_difference, cost_of_all);
 }
 
 /* ---- stored ---- */
 
 /* The result becomes the value of the first key, or the key goes when the result is empty. */
-static void publish(struct exec *ex, struct set result, enum event event)
+static void store(struct exec *ex, struct set result, enum event event)
 {
-    struct ref ref;
     uint64_t len = set_len(&result);
-    bool exists = txn_find(ex->txn, &ex->keys[0], &ref);
-    if (len) {
-        txn_set_collection(ex->txn, &ref, TYPE_SET, result.encoding, result.root, event);
-    } else {
+    struct outcome outcome = {.type = TYPE_SET,
+                              .encoding = result.encoding,
+                              .root = result.root,
+                              .event = event,
+                              .key = ex->keys[0]};
+    if (!len) {
         set_destroy(result);
-        if (exists)
-            txn_delete(ex->txn, &ref, false, EVENT_DEL);
+        outcome.root = NULL;
     }
+    publish_outcome(ex, &outcome);
     reply_int(ex->reply, (int64_t)len);
 }
 
 void cmd_sinterstore(struct exec *ex)
 {
     struct sources src;
-    if (!sources_open(ex, 1, &src))
+    if (!sources_ready(ex, 1, &src, cost_of_intersection))
         return;
-    publish(ex, set_intersection(src.sets, src.count), EVENT_SINTERSTORE);
+    store(ex, set_intersection(src.sets, src.count), EVENT_SINTERSTORE);
     sources_close(&src);
 }
 
 void cmd_sunionstore(struct exec *ex)
 {
     struct sources src;
-    if (!sources_open(ex, 1, &src))
+    if (!sources_ready(ex, 1, &src, cost_of_all))
         return;
-    publish(ex, set_union(src.sets, src.count), EVENT_SUNIONSTORE);
+    store(ex, set_union(src.sets, src.count), EVENT_SUNIONSTORE);
     sources_close(&src);
 }
 
 void cmd_sdiffstore(struct exec *ex)
 {
     struct sources src;
-    if (!sources_open(ex, 1, &src))
+    if (!sources_ready(ex, 1, &src, cost_of_all))
         return;
-    publish(ex, set_difference(src.sets, src.count), EVENT_SDIFFSTORE);
+    store(ex, set_difference(src.sets, src.count), EVENT_SDIFFSTORE);
     sources_close(&src);
 }
 
@@ -148,23 +180,24 @@ static bool parse_count_options(struct exec *ex, bool approximable, struct count
     return true;
 }
 
-/* Reads "numkeys key … [options]" and opens the sets. False: an error was answered. */
+/* Reads "numkeys key … [options]" and opens the sets. False: an error was answered, or it is
+ * deferred. */
 static bool count_begin(struct exec *ex, bool approximable, struct count_request *r,
-                        struct sources *src)
+                        struct sources *src, cost_fn cost)
 {
     *r = (struct count_request){.limit = 0};
     if (!arg_int_range(ex, 1, 1, INT64_MAX, &r->keys, "ERR numkeys should be greater than 0"))
         return false;
     if (r->keys > (int64_t)ex->argc - 2)
         return fail(ex, "ERR Number of keys can't be greater than number of args");
-    return parse_count_options(ex, approximable, r) && sources_open(ex, 0, src);
+    return parse_count_options(ex, approximable, r) && sources_ready(ex, 0, src, cost);
 }
 
 void cmd_sintercard(struct exec *ex)
 {
     struct count_request r;
     struct sources src;
-    if (!count_begin(ex, false, &r, &src))
+    if (!count_begin(ex, false, &r, &src, cost_of_intersection))
         return;
     reply_int(ex->reply,
               (int64_t)set_intersect(src.sets, src.count, (uint64_t)r.limit, NULL, NULL));
@@ -175,7 +208,7 @@ void cmd_sdiffcard(struct exec *ex)
 {
     struct count_request r;
     struct sources src;
-    if (!count_begin(ex, false, &r, &src))
+    if (!count_begin(ex, false, &r, &src, cost_of_all))
         return;
     reply_int(ex->reply, (int64_t)set_difference_count(src.sets, src.count, (uint64_t)r.limit));
     sources_close(&src);
@@ -203,7 +236,7 @@ void cmd_sunioncard(struct exec *ex)
 {
     struct count_request r;
     struct sources src;
-    if (!count_begin(ex, true, &r, &src))
+    if (!count_begin(ex, true, &r, &src, cost_of_all))
         return;
     uint64_t limit = (uint64_t)r.limit, found;
     if (r.approximate)

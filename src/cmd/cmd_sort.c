@@ -130,16 +130,6 @@ static void add_element(void *arg, struct slice element, struct slice value)
     s->len++;
 }
 
-static uint64_t collection_len(const struct entry *e)
-{
-    if (entry_type(e) == TYPE_LIST)
-        return list_of(e)->len;
-    if (entry_type(e) == TYPE_SET)
-        return set_len(&(struct set){entry_encoding(e), entry_pointer(e)});
-    struct zset z = zset_of(e);
-    return zset_len(&z);
-}
-
 /* LIMIT within the collection, as Redis bounds it. */
 static void bound(struct sorting *s, uint64_t len)
 {
@@ -175,11 +165,19 @@ static void take_window(struct sorting *s, const struct entry *e)
 
 static void take_elements(struct sorting *s, const struct entry *e)
 {
-    bound(s, collection_len(e));
+    bound(s, value_elements(e));
     if (s->query.no_sort && s->type != TYPE_SET)
         take_window(s, e);
     else
         entry_visit(e, add_element, s);
+}
+
+static uint64_t cost_of(struct sorting *s, const struct entry *e)
+{
+    bound(s, value_elements(e));
+    if (s->query.no_sort && s->type != TYPE_SET)
+        return s->end - s->first;
+    return value_elements(e) * COST_SORT;
 }
 
 /* ---- sorting ---- */
@@ -294,8 +292,6 @@ static void push_result(void *arg, struct slice value)
 
 static void store_results(struct exec *ex, struct sorting *s)
 {
-    struct key key;
-    struct ref ref;
     struct stored stored = {.list = list_create()};
     struct deque *d = stored.list;
     visit_results(ex, s, push_result, &stored);
@@ -304,15 +300,17 @@ static void store_results(struct exec *ex, struct sorting *s)
         fail(ex, ERROR_TOO_LONG);
         return;
     }
-    bool exists = find_key(ex, s->query.store, &key, &ref);
     uint64_t len = d->len;
-    if (len) {
-        txn_set_collection(ex->txn, &ref, TYPE_LIST, list_encoding(d), d, EVENT_SORTSTORE);
-    } else {
+    struct outcome outcome = {.type = TYPE_LIST,
+                              .encoding = list_encoding(d),
+                              .root = d,
+                              .event = EVENT_SORTSTORE,
+                              .key = key_make(s->query.store)};
+    if (!len) {
         list_destroy(d);
-        if (exists)
-            txn_delete(ex->txn, &ref, false, EVENT_DEL);
+        outcome.root = NULL;
     }
+    publish_outcome(ex, &outcome);
     reply_int(ex->reply, (int64_t)len);
 }
 
@@ -344,6 +342,8 @@ static void run(struct exec *ex, bool read_only)
         s.query.no_sort = s.query.has_by = false; /* some order, but always the same */
         s.query.alpha = true;
     }
+    if (ref.entry && defer(ex, cost_of(&s, ref.entry)))
+        return;
     buf_init(&s.text, MEM_OTHER);
     buf_init(&s.scratch.name, MEM_OTHER);
     if (ref.entry)

@@ -26,18 +26,20 @@ void zset_finish(struct exec *ex, struct ref *ref, const struct zset *z, enum ev
         txn_delete_empty(ex->txn, ref);
 }
 
-void zset_publish(struct exec *ex, struct zset *z, enum event event)
+void zset_publish(struct exec *ex, struct zset *z, enum event event, bool as_value)
 {
-    struct ref ref;
     size_t len = zset_len(z);
-    bool exists = txn_find(ex->txn, &ex->keys[0], &ref);
-    if (len) {
-        txn_set_collection(ex->txn, &ref, TYPE_ZSET, z->encoding, z->root, event);
-    } else {
+    struct outcome outcome = {.type = TYPE_ZSET,
+                              .encoding = z->encoding,
+                              .root = z->root,
+                              .event = event,
+                              .as_value = as_value,
+                              .key = ex->keys[0]};
+    if (!len) {
         zset_destroy(z);
-        if (exists)
-            txn_delete(ex->txn, &ref, false, EVENT_DEL);
+        outcome.root = NULL;
     }
+    publish_outcome(ex, &outcome);
     reply_int(ex->reply, (int64_t)len);
 }
 

@@ -42,4 +42,4 @@ bool zset_parse_mpop(struct exec *ex, uint32_t at, bool *max, int64_t *count) MU
 void zset_mpop(struct exec *ex, struct ref *ref, bool max, int64_t count);
 /* The result becomes the value of the first key, or the key goes when the result is empty; answers
  * its size. Takes z. */
-void zset_publish(struct exec *ex, struct zset *z, enum event event);
+void zset_publish(struct exec *ex, struct zset *z, enum event event, bool as_value);

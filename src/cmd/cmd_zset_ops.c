@@ -1,7 +1,6 @@
 /* Union, intersection and difference of sorted sets and sets: answered, stored, counted. */
 #include "base/mem.h"
 #include "cmd/cmd_zset.h"
-#include "cmd/effect_value.h"
 #include "store/zset_ops.h"
 
 enum {
@@ -124,6 +123,26 @@ static bool parse_options(struct exec *ex, struct operation *o)
 
 /* ---- running ---- */
 
+static uint64_t source_len(const struct zset_source *s)
+{
+    if (s->type == TYPE_ZSET)
+        return zset_len(&s->zset);
+    return s->type == TYPE_SET ? set_len(&s->set) : 0;
+}
+
+static uint64_t cost_of(const struct operation *o)
+{
+    uint64_t sum = 0, smallest = UINT64_MAX;
+    for (uint32_t i = 0; i < o->count; i++) {
+        uint64_t len = source_len(&o->sources[i]);
+        sum += len;
+        smallest = MIN(smallest, len);
+    }
+    if (o->op == OP_COUNT)
+        return smallest * o->count * COST_LOOKUP;
+    return (o->op == OP_INTER ? smallest * o->count : sum) * COST_ORDER;
+}
+
 static struct zset compute(struct operation *o)
 {
     switch (o->op) {
@@ -146,9 +165,7 @@ static void finish(struct exec *ex, struct operation *o)
     }
     struct zset result = compute(o);
     if (o->store) {
-        zset_publish(ex, &result, stored[o->op]);
-        if (o->aggregate == AGGREGATE_COUNT)
-            effect_value(ex, &ex->keys[0]); /* Redis 7 cannot count */
+        zset_publish(ex, &result, stored[o->op], o->aggregate == AGGREGATE_COUNT);
         return;
     }
     zset_reply_span(ex, &result, zset_all(&result), false, o->scores);
@@ -162,7 +179,7 @@ static void run(struct exec *ex, enum set_op op, bool store)
         return;
     size_t size = o.count * sizeof(*o.sources);
     o.sources = o.count <= FEW_SOURCES ? o.few : mem_alloc(MEM_OTHER, size);
-    if (find_sources(ex, &o) && parse_options(ex, &o))
+    if (find_sources(ex, &o) && parse_options(ex, &o) && !defer(ex, cost_of(&o)))
         finish(ex, &o);
     if (o.sources != o.few)
         mem_free(MEM_OTHER, o.sources, size);

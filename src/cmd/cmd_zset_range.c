@@ -138,7 +138,9 @@ HOT static void answer_query(struct exec *ex, struct query q)
         return;
     }
     struct zset z = zset_of(ref.entry);
-    zset_reply_span(ex, &z, query_span(&q, &z), q.reverse, q.scores);
+    struct zset_span span = query_span(&q, &z);
+    if (!defer(ex, span.count))
+        zset_reply_span(ex, &z, span, q.reverse, q.scores);
 }
 
 void cmd_zrange(struct exec *ex)
@@ -199,10 +201,12 @@ void cmd_zrangestore(struct exec *ex)
         source = zset_of(ref.entry);
         span = query_span(&q, &source);
     }
+    if (defer(ex, span.count * COST_ORDER))
+        return;
     struct zset result = zset_create(span.count, 0);
     if (span.count)
         copy_span(&result, &source, span);
-    zset_publish(ex, &result, EVENT_ZRANGESTORE);
+    zset_publish(ex, &result, EVENT_ZRANGESTORE, false);
 }
 
 /* ---- counted and removed ---- */

@@ -39,6 +39,8 @@ enum command_flag {
     CMD_ALLOW_BUSY = 1 << 17,
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 18, /* Redis's own flag, shown by nobody */
     CMD_MOVABLE_KEYS = 1 << 19,           /* computed: keys do not stand at fixed places */
+    CMD_SLOW =
+        1 << 24, /* only reads its keys, but for publish_outcome(): may run on the worker pool */
     CMD_WALKS = 1 << 21, /* takes shard locks itself, one at a time (SCAN, KEYS …) */
 };
 

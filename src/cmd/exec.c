@@ -1,5 +1,7 @@
 #include "cmd/exec.h"
 
+#include "cmd/effect_value.h"
+
 #include <limits.h>
 #include <stdio.h>
 
@@ -94,4 +96,37 @@ bool find_key(struct exec *ex, struct slice name, struct key *key, struct ref *r
 {
     *key = key_make(name);
     return txn_find(ex->txn, key, ref);
+}
+
+/* A short one moves into the entry. */
+static void put_blob(struct txn *t, struct ref *ref, struct blob *blob, enum event event)
+{
+    if (ref->entry && entry_expires(ref->entry))
+        txn_set_expire(t, ref, TTL_NONE);
+    if (blob->len > ENTRY_INLINE_MAX) {
+        txn_set_blob(t, ref, blob, event);
+        return;
+    }
+    txn_set_text(t, ref, slice_make(blob->bytes, blob->len), ENTRY_RAW, event);
+    blob_unref(blob);
+}
+
+void publish_outcome(struct exec *ex, const struct outcome *outcome)
+{
+    struct ref ref;
+    if (unlikely(ex->outcome != NULL)) {
+        *ex->outcome = *outcome;
+        ex->outcome->stores = true;
+        return;
+    }
+    bool exists = txn_find(ex->txn, &outcome->key, &ref);
+    if (outcome->root && outcome->type == TYPE_STRING)
+        put_blob(ex->txn, &ref, outcome->root, outcome->event);
+    else if (outcome->root)
+        txn_set_collection(ex->txn, &ref, outcome->type, outcome->encoding, outcome->root,
+                           outcome->event);
+    else if (exists)
+        txn_delete(ex->txn, &ref, false, EVENT_DEL);
+    if (outcome->as_value)
+        effect_value(ex, &outcome->key);
 }

@@ -11,6 +11,18 @@
 #include "proto/reply.h"
 #include "store/txn.h"
 
+/* What a …STORE command or BITOP wants stored: a collection or a blob, without an expiry; or, root
+ * NULL, that the key goes. */
+struct outcome {
+    bool stores;
+    enum value_type type;
+    enum encoding encoding;
+    void *root;
+    enum event event;
+    bool as_value;  /* the log gets the result: Redis 7 does not know this form (effect_value.h) */
+    struct key key; /* the destination */
+};
+
 struct exec {
     struct txn *txn;
     struct reply *reply;
@@ -22,6 +34,9 @@ struct exec {
     bool in_exec;            /* one of EXEC's commands: it must not wait for anything */
     bool served;             /* it waited, and a key is ready: blocking.h */
     struct blocked *blocked; /* set by a handler that waits instead of answering */
+    uint64_t slow_limit;     /* elements from which on defer() says yes; UINT64_MAX: never */
+    bool deferred;           /* it did */
+    struct outcome *outcome; /* NULL, but on the worker pool: where publish_outcome() leaves it */
     uint32_t hashed_arg;     /* the argument whose hash the planner knows, or 0 */
     uint64_t hash;
 };
@@ -77,5 +92,31 @@ void reply_help(struct exec *ex, const char *const *lines);
 bool read_typed(struct exec *ex, uint32_t at, enum value_type type, struct ref *ref) MUST_USE;
 /* The same without statistics, for commands that write. */
 bool find_typed(struct exec *ex, uint32_t at, enum value_type type, struct ref *ref) MUST_USE;
+
+/* For a command with CMD_SLOW that is about to go through so many elements, and has neither
+ * answered nor changed anything: true when that is too much to do here. Then the handler returns at
+ * once; it will be called again on the worker pool. An element is about 25 ns of work: the costs
+ * below say how much more some are. */
+INLINE bool defer(struct exec *ex, uint64_t elements)
+{
+    if (likely(elements < ex->slow_limit) || ex->slow_limit == UINT64_MAX)
+        return false;
+    ex->deferred = true;
+    return true;
+}
+
+enum {
+    BYTES_PER_ELEMENT = 256, /* of a string that is read through */
+    COST_LOOKUP = 2,         /* of a member in another set */
+    COST_SORT = 4,
+    COST_ORDER = 6,   /* a lookup, and a place in a new sorted set */
+    COST_SKETCH = 400 /* of one HyperLogLog */
+};
+
 /* Looks up a key by name that is among ex->keys or whose shard is held. */
 bool find_key(struct exec *ex, struct slice name, struct key *key, struct ref *ref);
+
+/* The last step of such a command: the root, which is taken, becomes the value of the key, or the
+ * key goes. On the worker pool it is only noted down: the client's reactor
+ * publishes it. */
+void publish_outcome(struct exec *ex, const struct outcome *outcome);

@@ -25,7 +25,8 @@ struct session {
     bool no_touch, no_evict;
     bool close_after_reply;
     bool in_multi;
-    bool tracked; /* client-side caching: the server looks at each command */
+    bool run_alone; /* its next command: it has waited for others often enough */
+    bool tracked;   /* client-side caching: the server looks at each command */
     enum reply_mode reply_mode;
     uint32_t subscribed;             /* channels and patterns of all kinds */
     struct transaction *transaction; /* NULL: there was no MULTI and no WATCH yet */

@@ -36,6 +36,11 @@ struct transaction {
     struct watcher watcher;    /* the last field: what stands before it goes with the queue */
 };
 
+/* A copy of a command with its keys, which outlives the receive buffer. NULL: no memory. */
+struct queued_command *queued_command_create(const struct command *cmd, const struct slice *argv,
+                                             uint32_t argc) MUST_USE;
+void queued_command_destroy(struct queued_command *q);
+
 /* The session's transaction, made at first use. */
 struct transaction *transaction_open(struct session *session);
 /* MULTI. */

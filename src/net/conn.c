@@ -143,7 +143,7 @@ void conn_update_interest(struct conn *c)
     unsigned bits = 0;
     if (c->state == CONN_CLOSED)
         return;
-    if (c->state == CONN_OPEN && !c->parked && !c->held)
+    if (c->state == CONN_OPEN && !c->parked && !c->held && !c->away)
         bits |= POLLER_READ;
     if (output_len(&c->pending))
         bits |= POLLER_WRITE;
@@ -205,6 +205,21 @@ void conn_unblock(struct conn *c)
         return;
     c->blocked = false;
     c->active_ms = c->thread->reactor.now_ms; /* it was not idle */
+    if (c->state == CONN_CLOSED)
+        return;
+    conn_process_pending(c);
+    conn_update_interest(c);
+}
+
+void conn_leave(struct conn *c)
+{
+    c->away = true;
+    conn_update_interest(c);
+}
+
+void conn_return(struct conn *c)
+{
+    c->away = false;
     if (c->state == CONN_CLOSED)
         return;
     conn_process_pending(c);

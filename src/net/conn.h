@@ -44,6 +44,7 @@ struct conn {
     bool pushed;  /* stands in the thread's list of those to be written at the end of the turn */
     bool held;    /* not read until conn_release(): CLIENT PAUSE */
     bool blocked; /* read, so that its end is noticed, but nothing executed: its command waits */
+    bool away;    /* not read until conn_return(): its command runs elsewhere, or waits */
     enum client_class class;
     size_t queued_bytes;   /* of requests taken out of `in` and not yet run (MULTI): the input limit
                               counts them */
@@ -133,6 +134,9 @@ void conn_release(struct conn *c);
 /* Stops and restarts executing: what comes meanwhile is kept, up to the input limit. */
 void conn_block(struct conn *c);
 void conn_unblock(struct conn *c);
+/* The same while a command of the connection runs on another thread, or waits for one that does. */
+void conn_leave(struct conn *c);
+void conn_return(struct conn *c);
 /* Takes what was written to the thread's output from `begin` on as c's next bytes: they leave at
  * the end of the turn. */
 void conn_reply(struct conn *c, size_t begin);
@@ -140,6 +144,8 @@ void conn_reply(struct conn *c, size_t begin);
  * queued: it leaves at the end of the turn. The caller may be in the middle of another connection's
  * reply; of c's own, never. */
 void conn_push(struct conn *c, struct blob *bytes);
+/* The same for a reply made elsewhere: takes its content, however long, without copying it. */
+void conn_deliver(struct conn *c, struct output *reply);
 /* Sends all queued replies; the thread's output is empty afterwards. */
 void conn_flush_queued(struct net_thread *t);
 /* Pending output in bytes. */

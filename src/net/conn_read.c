@@ -13,7 +13,7 @@ enum {
 
 static bool runnable(const struct conn *c)
 {
-    return c->state == CONN_OPEN && !c->parked && !c->held && !c->blocked;
+    return c->state == CONN_OPEN && !c->parked && !c->held && !c->blocked && !c->away;
 }
 
 struct batch {

@@ -13,7 +13,8 @@ enum {
     IOV_BATCH = 64,
     COMPACT_BYTES = 256 * 1024,
     COMPACT_REFS = 64,
-    PUSH_ROOM = 2000 /* for what else a turn pushes: most often it leaves, and is freed, at its end */
+    PUSH_ROOM =
+        2000 /* for what else a turn pushes: most often it leaves, and is freed, at its end */
 };
 
 static size_t remaining(const struct output *o, const struct out_cursor *at)
@@ -208,15 +209,37 @@ void conn_flush_queued(struct net_thread *t)
     send_pushed(t);
 }
 
-void conn_push(struct conn *c, struct blob *bytes)
+/* What is appended to the connection's pending output from now on leaves at the end of the turn. */
+static void push_begin(struct conn *c)
 {
     struct net_thread *t = c->thread;
-    if (c->state != CONN_OPEN)
-        return;
     if (c->queued_at == t->flushes)
         send_queued(t);
     if (!output_len(&c->pending)) /* else it waits for writability already */
         conn_write_later(c);
+}
+
+void conn_deliver(struct conn *c, struct output *reply)
+{
+    if (c->state != CONN_OPEN || !output_len(reply))
+        return;
+    push_begin(c);
+    if (output_len(&c->pending)) {
+        append_pending(c, reply, (struct out_cursor){0});
+    } else {
+        struct output empty = c->pending;
+        c->pending = *reply;
+        *reply = empty;
+    }
+    note_output(c);
+    check_output_limit(c);
+}
+
+void conn_push(struct conn *c, struct blob *bytes)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    push_begin(c);
     if (!c->pending.bytes.cap && bytes->len < PUSH_ROOM)
         buf_grow(&c->pending.bytes, PUSH_ROOM);
     if (bytes->len < LIMIT_REPLY_REF_BYTES)
@@ -316,7 +339,7 @@ void conn_check_timeouts(struct conn *c, int64_t now_ms)
         check_output_limit(c);
     if (!c->parser.authenticated && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
         conn_close(c);
-    if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held && !c->blocked &&
+    if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held && !c->blocked && !c->away &&
         now_ms - c->active_ms > timeout_s * 1000LL)
         conn_close(c);
 }

@@ -16,6 +16,7 @@
 #include "cmd/blocking.h"
 #include "io/reactor.h"
 #include "net/conn.h"
+#include "store/wait.h"
 
 struct server_thread;
 struct server;
@@ -38,6 +39,10 @@ void blocked_serve(struct txn *t);
 /* The shards of the command's keys are held, and somebody waits there: locks what serving needs
  * too. False: nothing is locked any more, the command must run alone. */
 bool blocked_lock_targets(struct server_thread *t, const struct command *cmd);
+/* The hashes of the keys that serving may change besides the command's own; all are held. Returns
+ * how many there are. */
+int blocked_targets(struct server_thread *t, const struct command *cmd,
+                    uint64_t hashes[WAIT_ALSO_MAX]);
 /* Hands a claimed wait to its client's reactor. Takes it. */
 void blocked_post(struct server_thread *self, struct blocked *b);
 

@@ -12,6 +12,7 @@ struct client {
     struct conn *conn;
     struct subscriber subscriber;
     struct blocked *blocked; /* its command waits */
+    struct slow_client slow;
     struct tracker tracker;
 };
 
@@ -30,6 +31,11 @@ struct blocked **client_blocked(struct conn *c)
     return &((struct client *)c->session)->blocked;
 }
 
+struct slow_client *client_slow(struct conn *c)
+{
+    return &((struct client *)c->session)->slow;
+}
+
 struct tracker *client_tracker(struct conn *c)
 {
     return &((struct client *)c->session)->tracker;
@@ -39,6 +45,7 @@ static void opened(struct conn *c)
 {
     struct client *client = mem_zalloc(MEM_CLIENT, sizeof(*client));
     client->conn = client->subscriber.conn = client->tracker.conn = c;
+    slow_client_init(&client->slow, c);
     client->session.id = c->info.id;
     client->session.proto = c->info.kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2;
     client->session.authenticated = c->info.id < atomic_load(&the_server->password_since_id);
@@ -110,6 +117,7 @@ static void closed(struct conn *c)
         pause_forget(t, c);
     blocked_forget(t, c);
     push_forget(client_subscriber(c));
+    slow_client_deinit(t, client_slow(c));
     tracking_forget(t, client_tracker(c));
     migrate_forget(t, client_session(c));
     if (client_session(c)->transaction)

@@ -144,7 +144,8 @@ static void append_line(struct buf *out, const struct conn_info *info,
                pending ? "rw" : "r");
     buf_printf(out, " cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
                command ? commands[command - 1].full_name : "NULL", text_or(info->user, "default"),
-               (long long)RELAXED(info->redirect), RELAXED(info->resp), text_or(info->lib_name, ""), text_or(info->lib_version, ""));
+               (long long)RELAXED(info->redirect), RELAXED(info->resp), text_or(info->lib_name, ""),
+               text_or(info->lib_version, ""));
 }
 
 /* ---- the lines in the order of ids, as Redis has them ---- */

@@ -26,6 +26,9 @@ enum run_result {
     RUN_REFUSED, /* answered with an error */
     RUN_LATER,   /* when the gate lets it */
     RUN_HELD,    /* when CLIENT PAUSE ends */
+    RUN_WAITS,   /* for a pin: the connection has left */
+    RUN_AWAY,    /* on the worker pool: the connection has left, the command is done with here */
+    RUN_ALONE,   /* nothing has happened: exclusive mode, at once */
 };
 
 /* ---- the keys of a command ---- */
@@ -270,26 +273,47 @@ static bool wants_exclusive(const struct server_thread *t, const struct session 
                             const struct command *cmd, const struct request *r)
 {
     bool is_exec = cmd->id == CMD_ID_exec;
-    if (command_runs_alone(cmd, r->argv, r->argc) || t->rerun_exclusive ||
+    if (command_runs_alone(cmd, r->argv, r->argc) || t->rerun_exclusive || session->run_alone ||
         (is_exec && transaction_is_alone(session)))
         return true;
     return server_settings.exec_mode == EXEC_EXCLUSIVE &&
            (cmd->key_spec_count || cmd->flags & CMD_WALKS || is_exec);
 }
 
-/* Locks the command's keys. False: it must run alone. */
+/* Locks the command's keys. False: it must run alone, as also where what is served could meet a
+ * pin. */
 INLINE bool lock_keys(struct server_thread *t, const struct planned *p,
                       const struct session *session)
 {
     txn_lock(&t->txn, t->exec.keys, t->exec.key_count);
     if (likely(!wait_here(&t->txn)) || !(transaction_flags(session, p->cmd) & CMD_WRITE))
         return true;
-    return blocked_lock_targets(t, p->cmd);
+    if (!blocked_lock_targets(t, p->cmd))
+        return false;
+    if (likely(!txn_meets_pins(&t->txn)))
+        return true;
+    txn_unlock(&t->txn);
+    return false;
 }
 
-/* False: nothing has happened, it must run alone. */
-INLINE bool call(struct server_thread *t, const struct planned *p, const struct request *r,
-                 struct session *session, bool exclusive)
+static const enum run_result slow_results[] = {[SLOW_RUN] = RUN_DONE,
+                                               [SLOW_AWAY] = RUN_AWAY,
+                                               [SLOW_WAIT] = RUN_WAITS,
+                                               [SLOW_BARRED] = RUN_LATER};
+
+/* What the handler found to be too much goes to the worker pool, or is done all the same. */
+COLD static enum run_result call_deferred(struct server_thread *t)
+{
+    if (unlikely(t->exec.session->tracked))
+        tracking_remember(&t->exec); /* whoever changes the values waits, but may not wait for us */
+    enum slow_verdict verdict = slow_defer(t, t->current);
+    if (verdict == SLOW_RUN)
+        t->exec.cmd->handler(&t->exec);
+    return slow_results[verdict];
+}
+
+INLINE enum run_result call(struct server_thread *t, const struct planned *p,
+                            const struct request *r, struct session *session, bool exclusive)
 {
     struct exec *ex = &t->exec;
     ex->cmd = p->cmd;
@@ -303,8 +327,19 @@ INLINE bool call(struct server_thread *t, const struct planned *p, const struct 
     t->txn.no_touch = session->no_touch;
     txn_begin(&t->txn, session->db, exclusive);
     if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS) && !lock_keys(t, p, session))
-        return false;
+        return RUN_ALONE;
+    ex->slow_limit = UINT64_MAX;
+    if (unlikely(p->cmd->flags & CMD_SLOW && !exclusive) || unlikely(txn_meets_pins(&t->txn))) {
+        enum slow_verdict verdict = slow_admit(t, t->current);
+        if (unlikely(verdict != SLOW_RUN))
+            return slow_results[verdict];
+    }
     p->cmd->handler(ex);
+    if (unlikely(ex->deferred)) {
+        enum run_result result = call_deferred(t);
+        if (result != RUN_DONE)
+            return result;
+    }
     if (unlikely(ex->blocked != NULL)) {
         blocked_begin(t, t->current, ex->blocked);
         ex->blocked = NULL;
@@ -312,7 +347,7 @@ INLINE bool call(struct server_thread *t, const struct planned *p, const struct 
     if (unlikely(session->tracked))
         tracking_remember(ex);
     txn_end(&t->txn, r->argv, r->argc);
-    return true;
+    return RUN_DONE;
 }
 
 struct run {
@@ -344,6 +379,8 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     if (run->inside)
         gate_leave(gates, t->txn.self);
     run->inside = false;
+    if (!slow_bar(t, run->conn))
+        return RUN_LATER;
     enum gate_grant grant = gate_exclusive(gates, t->txn.self);
     t->raised = grant != GATE_BUSY;
     t->raiser = run->conn;
@@ -351,8 +388,9 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
         return RUN_LATER;
     (void)call(t, p, r, run->session, true);
     t->raised = false;
-    t->rerun_exclusive = false;
+    t->rerun_exclusive = run->session->run_alone = false;
     gate_open(gates, t->txn.self);
+    slow_unbar(t);
     if (unlikely(t->net.parked)) /* another one's request was used up */
         retry_parked(t);
     return RUN_DONE;
@@ -360,6 +398,10 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
 
 void dispatch_unraise(struct server_thread *t, const struct conn *c)
 {
+    if (t->slow.barrer == c && t->slow.barred) {
+        slow_unbar(t);
+        retry_parked(t);
+    }
     if (!t->raised || t->raiser != c)
         return;
     t->raised = false;
@@ -397,6 +439,8 @@ static void count_calls(struct run *run, const struct command *next)
         struct command_stats *s = &run->thread->stats[run->counting->id];
         stat_bump(&s->calls, run->calls);
         stat_bump(&s->cycles, now - run->started);
+        if (unlikely(now - run->started > slow_slice_cycles * run->calls))
+            slow_count_slice(run->thread, (now - run->started) / run->calls);
         if (likely(atomic_load_explicit(&server_settings.latency_tracking, memory_order_relaxed)))
             note_latency(run, s, now - run->started);
     }
@@ -469,11 +513,11 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
         return queue(run, p, r);
     if (unlikely(alone))
         return call_exclusive(run, p, r);
-    if (unlikely(!call(t, p, r, session, false))) {
-        t->rerun_exclusive = true;
-        return call_exclusive(run, p, r);
-    }
-    return RUN_DONE;
+    enum run_result result = call(t, p, r, session, false);
+    if (likely(result != RUN_ALONE))
+        return result;
+    t->rerun_exclusive = true;
+    return call_exclusive(run, p, r);
 }
 
 HOT static enum run_result run_one(struct run *run, const struct planned *p,
@@ -501,6 +545,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     }
     if (unlikely(result > RUN_QUEUED)) {
         output_rewind(t->reply.out, t->mark);
+        if (result == RUN_AWAY)
+            run->last_command = (uint16_t)(p->cmd->id + 1);
         return result;
     }
     if (unlikely(run->conn->blocked)) { /* it is answered, and counted, when the wait is over */
@@ -527,12 +573,17 @@ static bool stops_batch(const struct run *run)
 /* The command at t->at must wait, and with it the connection. */
 COLD static void suspend(struct run *run, enum run_result why)
 {
+    struct server_thread *t = run->thread;
+    if (why == RUN_AWAY)
+        t->at++;
+    if (why == RUN_AWAY || why == RUN_WAITS)
+        return;
     if (why == RUN_LATER) {
         conn_park(run->conn);
         return;
     }
-    dispatch_unraise(run->thread, run->conn); /* nobody waits for the gates meanwhile */
-    pause_hold(run->thread, run->conn);
+    dispatch_unraise(t, run->conn); /* nobody waits for the gates meanwhile */
+    pause_hold(t, run->conn);
 }
 
 /* The command has left its connection held and comes again: it has said nothing yet. */
@@ -613,6 +664,8 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     if (likely(run.inside))
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;
+    if (unlikely(t->slow.barred) && t->slow.barrer == c && !c->parked)
+        slow_unbar(t); /* its exclusive command was refused when it was planned again */
     t->txn.keep_expired = false;
     if (unlikely(t->key_cap > KEYS_KEEP))
         shrink_keys(t);

@@ -38,6 +38,30 @@ static void put_keys(struct buf *out, const struct stats_totals *t)
     put(out, "keyspace_misses", t->misses);
 }
 
+/* Slow commands; and runs of commands by their time per command, which bounds how long a lock was
+ * held. */
+static void put_slow(struct server *s, uint64_t total, struct buf *out)
+{
+    static const char *const names[SLOW_SLICES] = {"slice_us_le_1000", "slice_us_le_10000",
+                                                   "slice_us_le_100000", "slice_us_gt_100000"};
+    uint64_t slices[SLOW_SLICES] = {0}, run = 0, waits = 0, over = 0;
+    for (unsigned i = 0; i < s->thread_count; i++) {
+        const struct slow_thread *t = &s->threads[i]->slow;
+        run += atomic_load_explicit(&t->run, memory_order_relaxed);
+        waits += atomic_load_explicit(&t->waits, memory_order_relaxed);
+        for (unsigned k = 0; k < SLOW_SLICES; k++)
+            slices[k] += atomic_load_explicit(&t->slices[k], memory_order_relaxed);
+    }
+    for (unsigned k = 0; k < SLOW_SLICES; k++)
+        over += slices[k];
+    put(out, "slow_commands_run", run);
+    put(out, "slow_commands_active", atomic_load(&s->slow.jobs));
+    put(out, "pin_waits", waits);
+    put(out, "slice_us_le_100", total - MIN(total, run + over));
+    for (unsigned k = 0; k < SLOW_SLICES; k++)
+        put(out, names[k], slices[k]);
+}
+
 void info_stats(struct server *s, struct buf *out)
 {
     struct stats_totals t;
@@ -75,6 +99,7 @@ void info_stats(struct server *s, struct buf *out)
                   "acl_access_denied_auth:0\r\nacl_access_denied_cmd:0\r\n"
                   "acl_access_denied_key:0\r\nacl_access_denied_channel:0\r\n");
     put(out, "keyspec_fallbacks", t.keyspec_fallbacks);
+    put_slow(s, t.commands, out);
 }
 
 /* ---- commandstats ---- */

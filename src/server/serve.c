@@ -31,22 +31,28 @@ static void lock_more(struct exec *ex, const uint64_t *hashes, int count)
     mem_free(MEM_OTHER, keys, all * sizeof(*keys));
 }
 
+int blocked_targets(struct server_thread *t, const struct command *cmd,
+                    uint64_t hashes[WAIT_ALSO_MAX])
+{
+    const struct exec *ex = &t->exec;
+    uint32_t most = most_elements(ex, cmd);
+    int db = most == UINT32_MAX ? -1 : t->txn.db->id;
+    return wait_also(&t->txn, ex->keys, ex->key_count, most, db, hashes);
+}
+
 /* While the locks are open the waiters may change: once more, then alone. */
 bool blocked_lock_targets(struct server_thread *t, const struct command *cmd)
 {
-    struct exec *ex = &t->exec;
     uint64_t hashes[WAIT_ALSO_MAX];
-    uint32_t most = most_elements(ex, cmd);
-    int db = most == UINT32_MAX ? -1 : t->txn.db->id;
     for (int round = 0; round < 2; round++) {
-        int count = wait_also(&t->txn, ex->keys, ex->key_count, most, db, hashes);
+        int count = blocked_targets(t, cmd, hashes);
         if (count >= 0 && holds_all(&t->txn, hashes, count))
             return true;
         txn_unlock(&t->txn);
         if (count < 0)
             return false;
         if (round == 0)
-            lock_more(ex, hashes, count);
+            lock_more(&t->exec, hashes, count);
     }
     return false;
 }

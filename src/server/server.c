@@ -80,6 +80,7 @@ static void after_turn(struct reactor *r)
     if (unlikely(atomic_load_explicit(&t->gate_event, memory_order_relaxed)) &&
         atomic_exchange(&t->gate_event, false))
         conn_resume_all(&t->net);
+    slow_look(t);
     prefix_broadcast(t);
     push_deliver(&t->push, t);
     net_thread_end_turn(&t->net);
@@ -107,6 +108,7 @@ static enum err create_thread(struct server *s, unsigned id)
     t->keys = mem_alloc(MEM_OTHER, t->key_cap * sizeof(struct key));
     t->exec.txn = &t->txn;
     t->exec.reply = &t->reply;
+    slow_thread_init(&t->slow);
     timer_init(&t->pause_timer, pause_fired);
     expire_cron_start(t);
     s->threads[s->thread_count++] = t;
@@ -116,6 +118,7 @@ static enum err create_thread(struct server *s, unsigned id)
 static void destroy_thread(struct server_thread *t)
 {
     net_thread_deinit(&t->net);
+    slow_thread_deinit(t);
     push_hub_deinit(&t->push);
     tracking_hub_deinit(&t->tracking);
     for (int id = 0; id < COMMAND_COUNT; id++)
@@ -253,6 +256,7 @@ enum err server_create(struct server **out)
     rand_hex(s->replication_id, 40);
     hash_seed(NULL);
     commands_init();
+    slow_calibrate();
     adjust_file_limit();
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);
@@ -317,6 +321,7 @@ static void deliver_last(struct server *s)
 
 void server_destroy(struct server *s)
 {
+    slow_settle(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         s->threads[i]->raised = false; /* nobody is left to be woken */
     migrate_stop(s);                   /* its last messages need the mailboxes */

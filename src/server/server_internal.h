@@ -12,6 +12,7 @@
 #include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
+#include "server/slow.h"
 #include "server/tracking.h"
 #include "store/evict.h"
 #include "store/keyspace.h"
@@ -76,6 +77,7 @@ struct server_thread {
     _Atomic uint32_t blocked_clients, blocked_timeouts; /* their commands wait; not for ever */
     struct timer expire_timer;
     struct push_hub push;
+    struct slow_thread slow;
     struct tracking_hub tracking;
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
@@ -107,6 +109,7 @@ struct server {
     /* requirepass for those outside the gates: clients from this id on must authenticate, older
      * ones were in before the password was set; UINT64_MAX: there is none */
     _Atomic uint64_t password_since_id;
+    struct slow_state slow;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
     _Atomic bool trimming;    /* a thread is in tracking_trim() */
@@ -166,6 +169,7 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
 struct session *client_session(struct conn *c);
 struct subscriber *client_subscriber(struct conn *c);
 struct blocked **client_blocked(struct conn *c); /* its parked command, or NULL */
+struct slow_client *client_slow(struct conn *c);
 struct tracker *client_tracker(struct conn *c);
 extern const struct conn_ops client_conn_ops;
 

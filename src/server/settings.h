@@ -54,6 +54,7 @@ struct server_settings {
     int io_threads; /* 0: one per core */
     int worker_threads;
     _Atomic enum exec_mode exec_mode;
+    uint64_t slow_command_threshold; /* elements; 0: never */
     enum poller_kind poller;
     int port, frame_port, http_port; /* 0: no such listener */
     struct string_list bind;         /* a leading '-' means "may be missing" */

@@ -104,6 +104,10 @@ static void clear_thread(struct server_thread *t)
     for (int i = 0; i < ERROR_CODES_MAX; i++)
         clear(&t->errors[i].count);
     clear(&t->error_replies);
+    clear(&t->slow.run);
+    clear(&t->slow.waits);
+    for (int i = 0; i < SLOW_SLICES; i++)
+        clear(&t->slow.slices[i]);
 }
 
 void stats_reset(struct server *s)

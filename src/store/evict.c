@@ -238,7 +238,7 @@ static bool evict_key(struct txn *t, const struct evict_candidate *c,
     struct key key = {.hash = c->hash};
     struct ref ref = {.key = &key, .part = db_part(t->db, shard)};
     ref.entry = table_find(&ref.part->table, c->hash, has_hash, &c->hash, &ref.pos);
-    if (is_still_good(c, strategy, ref.entry, t->now_ms)) {
+    if (is_still_good(c, strategy, ref.entry, t->now_ms) && !pins_hold(t->ks, &key)) {
         key.name = entry_key(ref.entry);
         e = txn_take(t, &ref, EVENT_EVICTED);
         effect_command(t, (struct slice[]){SLICE("DEL"), key.name}, 2);

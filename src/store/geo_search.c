@@ -135,6 +135,21 @@ static void search_cell(const struct zset *z, const struct geo_shape *shape, str
     }
 }
 
+uint64_t geo_search_cost(const struct zset *z, const struct geo_shape *shape)
+{
+    struct zset_range range = {.by = ZSET_BY_SCORE, .score = {.max_exclusive = true}};
+    struct geohash cells[CELLS];
+    uint64_t sum = 0;
+    cells_of(shape, cells);
+    for (int i = 0; i < CELLS; i++) {
+        if (!cells[i].step)
+            continue;
+        geohash_scores(cells[i], &range.score.min, &range.score.max);
+        sum += zset_span(z, &range, false).count;
+    }
+    return sum;
+}
+
 void geo_search(const struct zset *z, const struct geo_shape *shape, size_t limit,
                 struct geo_points *out)
 {

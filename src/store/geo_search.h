@@ -42,5 +42,7 @@ INLINE struct slice geo_member(const struct geo_points *p, const struct geo_foun
 /* Appends the points within the shape, at most `limit` (0: all). */
 void geo_search(const struct zset *z, const struct geo_shape *shape, size_t limit,
                 struct geo_points *out);
+/* Members in the ranges that the search would measure. O(log n). */
+uint64_t geo_search_cost(const struct zset *z, const struct geo_shape *shape);
 /* By distance; equal ones stay in the order of finding. */
 void geo_points_sort(struct geo_points *p, bool descending);

@@ -15,6 +15,7 @@
 #include "ds/table.h"
 #include "store/entry.h"
 #include "store/gate.h"
+#include "store/pin.h"
 
 enum {
     SHARDS_MAX = 4096
@@ -23,7 +24,8 @@ enum {
 struct shard {
     CACHE_ALIGNED struct lock lock;
     _Atomic uint32_t
-        holder; /* 0, or 1 + gate index of the txn that holds the lock: for assertions */
+        holder;            /* 0, or 1 + gate index of the txn that holds the lock: for assertions */
+    _Atomic uint32_t pins; /* keys that slow commands use: pin.h */
     _Atomic int64_t next_expire_ms; /* earliest of all databases' heaps, INT64_MAX when none */
     struct lock watch_lock;         /* a leaf: watch.h */
     _Atomic(struct watch_table *) watchers; /* NULL: nobody watches a key of this shard */
@@ -82,6 +84,7 @@ struct notify_ops; /* notify.h */
 
 struct keyspace {
     struct gates gates;
+    struct pins pins;
     struct shard *shards;
     unsigned shard_bits, shard_count;
     struct db *dbs;

@@ -44,6 +44,15 @@ struct effects {
     bool suppressed; /* the command has no effect of its own (its lazy DELs stay) */
 };
 
+/* The values that a slow command reads: copies of the entries that lead to them, taken when the
+ * values were pinned (pin.h). Its txn finds only these keys, by their place in the array, and
+ * changes nothing. */
+struct txn_view {
+    const struct key *keys;
+    struct entry **entries; /* [count]; NULL: there was no such key */
+    uint32_t count;
+};
+
 struct txn {
     struct keyspace *ks;
     struct db *db;
@@ -58,6 +67,7 @@ struct txn {
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
     struct store_stats *stats;
+    const struct txn_view *view; /* NULL, but on the worker pool */
     struct effects effects;
     struct ready_key *ready, **ready_tail; /* changed keys that somebody waits for: wait.h */
     uint16_t held[SHARDS_MAX];             /* ascending */
@@ -95,6 +105,16 @@ void txn_lock_shard(struct txn *t, unsigned shard);
 /* The same without waiting: false when somebody holds it. */
 bool txn_try_shard(struct txn *t, unsigned shard);
 void txn_unlock(struct txn *t);
+
+/* True when a slow command uses a key of a shard that is held. */
+INLINE bool txn_meets_pins(const struct txn *t)
+{
+    for (uint32_t i = 0; i < t->held_count; i++)
+        if (unlikely(atomic_load_explicit(&t->ks->shards[t->held[i]].pins, memory_order_acquire)))
+            return true;
+    return false;
+}
+
 /* Serves who waited for what changed, hands the effect to the sink and drops the locks. `argv` is
  * the command itself. */
 void txn_end(struct txn *t, const struct slice *argv, uint32_t argc);

@@ -6,6 +6,10 @@
 #include "store/wait.h"
 #include "store/watch.h"
 
+enum {
+    PINNED_RETRY_MS = 10
+};
+
 static void count_key(struct txn *t, struct db *db, unsigned shard, int64_t delta)
 {
     struct key_counts *c = &t->stats->counts[db->id];
@@ -378,15 +382,20 @@ void txn_swap(struct txn *t, int a, int b)
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
 
-static void expire_top(struct txn *t, struct db *db, struct part *part)
+/* False: a slow command reads the value, and its end is waited for. The keys behind it wait too:
+ * the heap has no way past its top, and nobody can see them. */
+static bool expire_top(struct txn *t, struct db *db, struct part *part)
 {
     struct entry *e = heap_peek(&part->expires)->item;
     struct key key = key_make(entry_key(e));
     struct ref ref = {.key = &key, .part = part};
     ref.entry = table_find(&part->table, key.hash, entry_has_key, &key.name, &ref.pos);
     ASSERT(ref.entry == e);
+    if (unlikely(pins_hold(t->ks, &key)))
+        return false;
     t->db = db;
     txn_expire(t, &ref);
+    return true;
 }
 
 /* Expires what is due in one database; returns when the next key is. */
@@ -395,13 +404,17 @@ static int64_t expire_part(struct txn *t, struct db *db, unsigned shard, unsigne
     struct part *part = db_part(db, shard);
     const struct heap_item *top;
     t->db = db;
+    bool pinned = false;
     int64_t members_ms = txn_members_expire_part(t, db, shard, budget);
     while ((top = heap_peek(&part->expires)) && top->when < t->now_ms && *budget) {
-        expire_top(t, db, part);
+        if ((pinned = !expire_top(t, db, part)))
+            break;
         --*budget;
     }
     if (unlikely(txn_logs(t)))
         effect_write(t, NULL, 0);
+    if (unlikely(pinned))
+        return t->now_ms + PINNED_RETRY_MS;
     return MIN(top ? top->when : INT64_MAX, members_ms);
 }
 

@@ -16,13 +16,29 @@ COLD static void unheld(struct txn *t)
     longjmp(t->keyspec_unwind, 1);
 }
 
-INLINE void assert_held(struct txn *t, unsigned shard)
+INLINE bool is_held(const struct txn *t, unsigned shard)
 {
-    if (likely(atomic_load_explicit(&t->ks->shards[shard].holder, memory_order_relaxed) ==
-               t->self + 1) ||
-        likely(t->exclusive || !txn_locks(shard)))
-        return;
-    unheld(t);
+    return likely(atomic_load_explicit(&t->ks->shards[shard].holder, memory_order_relaxed) ==
+                  t->self + 1) ||
+           likely(t->exclusive || !txn_locks(shard));
+}
+
+/* A slow command sees what it pinned. */
+COLD static bool find_in_view(const struct txn_view *v, const struct key *key, struct ref *out)
+{
+    bool pinned = key >= v->keys && key < v->keys + v->count;
+    ASSERT(pinned); /* a destination may have a source's name, hence no search */
+    *out = (struct ref){.key = key, .entry = v->entries[key - v->keys]};
+    return out->entry != NULL;
+}
+
+/* Deletes an expired key, unless a slow command reads it: then it is only not seen. */
+COLD static void drop_expired(struct txn *t, struct ref *ref)
+{
+    if (!t->exclusive && pins_hold(t->ks, ref->key))
+        ref->entry = NULL;
+    else
+        txn_expire(t, ref);
 }
 
 /* An entry with a clock to look at: whether it is still there. */
@@ -30,16 +46,21 @@ static bool outlives(struct txn *t, struct ref *ref)
 {
     unsigned all = UINT_MAX;
     if (entry_expires(ref->entry) && t->now_ms > entry_expire_ms(ref->entry)) {
-        txn_expire(t, ref);
+        drop_expired(t, ref);
         return false;
     }
+    /* a value with members that expire is never pinned */
     return !(ref->entry->flags & ENTRY_MEMBERS_EXPIRE) || txn_members_expire(t, ref, &all);
 }
 
 INLINE bool find_in(struct txn *t, struct db *db, const struct key *key, struct ref *out)
 {
     unsigned shard = keyspace_shard_of(t->ks, key->hash);
-    assert_held(t, shard);
+    if (unlikely(!is_held(t, shard))) {
+        if (t->view)
+            return find_in_view(t->view, key, out);
+        unheld(t);
+    }
     out->key = key;
     out->part = db_part(db, shard);
     if (unlikely(table_rehashing(&out->part->table)))
@@ -82,7 +103,7 @@ bool txn_find_quietly(struct txn *t, const struct key *key, struct ref *out)
 HOT bool txn_find_read(struct txn *t, const struct key *key, struct ref *out)
 {
     bool found = find_counted(t, key, out);
-    if (unlikely(!found))
+    if (unlikely(!found) && !t->view) /* a view's first look was told of */
         notify_event(t, t->db->id, key, EVENT_KEYMISS);
     return found;
 }

@@ -98,3 +98,27 @@ size_t entry_memory(const struct entry *e, size_t samples)
         bytes += value_ops[entry_type(e)]->bytes(entry_encoding(e), entry_pointer(e), samples);
     return bytes;
 }
+
+enum {
+    STRING_PIECE = 256
+};
+
+uint64_t value_elements(const struct entry *e)
+{
+    switch (entry_type(e)) {
+    case TYPE_STRING:
+        return entry_string_len(e) / STRING_PIECE;
+    case TYPE_LIST:
+        return list_of(e)->len;
+    case TYPE_SET:
+        return set_len(&(struct set){entry_encoding(e), entry_pointer(e)});
+    case TYPE_HASH:
+        return hash_len(hash_of(e));
+    case TYPE_ZSET: {
+        struct zset z = zset_of(e);
+        return zset_len(&z);
+    }
+    default:
+        return 0;
+    }
+}

@@ -54,5 +54,9 @@ struct entry *entry_copy(const struct entry *e, struct slice key, bool expires);
 /* Bytes of an entry with its value and its share of the shard's table and heap; `samples` as in
  * value_ops.bytes. */
 size_t entry_memory(const struct entry *e, size_t samples);
+/* Elements of a collection; of a string the number of pieces that take as long to read as one.
+ * O(1).
+ */
+uint64_t value_elements(const struct entry *e);
 /* Walks an entry's value; strings of every encoding included. */
 void entry_visit(const struct entry *e, value_visit_fn visit, void *arg);

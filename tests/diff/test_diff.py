@@ -49,6 +49,13 @@ def test_differential_smoke(servers):
     campaign(servers, 10_000)
 
 
+@pytest.mark.tokamak
+def test_differential_with_all_slow_commands_on_the_pool(start_server):
+    """Whatever may run on the worker pool does, and answers the same."""
+    servers = start_server(slow_command_threshold=1, io_threads=4, **LIMITS), start_server(REDIS, **LIMITS)
+    campaign(servers, int(os.environ.get("DIFF_COMMANDS", "60000")))
+
+
 def test_no_unknown_commands(server):
     """Commands missing from the server are left out above; here they are listed, all at once."""
     missing = {name.decode() for name in unknown_commands(server, all_names())} - {"NOSUCHCOMMAND"}

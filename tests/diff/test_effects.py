@@ -23,15 +23,15 @@ IDLE_COMMANDS = [
 ]
 
 
-@pytest.fixture
-def recording(start_server, tmp_path):
+@pytest.fixture(params=[{}, {"slow_command_threshold": 1}], ids=["inline", "pool"])
+def recording(start_server, tmp_path, request):
     """A server that writes its effects to a file; skips where there is no such directive."""
     with start_server().connect() as conn:
         known = conn.cmd("CONFIG", "GET", "debug-effects-file")
     if not isinstance(known, list) or not known:
         pytest.skip("the server has no directive debug-effects-file")
     path = tmp_path / "effects"
-    server = start_server(debug_effects_file=path, **LIMITS)
+    server = start_server(debug_effects_file=path, **LIMITS, **request.param)
     server.effects = path
     return server
 

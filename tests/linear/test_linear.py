@@ -54,8 +54,9 @@ def overlapping(histories):
     return count
 
 
-def test_histories_are_linearizable(start_server):
-    server = start_server(io_threads=4)
+@pytest.mark.parametrize("threshold", [4000, pytest.param(1, marks=pytest.mark.tokamak)])
+def test_histories_are_linearizable(start_server, threshold):
+    server = start_server(io_threads=4, slow_command_threshold=threshold)
     histories = record(server.port, seed=1)
     assert len(histories) >= 200 and overlapping(histories) > 10_000
     anomalies, undecided = judge(histories)

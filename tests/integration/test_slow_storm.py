@@ -1,0 +1,94 @@
+"""Slow commands on all reactors with everything that gets in their way: for the sanitizers."""
+import os
+import random
+import re
+import threading
+import time
+
+import pytest
+
+from lib.resp import encode
+from lib.wait import wait_until
+
+SECONDS = float(os.environ.get("STORM_SECONDS", "3"))
+KEYS = 8
+
+
+def key(rng, kind):
+    return f"{kind}{rng.randrange(KEYS)}"
+
+
+def slow(rng):
+    z, s, l, t = (key(rng, kind) for kind in "zslt")
+    return rng.choice([
+        ["SUNION", s, key(rng, "s")], ["SINTERSTORE", s, key(rng, "s"), key(rng, "s")],
+        ["SUNIONSTORE", key(rng, "s"), s, s], ["SDIFF", s, key(rng, "s")], ["ZUNIONSTORE", z, 2, z, key(rng, "z")],
+        ["ZINTER", 2, z, s], ["ZRANGESTORE", key(rng, "z"), z, 0, -1], ["ZRANGE", z, 0, -1], ["SORT", l],
+        ["SORT", l, "STORE", key(rng, "l")], ["SORT", s, "ALPHA"], ["LRANGE", l, 0, -1], ["SMEMBERS", s],
+        ["HGETALL", key(rng, "h")], ["BITOP", "OR", t, key(rng, "t"), key(rng, "t")], ["BITCOUNT", t], ["DUMP", z],
+        ["KEYS", "*"], ["PFCOUNT", t, key(rng, "t")]])
+
+
+def quick(rng):
+    z, s, l, t, h = (key(rng, kind) for kind in "zslth")
+    kind = rng.choice("zslth")
+    return rng.choice([
+        ["SADD", s, *(rng.randrange(2000) for _ in range(50))], ["ZADD", z, rng.random(), rng.randrange(1000)],
+        ["RPUSH", l, *range(20)], ["HSET", h, *range(100)], ["SETRANGE", t, rng.randrange(5000), "x" * 300],
+        ["DEL", key(rng, kind)], ["RENAME", key(rng, kind), key(rng, kind)], ["PEXPIRE", key(rng, kind), 5],
+        ["COPY", key(rng, kind), key(rng, kind), "REPLACE"], ["LTRIM", l, 0, 100], ["SPOP", s, 10], ["GET", t],
+        ["MOVE", key(rng, kind), 1], ["UNLINK", key(rng, kind), key(rng, kind)], ["RANDOMKEY"], ["DBSIZE"],
+        ["OBJECT", "ENCODING", s], ["SRANDMEMBER", s, 5], ["LPOP", l], ["APPEND", t, "y" * 100]])
+
+
+def rare(rng, own_id):
+    return rng.choice([["FLUSHALL"], ["FLUSHDB", "ASYNC"], ["SWAPDB", 0, 1], ["CONFIG", "SET", "maxmemory-samples", 5],
+                       ["CLIENT", "KILL", "ID", max(own_id - rng.randrange(5), 1)], ["SELECT", rng.randrange(2)],
+                       ["CLIENT", "PAUSE", 1, "WRITE"], ["CONFIG", "RESETSTAT"]])
+
+
+def commands(rng, own_id):
+    kind = rng.random()
+    if kind < 0.02:
+        return [rare(rng, own_id)]
+    if kind < 0.1:
+        return [["WATCH", key(rng, "s")], ["MULTI"], slow(rng), quick(rng), ["EXEC"]]
+    return [slow(rng) if kind < 0.5 else quick(rng)]
+
+
+def work(server, seed, end, done):
+    rng = random.Random(seed)
+    while time.monotonic() < end:
+        try:
+            with server.connect() as conn:
+                own_id = conn.cmd("CLIENT", "ID")
+                for _ in range(rng.randint(1, 20)):
+                    batch = [c for _ in range(rng.randint(1, 10)) for c in commands(rng, own_id)]
+                    conn.send(b"".join(map(encode, batch)))
+                    if rng.random() < 0.1:
+                        break # without reading the replies
+                    for _ in batch:
+                        conn.read()
+                    done.append(len(batch))
+        except (OSError, EOFError):
+            pass # killed by another one
+
+
+def is_quiet(info):
+    return re.search(rb"slow_commands_active:0\r\n", info) is not None
+
+
+@pytest.mark.tokamak
+def test_slow_commands_on_all_reactors(start_server):
+    server = start_server(io_threads=4, databases=2, shards=64, slow_command_threshold=1)
+    end, done = time.monotonic() + SECONDS, []
+    threads = [threading.Thread(target=work, args=(server, seed, end, done)) for seed in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(done) > 200
+    with server.connect(60) as conn:
+        assert wait_until(lambda: is_quiet(conn.cmd("INFO", "stats")), 30)
+        assert conn.cmd("CONFIG", "SET", "slow-command-threshold", 0) == b"OK"
+        assert conn.cmd("FLUSHALL") == b"OK" and conn.cmd("DBSIZE") == 0
