@@ -42,7 +42,8 @@ enum encoding {
 
 enum entry_flag {
     ENTRY_EXPIRES = 1,
-    ENTRY_RAW = 2, /* a string that was modified in place: OBJECT ENCODING says raw */
+    ENTRY_RAW = 2,    /* a string that was modified in place: OBJECT ENCODING says raw */
+    ENTRY_PARITY = 4, /* equals keyspace.parity: a running snapshot is done with it (keyspace.h) */
 };
 
 enum {

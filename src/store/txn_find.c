@@ -73,12 +73,12 @@ bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out)
  * wait for the loads before it and undo the overlap of misses that prefetching is for). */
 INLINE bool peek_begin(struct txn *t, struct lock *lock)
 {
-    return t->ks->gates.count == 1 || lock_try(lock);
+    return gates_are_lone(&t->ks->gates) || lock_try(lock);
 }
 
 INLINE void peek_end(struct txn *t, struct lock *lock)
 {
-    if (t->ks->gates.count != 1)
+    if (!gates_are_lone(&t->ks->gates))
         lock_release(lock);
 }
 
