@@ -268,6 +268,18 @@ COLD static void refuse_listener(struct server_thread *t, const struct command *
     refuse(t, cmd, text);
 }
 
+/* True: answered. */
+COLD static bool refused_by_persistence(struct server_thread *t, const struct command *cmd,
+                                        const struct session *session)
+{
+    const char *error;
+    uint32_t flags = transaction_flags(session, cmd);
+    if (persistence_admits(&t->server->persistence, flags, cmd->id == CMD_ID_ping, &error))
+        return false;
+    refuse(t, cmd, error);
+    return true;
+}
+
 /* False: the command was answered with an error. */
 static bool admit(struct server_thread *t, const struct command *cmd, const struct request *r,
                   const struct session *session)
@@ -294,6 +306,9 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
         refuse(t, cmd, "NOAUTH Authentication required.");
         return false;
     }
+    if (unlikely(atomic_load_explicit(&t->server->persistence.refusals, memory_order_relaxed)) &&
+        refused_by_persistence(t, cmd, session))
+        return false;
     if (session_only_listens(session) && !is_for_listeners(cmd)) {
         refuse_listener(t, cmd);
         return false;
@@ -475,6 +490,13 @@ COLD static enum run_result queue(struct run *run, const struct planned *p, cons
     return RUN_QUEUED;
 }
 
+/* The last save is done: whatever comes now is not answered any more. */
+INLINE bool has_ended(const struct server_thread *t)
+{
+    const struct persistence *p = &t->server->persistence;
+    return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_ALL;
+}
+
 /* Runs an admitted command in the mode it needs, unless it has to wait. */
 INLINE enum run_result execute(struct run *run, const struct planned *p, const struct request *r)
 {
@@ -482,6 +504,8 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     struct session *session = run->session;
     if (unlikely(is_paused(t, session, p->cmd)))
         return RUN_HELD;
+    if (unlikely(has_ended(t)))
+        return RUN_LATER;
     bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
     bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd, r));
     if (unlikely(alone && t->raised)) /* the request of this thread closed the gate to it too */

@@ -142,9 +142,14 @@ static void signal_ready(struct source *self, unsigned bits)
     struct server *s = container_of(self, struct server, signal_source);
     struct signalfd_siginfo info;
     while (read(self->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        log_warning("Received %s scheduling shutdown...",
-                    info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-        server_stop(s);
+        bool sigint = info.ssi_signo == SIGINT;
+        unsigned options =
+            sigint ? server_settings.shutdown_on_sigint : server_settings.shutdown_on_sigterm;
+        log_warning("Received %s scheduling shutdown...", sigint ? "SIGINT" : "SIGTERM");
+        if (persistence_saves_at_end(&s->persistence, options))
+            persistence_stop(&s->persistence, options & SHUTDOWN_FORCE);
+        else
+            server_stop(s);
     }
 }
 
@@ -205,6 +210,7 @@ static enum err create_parts(struct server *s)
         err = worker_pool_create((unsigned)server_settings.worker_threads, &s->pool);
     for (unsigned i = 0; i < threads && !err; i++)
         err = create_thread(s, i);
+    persistence_init(&s->persistence, s);
     return err;
 }
 
@@ -231,6 +237,7 @@ enum err server_create(struct server **out)
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
     keyspace_free_later = free_entry_later;
     keyspace_free_parts_later = free_parts_later;
+    keyspace_flushed_all = persistence_flushed;
     enum err err = record_effects(s);
     if (!err)
         err = create_parts(s);
@@ -240,7 +247,17 @@ enum err server_create(struct server **out)
         err = listeners_open(s);
     config_apply_register();
     stats_start(s);
+    if (!err)
+        err = persistence_start(&s->persistence);
     return err;
+}
+
+/* The thread has ended and will not use the exclusive mode that it asked for. */
+static void drop_request(struct server_thread *t)
+{
+    if (t->raised)
+        gate_open(&t->server->ks->gates, t->txn.self);
+    t->raised = false;
 }
 
 int server_run(struct server *s)
@@ -257,8 +274,12 @@ int server_run(struct server *s)
         }
         started++;
     }
-    if (started == s->thread_count)
+    if (started == s->thread_count && !persistence_run(&s->persistence)) {
+        log_warning("Cannot start a thread: %s", strerror(errno));
+        server_stop(s);
+    } else if (started == s->thread_count && !persistence_loading(&s->persistence)) {
         log_notice("Ready to accept connections tcp");
+    }
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
     acceptor_call_end(s);
@@ -267,20 +288,24 @@ int server_run(struct server *s)
         reactor_stop(&s->threads[i]->net.reactor);
     for (unsigned i = 0; i < started; i++)
         pthread_join(s->threads[i]->net.reactor.thread, NULL);
+    for (unsigned i = 0; i < started; i++)
+        drop_request(s->threads[i]);
+    persistence_end(&s->persistence);
     log_warning("Tokamak is now ready to exit, bye bye...");
-    return started == s->thread_count ? 0 : 1;
+    bool good = started == s->thread_count && !atomic_load(&s->persistence.load_failed);
+    return good ? 0 : 1;
 }
 
 void server_destroy(struct server *s)
 {
     for (unsigned i = 0; i < s->thread_count; i++)
-        s->threads[i]->raised = false; /* nobody is left to be woken */
-    for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
     pubsub_deinit(&s->pubsub);
+    persistence_deinit(&s->persistence);
     worker_pool_destroy(s->pool);
     keyspace_free_later = NULL;
     keyspace_free_parts_later = NULL;
+    keyspace_flushed_all = NULL;
     keyspace_destroy(s->ks);
     reactor_disarm(&s->acceptor, &s->sample_timer);
     effects_file_close();

@@ -8,6 +8,7 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
+#include "server/persistence.h"
 #include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
@@ -102,6 +103,7 @@ struct server {
     _Atomic uint64_t password_since_id;
     struct pubsub pubsub;
     struct keyspace *ks;
+    struct persistence persistence;
     struct worker_pool *pool;
     struct server_thread *threads[THREADS_MAX];
     unsigned thread_count;

@@ -74,6 +74,10 @@ struct server_settings {
     _Atomic int64_t slowlog_log_slower_than_us;
     size_t slowlog_max_len;
 
+    _Atomic bool stop_writes_on_bgsave_error;
+    bool rdb_checksum, rdb_save_incremental_fsync;
+    int rdb_version;
+    _Atomic int rdb_key_save_delay_us, key_load_delay_us; /* tests */
     char *dbfilename, *appendfilename, *appenddirname;
     bool appendonly;
     enum fsync_mode appendfsync;
