@@ -4,11 +4,6 @@
 #include "base/clock.h"
 #include "persist/snapshot_items.h"
 
-enum {
-    SLICE_US = 100,
-    PART_OUTPUT = 256 << 10, /* bytes that are worth a call of the output */
-};
-
 /* ---- what others call, in the middle of a command ---- */
 
 static const struct snapshot_table *table_of(const struct snapshot *s, const struct part *part)
@@ -197,11 +192,12 @@ static void drain_all(struct walk *w)
 static void walk_slice(struct walk *w)
 {
     struct snapshot *s = w->snapshot;
-    int64_t until_us = clock_monotonic_us() + SLICE_US;
+    int64_t until_us = clock_monotonic_us() + w->output->slice_us;
     guest_enter(&s->guest);
-    while (w->shard < s->ks->shard_count && clock_monotonic_us() < until_us)
+    do
         if (walk_shard(w, until_us))
             w->shard++;
+    while (w->shard < s->ks->shard_count && clock_monotonic_us() < until_us);
     guest_leave(&s->guest);
 }
 
@@ -225,7 +221,7 @@ static void walk_table(struct walk *w, struct snapshot_table *table)
         snapshot_items_database(&s->own, table->db, table->keys, table->expires);
     while (w->shard < s->ks->shard_count) {
         walk_slice(w);
-        if (snapshot_items_bytes(&s->own) >= PART_OUTPUT || snapshot_muted(s))
+        if (snapshot_items_bytes(&s->own) >= w->output->part_bytes || snapshot_muted(s))
             put_out(w, &s->own);
         drain_all(w);
     }

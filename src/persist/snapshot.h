@@ -2,7 +2,7 @@
  *
  * snapshot_begin() runs in exclusive mode: it flips the keyspace's parity (store/keyspace.h) and
  * notes which tables there are, and whose databases they were. snapshot_walk() then visits them in
- * slices of at most SLICE_US under a shard's lock, each slice inside the gate. A change of an entry
+ * slices of a few µs (struct snapshot_output) under a shard's lock, each slice inside the gate. A change of an entry
  * not yet visited hands its old value over first, through the hook in the keyspace, to a queue that
  * the walk empties between slices. FLUSH leaves its old tables to the walk, SWAPDB and MOVE change
  * nothing for it: an entry belongs to the table in which it stood.
@@ -22,6 +22,8 @@
  * cannot go on; the walk is finished without output. The items begin with a SELECT. */
 struct snapshot_output {
     bool (*write)(struct snapshot_output *self, struct slice items);
+    int64_t slice_us;  /* longest stay under one lock, about; 0: a bucket */
+    size_t part_bytes; /* that are worth a call; 0: whatever there is */
 };
 
 /* Strings whose encoding waits until no lock is held. */

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 enum {
+    SLICE_US = 100,
+    PART_BYTES = 256 << 10,
     CHECK_MS = 100,
     RETRY_S = 5 /* after a failed snapshot */
 };
@@ -205,7 +207,8 @@ static bool end_file(struct persistence *p, bool whole)
 
 void persistence_walk(struct persistence *p)
 {
-    p->output.write = write_items;
+    bool slow = atomic_load(&server_settings.rdb_key_save_delay_us) != 0;
+    p->output = (struct snapshot_output){write_items, slow ? 0 : SLICE_US, slow ? 0 : PART_BYTES};
     p->delay_paid = 0;
     begin_file(p);
     bool good = end_file(p, snapshot_walk(&p->snapshot, &p->output));
