@@ -2,10 +2,10 @@
  *
  * snapshot_begin() runs in exclusive mode: it flips the keyspace's parity (store/keyspace.h) and
  * notes which tables there are, and whose databases they were. snapshot_walk() then visits them in
- * slices of a few µs (struct snapshot_output) under a shard's lock, each slice inside the gate. A change of an entry
- * not yet visited hands its old value over first, through the hook in the keyspace, to a queue that
- * the walk empties between slices. FLUSH leaves its old tables to the walk, SWAPDB and MOVE change
- * nothing for it: an entry belongs to the table in which it stood.
+ * slices of a few µs (struct snapshot_output) under a shard's lock, each slice inside the gate. A
+ * change of an entry not yet visited hands its old value over first, through the hook in the
+ * keyspace, to a queue that the walk empties between slices. FLUSH leaves its old tables to the
+ * walk, SWAPDB and MOVE change nothing for it: an entry belongs to the table in which it stood.
  *
  * Costs: a value is encoded under its shard's lock, by the walk or by the first command that
  * changes it: O(size of the value), once per snapshot. Long strings are exempt: they are referenced
