@@ -55,6 +55,7 @@ enum err file_open(const char *path, int *fd, uint64_t *size)
     int64_t len = file_ops->size(*fd);
     if (len < 0) {
         file_drop(*fd);
+        *fd = -1;
         return ERR_SYS;
     }
     *size = (uint64_t)len;

@@ -27,7 +27,7 @@ struct file_ops {
 extern const struct file_ops file_ops_system;
 extern const struct file_ops *file_ops;
 
-/* Opens a regular file for reading and says how long it is. */
+/* Opens a regular file for reading and says how long it is; on failure *fd is -1. */
 enum err file_open(const char *path, int *fd, uint64_t *size) MUST_USE;
 /* Opens for writing: new, or emptied. */
 enum err file_create(const char *path, int *fd) MUST_USE;
