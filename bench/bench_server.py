@@ -15,15 +15,18 @@ class BenchServer:
     def __init__(self, binary, cores="0", io_threads=1):
         self.port = _free_port()
         self.directory = tempfile.TemporaryDirectory(prefix="bench-")
-        line = ["taskset", "-c", cores, binary, "--port", str(self.port), "--save", "", "--maxclients", "20000",
-                "--io-threads", str(io_threads), "--protected-mode", "no"]
+        line = ["taskset", "-c", cores, binary, *self.arguments(io_threads)]
         self.process = subprocess.Popen(line, cwd=self.directory.name, stdout=subprocess.DEVNULL)
         self._wait()
+
+    def arguments(self, io_threads):
+        return ["--port", str(self.port), "--save", "", "--maxclients", "20000", "--io-threads", str(io_threads),
+                "--protected-mode", "no"]
 
     def _wait(self):
         for _ in range(500):
             try:
-                if self.send(b"PING\r\n") == b"+PONG\r\n":
+                if self.send(b"PING\r\n"):
                     return
             except OSError:
                 time.sleep(0.02)
@@ -58,6 +61,17 @@ class BenchServer:
             self.process.kill()
             self.process.wait()
         self.directory.cleanup()
+
+
+class FloorServer(BenchServer):
+    """bench/floor.c in a server's place: what the kernel takes for requests and replies of these sizes."""
+
+    def __init__(self, binary, request, reply):
+        self.sizes = [str(len(request)), reply]
+        super().__init__(binary)
+
+    def arguments(self, io_threads):
+        return [str(self.port), *self.sizes]
 
 
 def _free_port():

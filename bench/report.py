@@ -35,6 +35,18 @@ def speed_table(ours, theirs):
     return lines
 
 
+def floor_table(floors, ours, theirs):
+    """What the servers cost beyond the kernel's part, which neither can change."""
+    lines = ["| command | P | floor µs/op | Tokamak − floor | redis − floor | ratio above the floor |",
+             "|---|--:|--:|--:|--:|--:|"]
+    for key, (floor, _) in floors.items():
+        above, redis_above = ours[key][0] - floor, theirs[key][0] - floor
+        ratio = f"{redis_above / above:.2f}" if above > 0 else "–"
+        lines.append(f"| {key[0]} | {key[1]} | {floor / 1000:.3f} | {above / 1000:.3f} | {redis_above / 1000:.3f} "
+                     f"| {ratio} |")
+    return lines
+
+
 def memory_table(ours, theirs):
     lines = ["| bytes per | Tokamak | redis | goal |", "|---|--:|--:|--:|"]
     for name, size in ours.items():

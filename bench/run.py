@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import features
 import memory
 import report
 import speed
@@ -30,10 +31,13 @@ def arguments():
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--no-speed", action="store_true")
     parser.add_argument("--no-reactors", action="store_true")
+    parser.add_argument("--no-features", action="store_true")
     parser.add_argument("--server", default=os.environ.get("TOKAMAK_SERVER", str(ROOT / "build" / "tokamak-server")))
     parser.add_argument("--output", default=str(ROOT / "bench" / "RESULTS.md"))
     options = parser.parse_args()
     options.server = str(Path(options.server).resolve())
+    tools = Path(options.server).parent / "bench"
+    options.floor, options.expiry = str(tools / "bench-floor"), str(tools / "bench-expiry")
     return options
 
 
@@ -43,15 +47,31 @@ def keep_best(best, results):
         best[key] = min(best.get(key, result), result)
 
 
-def speed_section(options, scale):
+def speed_rows(options, scale):
+    """{"ours" | "theirs" | "floor": {(test, pipeline): result}}, yielded whenever a test is done."""
     names, pipelines = options.tests.split(","), [int(p) for p in options.pipelines.split(",")]
-    rows = {"ours": {}, "theirs": {}}
-    for name in names:  # in turn, test by test, so that a change of the machine's mood hits both
-        for side, binary in [("ours", options.server), ("theirs", REDIS)] * options.repeat:
-            keep_best(rows[side], speed.measure(partial(BenchServer, binary), [name], pipelines, scale))
+    rows = {"ours": {}, "theirs": {}, "floor": {}}
+    for name in names:  # in turn, test by test, so that a change of the machine's mood hits all
+        for _ in range(options.repeat):
+            for side, binary in [("ours", options.server), ("theirs", REDIS)]:
+                keep_best(rows[side], speed.measure(partial(BenchServer, binary), [name], pipelines, scale))
+            keep_best(rows["floor"], speed.floor(options.floor, name, pipelines, scale))
         finished = {key: row for key, row in rows["ours"].items() if key[0] == name}
         print("\n".join(report.speed_table(finished, rows["theirs"])[2:]), file=sys.stderr, flush=True)
-    return ["## CPU per operation", "", *report.speed_table(rows["ours"], rows["theirs"]), ""]
+        yield rows
+
+
+def speed_section(rows):
+    lines = ["## CPU per operation", "", *report.speed_table(rows["ours"], rows["theirs"]), ""]
+    if rows["floor"]:
+        lines += ["The floor is an epoll loop that receives, and answers without looking: the kernel's part.", "",
+                  *report.floor_table(rows["floor"], rows["ours"], rows["theirs"]), ""]
+    return lines
+
+
+def reactor_section(options, scale):
+    results = speed.reactors(options.server, BenchServer, scale)
+    return ["## One and two reactors", "", *report.reactor_table(results), ""]
 
 
 def memory_section(options, scale):
@@ -65,6 +85,12 @@ def memory_section(options, scale):
     return ["## Memory", "", *report.memory_table(*sizes), "", *report.idle_table(*rates), ""]
 
 
+def feature_section(options, scale):
+    starts = [partial(BenchServer, binary) for binary in (options.server, REDIS)]
+    return ["## Expiry", "", *features.expiry_table(*(features.expiry(s, options.expiry, scale) for s in starts)), "",
+            "## Bitmaps", "", *features.bitcount_table(*(features.bitcount(s, scale) for s in starts)), ""]
+
+
 def made_by(options):
     """The command line without paths, which mean nothing elsewhere."""
     words = ["bench/run.py"] + ["--quick"] * options.quick + [f"--repeat {options.repeat}"] * (options.repeat > 1)
@@ -74,19 +100,31 @@ def made_by(options):
     return f"Made by `{' '.join(words)}`; redis-benchmark with {CONNECTIONS} connections, 1 M keys."
 
 
+def sections(options, scale):
+    """What there is so far, whenever there is more."""
+    done = []
+    if not options.no_speed:
+        for rows in speed_rows(options, scale):
+            yield speed_section(rows)
+        done = speed_section(rows)
+    if not options.no_reactors:
+        done += reactor_section(options, scale)
+        yield done
+    if not options.no_features:
+        done = done + feature_section(options, scale)
+        yield done
+    if not options.no_memory:
+        yield done + memory_section(options, scale)
+
+
 def main():
     options = arguments()
-    scale = QUICK_SCALE if options.quick else 1
-    lines = ["# Results of `make bench`", "", made_by(options), "", *report.facts(), ""]
-    if not options.no_speed:
-        lines += speed_section(options, scale)
-    if not options.no_reactors:
-        results = speed.reactors(options.server, BenchServer, scale)
-        lines += ["## One and two reactors", "", *report.reactor_table(results), ""]
-    if not options.no_memory:
-        lines += memory_section(options, scale)
-    Path(options.output).write_text("\n".join(lines))
-    print("\n".join(lines))
+    head = ["# Results of `make bench`", "", made_by(options), "", *report.facts(), ""]
+    text = ""
+    for lines in sections(options, QUICK_SCALE if options.quick else 1):
+        text = "\n".join(head + lines)
+        Path(options.output).write_text(text)  # at once: an interrupted run has been long, too
+    print(text)
 
 
 if __name__ == "__main__":

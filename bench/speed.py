@@ -1,4 +1,5 @@
 """CPU per operation and throughput of each command, with pipelines of 1, 16 and 64."""
+from bench_server import FloorServer
 from load import benchmark, command, load
 
 MILLION = 1_000_000
@@ -24,6 +25,13 @@ TESTS = {
     "ZRANGEBYSCORE": ("zset", ["ZRANGEBYSCORE", "myzset", "__rand_int__", "+inf", "LIMIT", "0", "10"], 0.25),
     "LRANGE_100": ("short list", ["LRANGE", "mylist", "0", "99"], 0.1),
     "MSET": ("strings", ["-t", "mset"], 0.1),
+}
+
+# name: a request as redis-benchmark sends it, and its reply, escaped
+FLOORS = {
+    "PING": (command("PING"), r"+PONG\r\n"),
+    "SET": (command("SET", b"key:000000000000", "xxx"), r"+OK\r\n"),
+    "GET": (command("GET", b"key:000000000000"), r"$3\r\nxxx\r\n"),
 }
 
 
@@ -53,6 +61,16 @@ def measure(start, names, pipelines, scale):
                 if loader:
                     load(server, LOADERS[loader]())
                 results[name, pipeline] = benchmark(server, operations, pipeline, arguments)
+    return results
+
+
+def floor(binary, name, pipelines, scale):
+    """The same measurement of a loop that answers without looking; nothing for a command not in FLOORS."""
+    results = {}
+    for pipeline in pipelines if name in FLOORS else ():
+        operations = max(int(OPERATIONS[pipeline] * scale), 20_000)
+        with FloorServer(binary, *FLOORS[name]) as server:
+            results[name, pipeline] = benchmark(server, operations, pipeline, TESTS[name][1])
     return results
 
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <sys/mman.h>
+
 #ifdef USE_JEMALLOC
 #include <jemalloc/jemalloc.h>
 #endif
@@ -145,6 +147,49 @@ void mem_free_aligned(enum mem_class class, void *ptr, size_t size)
     free(ptr);
 }
 
+#ifdef USE_JEMALLOC
+static _Atomic size_t mapped; /* what jemalloc's statistics do not know of */
+
+void *mem_map(enum mem_class class, size_t size)
+{
+    void *ptr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (unlikely(ptr == MAP_FAILED))
+        out_of_memory(size);
+    atomic_fetch_add_explicit(&mapped, size, memory_order_relaxed);
+    mem_charge(class, (int64_t)size);
+    return ptr;
+}
+
+void mem_unmap(enum mem_class class, void *ptr, size_t size)
+{
+    atomic_fetch_sub_explicit(&mapped, size, memory_order_relaxed);
+    mem_charge(class, -(int64_t)size);
+    munmap(ptr, size);
+}
+
+void mem_unmap_part(void *ptr, size_t size)
+{
+    (void)madvise(ptr, size, MADV_DONTNEED);
+}
+#else
+/* The leak checker looks for pointers in the heap, not in foreign pages. */
+void *mem_map(enum mem_class class, size_t size)
+{
+    return mem_zalloc(class, size);
+}
+
+void mem_unmap(enum mem_class class, void *ptr, size_t size)
+{
+    mem_free(class, ptr, size);
+}
+
+void mem_unmap_part(void *ptr, size_t size)
+{
+    (void)ptr;
+    (void)size;
+}
+#endif
+
 char *mem_strdup(const char *text)
 {
     size_t size = strlen(text) + 1;
@@ -201,9 +246,10 @@ void mem_stats_read(struct mem_stats *out)
     uint64_t epoch = 1;
     size_t len = sizeof(epoch);
     (void)mallctl("epoch", &epoch, &len, &epoch, len);
-    out->allocated = read_stat("stats.allocated");
-    out->active = read_stat("stats.active");
-    out->resident = read_stat("stats.resident");
+    size_t pages = atomic_load_explicit(&mapped, memory_order_relaxed);
+    out->allocated = read_stat("stats.allocated") + pages;
+    out->active = read_stat("stats.active") + pages;
+    out->resident = read_stat("stats.resident") + pages;
     out->retained = read_stat("stats.retained");
 #endif
 }

@@ -59,6 +59,15 @@ void mem_free(enum mem_class class, void *ptr, size_t size);
 /* Cache-line aligned and zeroed, for long-lived arrays. Free with mem_free_aligned(). */
 void *mem_alloc_aligned(enum mem_class class, size_t size);
 void mem_free_aligned(enum mem_class class, void *ptr, size_t size);
+/* Zeroed pages of their own, for arrays of 64 KB and more (`size` a power of two): made in O(1),
+ * since the system clears each page at its first use, and given back at once, where the allocator
+ * would keep freed pages for a while. Aborts when out of memory. Charged as mem_size_class(size).
+ */
+void *mem_map(enum mem_class class, size_t size);
+void mem_unmap(enum mem_class class, void *ptr, size_t size);
+/* Gives pages within a mapped block back early: it reads as zeroes (or as it was) from now on. The
+ * charge stays. `ptr` and `size` are multiples of 64 KB. */
+void mem_unmap_part(void *ptr, size_t size);
 /* Heap copy of a NUL-terminated text, charged to MEM_OTHER; mem_strfree() releases it. */
 char *mem_strdup(const char *text);
 void mem_strfree(char *text);

@@ -2,6 +2,7 @@
  * sources there are; a source that is too short counts as followed by zeros. */
 #include "base/bits.h"
 #include "cmd/bit_args.h"
+#include "cmd/effect_value.h"
 
 enum {
     BLOCK = 4096
@@ -20,11 +21,16 @@ static const struct bit_op {
     combine_fn finish; /* what the first source does after the others, which then start */
     bool invert;       /* at the end */
     bool two;          /* needs two sources */
+    bool young;        /* of Redis 8.2: the log gets the result */
 } bit_ops[] = {
-    {"AND", bits_and, NULL, false, false},     {"OR", bits_or, NULL, false, false},
-    {"XOR", bits_xor, NULL, false, false},     {"NOT", bits_or, NULL, true, false},
-    {"DIFF", bits_and_not, NULL, false, true}, {"DIFF1", bits_or, bits_and_not, false, true},
-    {"ANDOR", bits_or, bits_and, false, true}, {"ONE", NULL, NULL, false, false},
+    {"AND", bits_and, NULL, false, false, false},
+    {"OR", bits_or, NULL, false, false, false},
+    {"XOR", bits_xor, NULL, false, false, false},
+    {"NOT", bits_or, NULL, true, false, false},
+    {"DIFF", bits_and_not, NULL, false, true, true},
+    {"DIFF1", bits_or, bits_and_not, false, true, true},
+    {"ANDOR", bits_or, bits_and, false, true, true},
+    {"ONE", NULL, NULL, false, false, true},
 };
 
 /* A part of the result: `len` bytes from `at` on. */
@@ -162,6 +168,8 @@ void cmd_bitop(struct exec *ex)
             store_result(ex, op, sources, count, len);
         else
             store_nothing(ex);
+        if (op->young)
+            effect_value(ex, &ex->keys[0]);
     }
     mem_free(MEM_OTHER, sources, count * sizeof(*sources));
 }

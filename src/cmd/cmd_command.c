@@ -353,13 +353,19 @@ static bool has_word(const struct key_lister *l, uint32_t from, const char *word
     return false;
 }
 
+static bool set_reads(const struct key_lister *l)
+{
+    return has_word(l, 3, "get") || has_word(l, 3, "ifeq") || has_word(l, 3, "ifne") ||
+           has_word(l, 3, "ifdeq") || has_word(l, 3, "ifdne");
+}
+
 /* What a command does with its key can depend on its options. */
 static uint32_t real_flags(const struct key_lister *l, uint32_t flags)
 {
     if (!(flags & KEY_VARIABLE_FLAGS))
         return flags;
     if (slice_is(slice_cstr(l->cmd->name), "set"))
-        return has_word(l, 3, "get") ? KEY_RW | KEY_ACCESS | KEY_UPDATE : KEY_OW | KEY_UPDATE;
+        return set_reads(l) ? KEY_RW | KEY_ACCESS | KEY_UPDATE : KEY_OW | KEY_UPDATE;
     bool changes = has_word(l, 2, "set") || has_word(l, 2, "incrby"); /* BITFIELD */
     return changes ? KEY_RW | KEY_ACCESS | KEY_UPDATE : KEY_RO | KEY_ACCESS;
 }
@@ -368,7 +374,8 @@ static void list_key(void *arg, uint32_t index, uint16_t flags)
 {
     struct key_lister *l = arg;
     struct reply *r = l->ex->reply;
-    if (flags & KEY_NOT_KEY)
+    bool no_key = l->cmd->id == CMD_ID_migrate && index == 3 && !l->argv[3].len; /* KEYS follows */
+    if (flags & KEY_NOT_KEY || no_key)
         return;
     l->shown++;
     if (l->with_flags)

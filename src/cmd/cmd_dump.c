@@ -107,6 +107,8 @@ static void restore_put(struct exec *ex, struct ref *ref, const struct restoring
 {
     struct txn *t = ex->txn;
     int64_t expire_ms = r->ttl_ms ? r->ttl_ms : TTL_NONE;
+    if (ref->entry) /* not overwritten but replaced: the key is a new one to subscribers */
+        txn_delete(t, ref, store_settings.lazyfree_lazy_server_del, EVENT_NONE);
     if (v->type == TYPE_STRING) {
         txn_set_string(t, ref, v->string.text, expire_ms, EVENT_RESTORE);
     } else {

@@ -1,5 +1,6 @@
 /* Commands on keys of any type: what is there, and away with it or elsewhere. */
 #include "cmd/exec.h"
+#include "store/notify.h"
 #include "store/settings.h"
 #include "store/value.h"
 
@@ -58,15 +59,19 @@ void cmd_type(struct exec *ex)
 }
 
 /* Every lookup may expire a key or move buckets, so a ref is found again when another lookup came
- * after it. */
+ * after it. What is at `to` gives way. Both events come when all is done: the new key's own ("new")
+ * is first. */
 static void move_entry(struct txn *t, int db, const struct key *from, const struct key *to,
                        enum event left, enum event arrived)
 {
     struct ref source, target;
     txn_find(t, from, &source);
-    struct entry *e = txn_take(t, &source, left);
-    txn_find_in(t, db, to, &target);
-    txn_put(t, &target, e, arrived);
+    struct entry *e = txn_take(t, &source, EVENT_NONE);
+    if (txn_find_in(t, db, to, &target))
+        txn_delete(t, &target, store_settings.lazyfree_lazy_server_del, EVENT_NONE);
+    txn_put(t, &target, e, EVENT_NONE);
+    notify_event(t, t->db->id, from, left);
+    notify_event(t, db, to, arrived);
 }
 
 /* False: the source is missing or both are the same key, and that has been answered. */
@@ -87,11 +92,8 @@ static bool may_rename(struct exec *ex, bool only_new)
 void cmd_rename(struct exec *ex)
 {
     struct txn *t = ex->txn;
-    struct ref target;
     if (!may_rename(ex, false))
         return;
-    if (txn_find(t, &ex->keys[1], &target))
-        txn_delete(t, &target, store_settings.lazyfree_lazy_server_del, EVENT_NONE);
     move_entry(t, t->db->id, &ex->keys[0], &ex->keys[1], EVENT_RENAME_FROM, EVENT_RENAME_TO);
     reply_ok(ex->reply);
 }

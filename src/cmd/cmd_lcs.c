@@ -115,15 +115,18 @@ void cmd_lcs(struct exec *ex)
     char scratch[2][NUM_INT64_MAX_LEN];
     struct slice texts[2] = {SLICE(""), SLICE("")};
     struct lcs_options options;
+    bool strings = true;
     for (uint32_t i = 0; i < 2; i++) {
         struct ref ref;
-        if (txn_find_read(ex->txn, &ex->keys[i], &ref) && entry_type(ref.entry) != TYPE_STRING) {
-            fail(ex, "ERR The specified keys must contain string values");
-            return;
-        }
-        if (ref.entry)
+        if (!txn_find_read(ex->txn, &ex->keys[i], &ref))
+            continue;
+        if (entry_type(ref.entry) == TYPE_STRING)
             texts[i] = entry_string(ref.entry, scratch[i]);
+        else
+            strings = false;
     }
-    if (parse_options(ex, &options))
+    if (!strings)
+        fail(ex, "ERR The specified keys must contain string values");
+    else if (parse_options(ex, &options))
         run_lcs(ex, texts[0], texts[1], &options);
 }

@@ -19,7 +19,7 @@ void cmd_memory_usage(struct exec *ex)
         }
     }
     ex->txn->no_touch = true;
-    if (txn_find_read(ex->txn, &ex->keys[0], &ref))
+    if (txn_find(ex->txn, &ex->keys[0], &ref))
         reply_int(ex->reply, (int64_t)entry_memory(ref.entry, (size_t)samples));
     else
         reply_null(ex->reply);

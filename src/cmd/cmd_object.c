@@ -7,7 +7,7 @@
 static bool find_object(struct exec *ex, struct ref *ref)
 {
     ex->txn->no_touch = true;
-    if (txn_find_read(ex->txn, &ex->keys[0], ref))
+    if (txn_find_quietly(ex->txn, &ex->keys[0], ref))
         return true;
     reply_null(ex->reply);
     return false;

@@ -6,6 +6,10 @@
 
 /* ---- expired keys met on the way ---- */
 
+enum {
+    KEPT_TRIES = 100
+}; /* RANDOMKEY takes an expired key after so many; as in Redis */
+
 struct dead { /* entries of the shard that is locked */
     struct buf entries;
 };
@@ -171,8 +175,8 @@ static double crowded_shard(const struct txn *t)
     return mean + 4 * sqrt(mean) + 4;
 }
 
-/* Answers with a key of this shard. False: look elsewhere. */
-static bool random_of_shard(struct exec *ex, unsigned shard, double limit)
+/* Answers with a key of this shard, with an expired one only when `any`. False: look elsewhere. */
+static bool random_of_shard(struct exec *ex, unsigned shard, double limit, bool any)
 {
     struct txn *t = ex->txn;
     const struct table *table = &db_part(t->db, shard)->table;
@@ -183,9 +187,10 @@ static bool random_of_shard(struct exec *ex, unsigned shard, double limit)
     struct key key = key_make(name);
     struct ref ref;
     ex->txn->no_touch = true;
-    if (!txn_find(t, &key, &ref)) /* it had expired */
+    bool found = txn_find(t, &key, &ref);
+    if (!found && !any) /* it had expired */
         return false;
-    reply_bulk(ex->reply, entry_key(ref.entry));
+    reply_bulk(ex->reply, found ? entry_key(ref.entry) : name);
     return true;
 }
 
@@ -193,10 +198,11 @@ void cmd_randomkey(struct exec *ex)
 {
     struct txn *t = ex->txn;
     double limit = crowded_shard(t);
-    int shard;
+    int shard, tries = 0;
     while ((shard = db_random_nonempty(t->ks, t->db, &t->rng)) >= 0) {
         txn_lock_shard(t, (unsigned)shard);
-        bool answered = random_of_shard(ex, (unsigned)shard, limit);
+        bool any = t->keep_expired && ++tries > KEPT_TRIES; /* all may have expired, and stay */
+        bool answered = random_of_shard(ex, (unsigned)shard, limit, any);
         txn_unlock(t);
         if (answered)
             return;

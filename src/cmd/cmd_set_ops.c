@@ -1,5 +1,6 @@
 /* Intersection, union and difference of sets, answered, counted or stored. */
 #include "cmd/cmd_set.h"
+#include "store/hll.h"
 #include "store/set_ops.h"
 
 enum {
@@ -127,30 +128,88 @@ void cmd_sdiffstore(struct exec *ex)
 
 /* ---- counted ---- */
 
-static bool sintercard_limit(struct exec *ex, uint32_t at, int64_t *limit)
+struct count_request {
+    int64_t keys, limit;
+    bool approximate;
+};
+
+static bool parse_count_options(struct exec *ex, bool approximable, struct count_request *r)
 {
-    *limit = 0;
-    for (; at < ex->argc; at += 2) {
-        if (!arg_is(ex, at, "limit") || at + 1 == ex->argc)
+    for (uint32_t at = 2 + (uint32_t)r->keys; at < ex->argc; at++) {
+        if (approximable && arg_is(ex, at, "approx")) {
+            r->approximate = true;
+            continue;
+        }
+        if (!arg_is(ex, at, "limit") || ++at == ex->argc)
             return fail_syntax(ex);
-        if (!arg_int_range(ex, at + 1, 0, INT64_MAX, limit, "ERR LIMIT can't be negative"))
+        if (!arg_int_range(ex, at, 0, INT64_MAX, &r->limit, "ERR LIMIT can't be negative"))
             return false;
     }
     return true;
 }
 
+/* Reads "numkeys key … [options]" and opens the sets. False: an error was answered. */
+static bool count_begin(struct exec *ex, bool approximable, struct count_request *r,
+                        struct sources *src)
+{
+    *r = (struct count_request){.limit = 0};
+    if (!arg_int_range(ex, 1, 1, INT64_MAX, &r->keys, "ERR numkeys should be greater than 0"))
+        return false;
+    if (r->keys > (int64_t)ex->argc - 2)
+        return fail(ex, "ERR Number of keys can't be greater than number of args");
+    return parse_count_options(ex, approximable, r) && sources_open(ex, 0, src);
+}
+
 void cmd_sintercard(struct exec *ex)
 {
+    struct count_request r;
     struct sources src;
-    int64_t count, limit;
-    if (!arg_int_range(ex, 1, 1, INT64_MAX, &count, "ERR numkeys should be greater than 0"))
+    if (!count_begin(ex, false, &r, &src))
         return;
-    if (count > (int64_t)ex->argc - 2) {
-        fail(ex, "ERR Number of keys can't be greater than number of args");
+    reply_int(ex->reply,
+              (int64_t)set_intersect(src.sets, src.count, (uint64_t)r.limit, NULL, NULL));
+    sources_close(&src);
+}
+
+void cmd_sdiffcard(struct exec *ex)
+{
+    struct count_request r;
+    struct sources src;
+    if (!count_begin(ex, false, &r, &src))
         return;
+    reply_int(ex->reply, (int64_t)set_difference_count(src.sets, src.count, (uint64_t)r.limit));
+    sources_close(&src);
+}
+
+/* A HyperLogLog's estimate: no memory for the members, an error of about 0.8 %. */
+static uint64_t estimate_union(const struct sources *src)
+{
+    uint8_t registers[HLL_REGISTERS] = {0};
+    for (uint32_t i = 0; i < src->count; i++) {
+        struct set_iter it;
+        struct set_member m;
+        if (!src->sets[i].root)
+            continue;
+        set_iter_init(&it, &src->sets[i]);
+        while (set_iter_next(&it, &m)) {
+            struct hll_point point = hll_point(set_member_text(&m));
+            registers[point.index] = MAX(registers[point.index], point.count);
+        }
     }
-    if (!sintercard_limit(ex, 2 + (uint32_t)count, &limit) || !sources_open(ex, 0, &src))
+    return hll_count_registers(registers);
+}
+
+void cmd_sunioncard(struct exec *ex)
+{
+    struct count_request r;
+    struct sources src;
+    if (!count_begin(ex, true, &r, &src))
         return;
-    reply_int(ex->reply, (int64_t)set_intersect(src.sets, src.count, (uint64_t)limit, NULL, NULL));
+    uint64_t limit = (uint64_t)r.limit, found;
+    if (r.approximate)
+        found = MIN(estimate_union(&src), limit ? limit : UINT64_MAX);
+    else
+        found = set_union_count(src.sets, src.count, limit);
+    reply_int(ex->reply, (int64_t)found);
     sources_close(&src);
 }

@@ -1,6 +1,7 @@
 /* Union, intersection and difference of sorted sets and sets: answered, stored, counted. */
 #include "base/mem.h"
 #include "cmd/cmd_zset.h"
+#include "cmd/effect_value.h"
 #include "store/zset_ops.h"
 
 enum {
@@ -85,6 +86,8 @@ static bool parse_aggregate(struct exec *ex, struct operation *o, uint32_t at)
         o->aggregate = AGGREGATE_MIN;
     else if (arg_is(ex, at, "max"))
         o->aggregate = AGGREGATE_MAX;
+    else if (arg_is(ex, at, "count"))
+        o->aggregate = AGGREGATE_COUNT;
     else
         return fail_syntax(ex);
     return true;
@@ -144,6 +147,8 @@ static void finish(struct exec *ex, struct operation *o)
     struct zset result = compute(o);
     if (o->store) {
         zset_publish(ex, &result, stored[o->op]);
+        if (o->aggregate == AGGREGATE_COUNT)
+            effect_value(ex, &ex->keys[0]); /* Redis 7 cannot count */
         return;
     }
     zset_reply_span(ex, &result, zset_all(&result), false, o->scores);

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 struct transaction;
+struct migration;
 
 enum reply_mode {
     REPLY_ON,
@@ -24,9 +25,11 @@ struct session {
     bool no_touch, no_evict;
     bool close_after_reply;
     bool in_multi;
+    bool tracked; /* client-side caching: the server looks at each command */
     enum reply_mode reply_mode;
     uint32_t subscribed;             /* channels and patterns of all kinds */
     struct transaction *transaction; /* NULL: there was no MULTI and no WATCH yet */
+    struct migration *migration;     /* of a MIGRATE that is under way: server/migrate.h */
     _Atomic bool *touched;           /* a watched key has changed: set by any thread */
     void *client;                    /* the server's own part */
 };

@@ -3,8 +3,10 @@
 #include "base/assert.h"
 
 enum {
-    SHRINK_PERCENT = 13
-}; /* below this fill the array is halved at least */
+    SHRINK_PERCENT = 13,               /* below this fill the array is halved at least */
+    MAPPED_LOG2 = 12,                  /* arrays from here on (256 KB) are pages of their own … */
+    RELEASE_BUCKETS = 1 << MAPPED_LOG2 /* … and go back in such pieces while they are emptied */
+};
 
 static uint64_t array_len(const struct table *t, int array)
 {
@@ -13,13 +15,37 @@ static uint64_t array_len(const struct table *t, int array)
 
 static struct table_bucket *array_alloc(uint8_t log2)
 {
-    return mem_zalloc(MEM_DATA, sizeof(struct table_bucket) << log2);
+    size_t size = sizeof(struct table_bucket) << log2;
+    return log2 >= MAPPED_LOG2 ? mem_map(MEM_DATA, size) : mem_zalloc(MEM_DATA, size);
+}
+
+/* Relaxed atomics: table_prefetch_bucket() of another thread may read them. */
+static void set_array(struct table *t, struct table_bucket *buckets, uint8_t log2)
+{
+    __atomic_store_n(&t->buckets[0], buckets, __ATOMIC_RELAXED);
+    __atomic_store_n(&t->log2[0], log2, __ATOMIC_RELAXED);
 }
 
 static void array_free(struct table *t, int array)
 {
-    mem_free(MEM_DATA, t->buckets[array], sizeof(struct table_bucket) << t->log2[array]);
-    t->buckets[array] = NULL;
+    size_t size = sizeof(struct table_bucket) << t->log2[array];
+    if (t->log2[array] >= MAPPED_LOG2)
+        mem_unmap(MEM_DATA, t->buckets[array], size);
+    else
+        mem_free(MEM_DATA, t->buckets[array], size);
+    if (array == 0)
+        set_array(t, NULL, 0);
+    else
+        t->buckets[1] = NULL;
+}
+
+/* The buckets before rehash_at are empty: a large array does not wait for its last one to be moved,
+ * so that growth costs little more memory than the new array, and no long munmap() at its end. */
+static void release_moved(struct table *t)
+{
+    if (unlikely(t->rehash_at % RELEASE_BUCKETS == 0) && t->log2[0] >= MAPPED_LOG2)
+        mem_unmap_part(&t->buckets[0][t->rehash_at - RELEASE_BUCKETS],
+                       RELEASE_BUCKETS * sizeof(struct table_bucket));
 }
 
 static void bucket_put(struct table_bucket *b, unsigned slot, uint8_t fingerprint, void *entry)
@@ -83,8 +109,7 @@ static void shrink_if_sparse(struct table *t);
 static void finish_rehash(struct table *t)
 {
     array_free(t, 0);
-    t->buckets[0] = t->buckets[1];
-    t->log2[0] = t->log2[1];
+    set_array(t, t->buckets[1], t->log2[1]);
     t->buckets[1] = NULL;
     shrink_if_sparse(t); /* of what was removed meanwhile nobody else will think */
 }
@@ -106,14 +131,15 @@ bool table_step(struct table *t, table_hash_fn hash_of)
     chain_free(head);
     if (++t->rehash_at == array_len(t, 0))
         finish_rehash(t);
+    else
+        release_moved(t);
     return true;
 }
 
 static void grow_if_full(struct table *t)
 {
     if (unlikely(!t->buckets[0])) {
-        t->buckets[0] = array_alloc(0);
-        t->log2[0] = 0;
+        set_array(t, array_alloc(0), 0);
         return;
     }
     if (unlikely(t->used >= array_len(t, 0) * TABLE_SLOTS) && !table_rehashing(t))
@@ -192,8 +218,7 @@ void table_reserve(struct table *t, uint64_t count)
         log2++;
     if (t->buckets[0])
         array_free(t, 0);
-    t->buckets[0] = array_alloc(log2);
-    t->log2[0] = log2;
+    set_array(t, array_alloc(log2), log2);
 }
 
 void *table_peek(const struct table *t, uint64_t hash)

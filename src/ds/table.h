@@ -171,11 +171,14 @@ INLINE bool table_rehashing(const struct table *t)
     return t->buckets[1] != NULL;
 }
 
-/* First of two prefetch stages: the bucket's line. */
+/* First of two prefetch stages: the bucket's line. Needs no lock, only that the table itself stays:
+ * what is read while another thread resizes gives a useless address, and prefetching one is
+ * harmless. */
 INLINE void table_prefetch_bucket(const struct table *t, uint64_t hash)
 {
-    if (likely(t->buckets[0] != NULL))
-        __builtin_prefetch(table_bucket_of(t, 0, hash));
+    uintptr_t array = (uintptr_t)__atomic_load_n(&t->buckets[0], __ATOMIC_RELAXED);
+    uint64_t mask = ((uint64_t)1 << __atomic_load_n(&t->log2[0], __ATOMIC_RELAXED)) - 1;
+    __builtin_prefetch((const void *)(array + (hash & mask) * sizeof(struct table_bucket)));
 }
 
 /* Second stage: the first entry with the hash's fingerprint (reads the bucket: hold the lock). */

@@ -37,6 +37,7 @@ struct conn_info {
     _Atomic uint32_t watching;
     _Atomic uint32_t subscriptions[3]; /* to channels, patterns, shard channels */
     _Atomic uint64_t multi_bytes;      /* of both */
+    _Atomic int64_t redirect; /* who gets the invalidations, 0: this client; -1: not tracked */
     /* written by anybody */
     _Atomic bool kill;
     _Atomic bool touched; /* a watched key has changed */
@@ -49,6 +50,9 @@ enum conn_flag {
     CONN_PAUSED = 1 << 3,
     CONN_MULTI = 1 << 4,
     CONN_PUBSUB = 1 << 5,
+    CONN_TRACKING = 1 << 6,
+    CONN_BROKEN_REDIRECT = 1 << 7,
+    CONN_BROADCAST = 1 << 8, /* tracked by prefixes */
 };
 
 struct registry {

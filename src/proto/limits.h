@@ -12,11 +12,9 @@ enum {
     LIMIT_PREAUTH_REQUEST_BYTES = 16 * 1024,
     LIMIT_PREAUTH_OUTPUT_BYTES = 4 * 1024,
     LIMIT_PREAUTH_MS = 10 * 1000,
-    LIMIT_BATCH_REQUESTS = 32,          /* parsed and executed together */
-    LIMIT_BATCH_ARGS = 2048,            /* of all requests of one batch */
-    LIMIT_GATE_REQUESTS = 64,           /* executed inside the gate before it is left once */
-    LIMIT_RECV_BYTES = 64 * 1024,       /* one recv into the reactor's buffer */
-    LIMIT_READ_TURN_BYTES = 256 * 1024, /* read from one connection before the others get a turn */
+    LIMIT_BATCH_REQUESTS = 32,            /* parsed and executed together */
+    LIMIT_BATCH_ARGS = 2048,              /* of all requests of one batch */
+    LIMIT_RECV_BYTES = 64 * 1024,         /* one recv into the reactor's buffer */
     LIMIT_TURN_OUTPUT_BYTES = 256 * 1024, /* of replies made before they are sent */
     LIMIT_REPLY_REF_BYTES = 32 * 1024,    /* strings from here on are sent by reference */
     LIMIT_ACCEPT_BATCH = 256,             /* connections accepted in one turn */

@@ -3,12 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/transaction.h"
+#include "server/migrate.h"
 #include "server/server_internal.h"
 
 struct client {
     struct session session;
     struct conn *conn;
     struct subscriber subscriber;
+    struct tracker tracker;
 };
 
 struct session *client_session(struct conn *c)
@@ -21,16 +23,22 @@ struct subscriber *client_subscriber(struct conn *c)
     return &((struct client *)c->session)->subscriber;
 }
 
+struct tracker *client_tracker(struct conn *c)
+{
+    return &((struct client *)c->session)->tracker;
+}
+
 static void opened(struct conn *c)
 {
     struct client *client = mem_zalloc(MEM_CLIENT, sizeof(*client));
-    client->conn = client->subscriber.conn = c;
+    client->conn = client->subscriber.conn = client->tracker.conn = c;
     client->session.id = c->info.id;
     client->session.proto = c->info.kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2;
     client->session.authenticated = c->info.id < atomic_load(&the_server->password_since_id);
     client->session.client = client;
     client->session.touched = &c->info.touched;
     c->info.multi = -1;
+    c->info.redirect = -1;
     c->session = client;
     c->parser.authenticated = client->session.authenticated;
     client_publish(c, 0, c->info.created_ms);
@@ -51,7 +59,8 @@ void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
     uint32_t flags =
         (session->no_evict ? CONN_NO_EVICT : 0) | (session->no_touch ? CONN_NO_TOUCH : 0) |
         (session->in_multi ? CONN_MULTI : 0) | (session->subscribed ? CONN_PUBSUB : 0) |
-        (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0);
+        (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0) |
+        (session->tracked ? tracking_flags(client_tracker(c)) : 0);
     int resp = session->proto == REPLY_RESP3 ? 3 : 2;
     atomic_store_explicit(&c->info.active_ms, now_ms, memory_order_relaxed);
     atomic_store_explicit(&c->info.db, session->db, memory_order_relaxed);
@@ -76,8 +85,7 @@ static void look_at(struct server_thread *t, struct conn *c)
     if (atomic_load_explicit(&c->info.kill, memory_order_relaxed)) {
         conn_close(c);
     } else if (c->held) {
-        pause_forget(t, c);
-        conn_release(c); /* whose next command still has to wait is held again */
+        pause_release(t, c); /* whose next command still has to wait is held again */
     }
 }
 
@@ -93,6 +101,8 @@ static void closed(struct conn *c)
     if (c->held)
         pause_forget(t, c);
     push_forget(client_subscriber(c));
+    migrate_forget(t, client_session(c));
+    tracking_forget(t, client_tracker(c));
     if (client_session(c)->transaction)
         transaction_destroy(&t->txn, client_session(c));
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));

@@ -82,6 +82,12 @@ static void format_flags(const struct conn_info *info, char out[FLAGS_MAX])
         out[len++] = 'x';
     if (flags & CONN_PAUSED)
         out[len++] = 'b';
+    if (flags & CONN_TRACKING)
+        out[len++] = 't';
+    if (flags & CONN_BROKEN_REDIRECT)
+        out[len++] = 'R';
+    if (flags & CONN_BROADCAST)
+        out[len++] = 'B';
     if (RELAXED(info->touched))
         out[len++] = 'd';
     if (flags & CONN_CLOSING)
@@ -136,9 +142,9 @@ static void append_line(struct buf *out, const struct conn_info *info,
                room, arguments, queued, pending ? refs + 1 : 0, pending,
                sizeof(struct conn) + sizeof(struct session) + waiting + room + pending + queued,
                pending ? "rw" : "r");
-    buf_printf(out, " cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+    buf_printf(out, " cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
                command ? commands[command - 1].full_name : "NULL", text_or(info->user, "default"),
-               RELAXED(info->resp), text_or(info->lib_name, ""), text_or(info->lib_version, ""));
+               (long long)RELAXED(info->redirect), RELAXED(info->resp), text_or(info->lib_name, ""), text_or(info->lib_version, ""));
 }
 
 /* ---- the lines in the order of ids, as Redis has them ---- */

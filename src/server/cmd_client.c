@@ -1,5 +1,5 @@
-/* CLIENT: the subcommands about the connection itself. The others stand in client_list.c,
- * client_kill.c and pause.c. */
+/* CLIENT: the subcommands about the connection itself. The others stand in cmd_tracking.c,
+ * client_list.c, client_kill.c and pause.c. */
 #include "cmd/help.h"
 #include "server/server_internal.h"
 
@@ -121,26 +121,6 @@ void cmd_client_reply(struct exec *ex)
         return;
     }
     reply_ok(ex->reply);
-}
-
-/* ---- client-side caching is off for everybody ---- */
-
-void cmd_client_getredir(struct exec *ex)
-{
-    reply_int(ex->reply, -1);
-}
-
-void cmd_client_trackinginfo(struct exec *ex)
-{
-    struct reply *r = ex->reply;
-    reply_map(r, 3);
-    reply_bulk_cstr(r, "flags");
-    reply_set(r, 1);
-    reply_bulk_cstr(r, "off");
-    reply_bulk_cstr(r, "redirect");
-    reply_int(r, -1);
-    reply_bulk_cstr(r, "prefixes");
-    reply_array(r, 0);
 }
 
 void cmd_client_help(struct exec *ex)

@@ -50,6 +50,8 @@ static void run_queued(struct exec *ex, const struct queued_command *q)
     ex->txn->no_touch = ex->session->no_touch;
     uint64_t started = clock_cycles();
     q->cmd->handler(ex);
+    if (unlikely(ex->session->tracked))
+        tracking_remember(ex);
     txn_next(ex->txn, q->argv, q->argc);
     bool failed = count_call(ex, clock_cycles() - started, errors);
     if (unlikely(ex->session->reply_mode != REPLY_ON) && is_lost(ex, failed))

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "server/config.h"
 #include "server/server_internal.h"
+#include "store/notify.h"
 
 #include <stdio.h>
 
@@ -81,8 +82,16 @@ static enum err apply_maxmemory(char *errbuf)
     return OK;
 }
 
+static enum err apply_notify(char *errbuf)
+{
+    (void)errbuf;
+    notify_hear(the_server->ks, HEARD_EVENTS, store_settings.notify_events != 0);
+    return OK;
+}
+
 void config_apply_register(void)
 {
+    config_on_change("notify-keyspace-events", apply_notify);
     config_on_change("port", apply_port);
     config_on_change("bind", apply_bind);
     config_on_change("maxclients", apply_maxclients);

@@ -247,13 +247,22 @@ static void debug_loadaof(struct exec *ex)
     reply_error(ex->reply, "ERR there is no append-only file to reload from");
 }
 
-/* ---- switches without an effect here ---- */
+/* ---- switches of what is not here ---- */
 
-/* Tables resize in small steps whatever happens elsewhere, there are no scripts that could be
- * denied, and checksums are not read yet. */
-static void debug_accept(struct exec *ex)
+/* Tables resize in small steps whatever happens elsewhere. Suites turn the switch before tests that
+ * need none of it, so it is not an error; the log says what it is worth. */
+static void debug_dict_resizing(struct exec *ex)
 {
+    int64_t on;
+    if (!arg_int_range(ex, 2, 0, 1, &on, NULL))
+        return;
+    log_warning("DEBUG DICT-RESIZING has no effect: tables always resize");
     reply_ok(ex->reply);
+}
+
+static void debug_deny_scripts(struct exec *ex)
+{
+    reply_error(ex->reply, "ERR there are no scripts that commands could be denied to");
 }
 
 /* Blocks of lists are cut by list-max-listpack-size alone, large elements included. */
@@ -266,6 +275,8 @@ static void debug_packed_threshold(struct exec *ex)
                     "ERR argument must be a memory value bigger than 1 and smaller than 4gb");
         return;
     }
+    log_warning("DEBUG QUICKLIST-PACKED-THRESHOLD has no effect: list-max-listpack-size alone cuts "
+                "lists into blocks");
     reply_ok(ex->reply);
 }
 
@@ -293,7 +304,7 @@ static void debug_help(struct exec *ex)
         "CHANGE-REPL-ID",
         "    Take a new replication id.",
         "DICT-RESIZING <0|1>",
-        "    Accepted, without effect.",
+        "    Has no effect but a line in the log.",
         "DIGEST",
         "    A digest of all data.",
         "DIGEST-VALUE <key> [<key> ...]",
@@ -313,7 +324,7 @@ static void debug_help(struct exec *ex)
         "PROTOCOL <type>",
         "    Reply with a value of that type of the protocol.",
         "QUICKLIST-PACKED-THRESHOLD <size>",
-        "    Accepted, without effect.",
+        "    Has no effect but a line in the log.",
         "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
         "    Save, empty all databases, and load them from the file.",
         "REPLICATE <command> [<arg> ...]",
@@ -321,7 +332,7 @@ static void debug_help(struct exec *ex)
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether keys expire before somebody asks for them.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
-        "    Accepted, without effect.",
+        "    An error: there are no scripts.",
         "SLEEP <seconds>",
         "    Stop the whole server for a while.",
         NULL,
@@ -336,7 +347,7 @@ static const struct {
 } subcommands[] = {
     {"assert", 2, 2, debug_abort},
     {"change-repl-id", 2, 2, debug_change_repl_id},
-    {"dict-resizing", 3, 3, debug_accept},
+    {"dict-resizing", 3, 3, debug_dict_resizing},
     {"digest", 2, 2, debug_digest},
     {"digest-value", 2, UINT32_MAX, debug_digest_value},
     {"error", 3, 3, debug_error},
@@ -356,7 +367,7 @@ static const struct {
     {"replicate", 3, UINT32_MAX, debug_replicate},
     {"segfault", 2, 2, debug_segfault},
     {"set-active-expire", 3, 3, debug_set_active_expire},
-    {"set-disable-deny-scripts", 3, 3, debug_accept},
+    {"set-disable-deny-scripts", 3, 3, debug_deny_scripts},
     {"sleep", 3, 3, debug_sleep},
 };
 

@@ -1,13 +1,14 @@
 /* dispatch.c: from requests to handlers.
  *
- * A batch goes through three stages: look up commands and hash keys; prefetch shard, bucket and
- * entry of all keys; run the commands in order, each under the locks of its keys. The whole batch
- * is inside the gate, left only for exclusive commands. */
+ * A batch is planned (plan.h: commands looked up, keys hashed, memory prefetched), then its
+ * commands run in order, each under the locks of its keys. The whole batch is inside the gate, left
+ * only for exclusive commands. */
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/transaction.h"
 #include "proto/settings.h"
+#include "server/plan.h"
 #include "server/server_internal.h"
 #include "store/access.h"
 
@@ -25,74 +26,6 @@ enum run_result {
     RUN_LATER,   /* when the gate lets it */
     RUN_HELD,    /* when CLIENT PAUSE ends */
 };
-
-struct planned {
-    const struct command *cmd;
-    struct key key; /* of a command with one simple key */
-    bool one_key;
-    uint32_t member_arg; /* 0, or the argument whose hash is member_hash */
-    uint64_t member_hash;
-};
-
-/* ---- stage 1 and 2: look up, hash, prefetch ---- */
-
-INLINE bool has_one_key(const struct command *cmd, const struct request *r)
-{
-    if (!cmd->simple_keys || cmd->first_key >= (int)r->argc)
-        return false;
-    return cmd->first_key == cmd->last_key ||
-           (cmd->last_key == -1 && (int)r->argc - 1 == cmd->first_key);
-}
-
-/* The same two steps for the members that commands on large collections name. */
-static void prefetch_members(struct txn *txn, const struct db *db, const struct request *requests,
-                             uint32_t count, struct planned *plans)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        struct planned *p = &plans[i];
-        const struct request *r = &requests[i];
-        p->member_arg = p->one_key && p->cmd->member_arg < r->argc ? p->cmd->member_arg : 0;
-        if (p->member_arg &&
-            !txn_prefetch_member_bucket(txn, db, &p->key, r->argv[p->member_arg], &p->member_hash))
-            p->member_arg = 0;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        if (plans[i].member_arg)
-            txn_prefetch_member(txn, db, &plans[i].key, plans[i].member_hash);
-}
-
-HOT static void plan(struct server_thread *t, const struct session *session,
-                     const struct request *requests, uint32_t count, struct planned *plans,
-                     bool prefetch)
-{
-    struct db *db = keyspace_db(t->server->ks, session->db);
-    uint32_t keyed = 0, named = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct request *r = &requests[i];
-        struct planned *p = &plans[i];
-        p->cmd = r->argc ? command_lookup(r->argv, r->argc) : NULL;
-        p->one_key = p->cmd && has_one_key(p->cmd, r);
-        p->member_arg = 0;
-        p->member_hash = 0;
-        if (!p->one_key)
-            continue;
-        named += p->cmd->member_arg != 0;
-        p->key = key_make(r->argv[p->cmd->first_key]);
-        txn_prefetch_shard(&t->txn, db, p->key.hash);
-        keyed++;
-    }
-    if (keyed < 2 || !prefetch)
-        return; /* a single miss has nothing to overlap with; outside the gate nothing may be looked
-                   at */
-    for (uint32_t i = 0; i < count; i++)
-        if (plans[i].one_key)
-            txn_prefetch_bucket(&t->txn, db, plans[i].key.hash);
-    for (uint32_t i = 0; i < count; i++)
-        if (plans[i].one_key)
-            txn_prefetch_entry(&t->txn, db, plans[i].key.hash);
-    if (named >= 2)
-        prefetch_members(&t->txn, db, requests, count, plans);
-}
 
 /* ---- the keys of a command ---- */
 
@@ -325,6 +258,8 @@ static bool make_room(struct server_thread *t, const struct session *session,
 {
     struct exec *ex = &t->exec;
     bool adds = transaction_flags(session, p->cmd) & CMD_DENYOOM;
+    if (unlikely(pause_active(t->server)))
+        return true; /* evicting is writing */
     ex->key_count = 0;
     if (adds && store_settings.maxkeys)
         collect_keys(t, p, r);
@@ -332,6 +267,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
         evict_make_room(&t->evictor, &t->txn, session->db, ex->keys, ex->key_count);
     if (p->cmd->exclusive.reason || p->cmd->id == CMD_ID_exec)
         evict_forget(&t->evictor); /* it may change the limits */
+    push_deliver_before_reply(t); /* the evicted are no work of this command */
     if (verdict == EVICT_FITS || verdict == EVICT_LATER ||
         (!adds && !(queued && verdict == EVICT_FULL_MEMORY)))
         return true;
@@ -342,7 +278,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
     return false;
 }
 
-/* ---- stage 3: run ---- */
+/* ---- run ---- */
 
 static bool wants_exclusive(const struct server_thread *t, const struct session *session,
                             const struct command *cmd, const struct request *r)
@@ -372,6 +308,8 @@ INLINE void call(struct server_thread *t, const struct planned *p, const struct 
     if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS))
         txn_lock(&t->txn, ex->keys, ex->key_count);
     p->cmd->handler(ex);
+    if (unlikely(session->tracked))
+        tracking_remember(ex);
     txn_end(&t->txn, r->argv, r->argc);
 }
 
@@ -443,6 +381,13 @@ static void finish_reply(struct server_thread *t, struct session *session)
         session->reply_mode = REPLY_ON;
 }
 
+/* A run's calls count with their mean: looking at the clock for each would cost more than many of
+ * them do. */
+INLINE void note_latency(const struct run *run, struct command_stats *s, uint64_t cycles)
+{
+    latency_record(&s->latency, run->calls == 1 ? cycles : cycles / run->calls, run->calls);
+}
+
 static void count_calls(struct run *run, const struct command *next)
 {
     uint64_t now = clock_cycles();
@@ -450,6 +395,8 @@ static void count_calls(struct run *run, const struct command *next)
         struct command_stats *s = &run->thread->stats[run->counting->id];
         stat_bump(&s->calls, run->calls);
         stat_bump(&s->cycles, now - run->started);
+        if (likely(atomic_load_explicit(&server_settings.latency_tracking, memory_order_relaxed)))
+            note_latency(run, s, now - run->started);
     }
     run->counting = next;
     run->calls = 0;
@@ -472,11 +419,22 @@ INLINE bool enter_gate(struct run *run)
     return run->inside;
 }
 
+/* While writes are paused the log must stay as it is: a command that may run deletes nothing that
+ * has expired. */
+COLD static bool hold_or_keep(struct server_thread *t, uint32_t command_flags)
+{
+    if (pause_applies(t, command_flags))
+        return true;
+    t->txn.keep_expired =
+        !(command_flags & (CMD_WRITE | CMD_MAY_REPLICATE)) && pause_active(t->server);
+    return false;
+}
+
 INLINE bool is_paused(struct server_thread *t, const struct session *session,
                       const struct command *cmd)
 {
     return unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
-           pause_applies(t, transaction_flags(session, cmd));
+           hold_or_keep(t, transaction_flags(session, cmd));
 }
 
 COLD static enum run_result queue(struct run *run, const struct planned *p, const struct request *r)
@@ -537,6 +495,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
         likely(admit(t, p->cmd, r, session)) ? execute(run, p, r) : RUN_REFUSED;
     if (unlikely(result == RUN_REFUSED)) {
         finish_reply(t, session);
+        if (unlikely(session->tracked))
+            tracking_after(t, p->cmd);
         count_errors(t, errors);
         transaction_refuse(&t->txn, session, p->cmd);
         if (p->cmd)
@@ -548,6 +508,8 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
         return result;
     }
     finish_reply(t, session);
+    if (unlikely(session->tracked))
+        tracking_after(t, p->cmd);
     run->calls += result == RUN_DONE;
     run->last_command = (uint16_t)(p->cmd->id + 1);
     if (unlikely(count_errors(t, errors)))
@@ -572,6 +534,16 @@ COLD static void suspend(struct run *run, enum run_result why)
     pause_hold(run->thread, run->conn);
 }
 
+/* The command has left its connection held and comes again: it has said nothing yet. */
+COLD static void take_back(struct run *run)
+{
+    struct server_thread *t = run->thread;
+    t->postponed = false;
+    output_rewind(t->reply.out, t->mark);
+    run->session->reply_mode = t->postponed_reply_mode;
+    run->calls--;
+}
+
 /* Runs plans[t->at …] until the end or until something stops it. */
 static void run_batch(struct run *run, const struct planned *plans, const struct request *requests,
                       uint32_t count)
@@ -580,6 +552,8 @@ static void run_batch(struct run *run, const struct planned *plans, const struct
     for (; t->at < count; t->at++) {
         if (unlikely(!requests[t->at].argc))
             continue;
+        if (unlikely(tracking_is_full(t)) && run->inside)
+            tracking_trim(t);
         push_deliver(&t->push, t); /* what was published before, and by the command before */
         enum run_result result = run_one(run, &plans[t->at], &requests[t->at]);
         if (unlikely(result != RUN_DONE)) {
@@ -592,7 +566,10 @@ static void run_batch(struct run *run, const struct planned *plans, const struct
             return;
         }
         if (unlikely(stops_batch(run))) {
-            t->at++;
+            if (t->postponed)
+                take_back(run);
+            else
+                t->at++;
             return;
         }
     }
@@ -619,7 +596,8 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         conn_park(c);
         return 0;
     }
-    plan(t, run.session, requests, count, plans, run.inside);
+    plan_batch(&t->txn, keyspace_db(t->server->ks, run.session->db), requests, count, plans,
+               run.inside);
     if (unlikely(setjmp(
             t->txn.keyspec_unwind))) { /* a wrong key spec: the command at t->at again, alone */
         txn_unlock(&t->txn);
@@ -634,6 +612,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     if (likely(run.inside))
         gate_leave(&t->server->ks->gates, t->txn.self);
     t->current = NULL;
+    t->txn.keep_expired = false;
     if (unlikely(t->key_cap > KEYS_KEEP))
         shrink_keys(t);
     if (unlikely(c->parser.authenticated && !run.session->authenticated))

@@ -52,6 +52,7 @@ static void fire(struct timer *self)
         int64_t next = expire_due(t, t->txn.now_ms);
         bool more =
             evict_limited() && evict_make_room(&t->evictor, &t->txn, 0, NULL, 0) == EVICT_LATER;
+        tracking_cron(t);
         gate_leave(gates, t->txn.self);
         wait =
             next == INT64_MAX ? IDLE_MS : MIN(MAX(next - t->txn.now_ms + 1, 1), (int64_t)IDLE_MS);

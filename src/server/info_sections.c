@@ -119,7 +119,7 @@ void info_clients(struct server *s, struct buf *out)
     put_int(out, "client_recent_max_input_buffer", (int64_t)sums.in_max);
     put_int(out, "client_recent_max_output_buffer", (int64_t)sums.out_max);
     put_int(out, "blocked_clients", sums.held);
-    buf_puts(out, "tracking_clients:0\r\n");
+    put_int(out, "tracking_clients", (int64_t)tracking_clients(s));
     put_int(out, "pubsub_clients", sums.subscribers);
     put_int(out, "watching_clients", watch_clients(s->ks));
     buf_puts(out, "clients_in_timeout_table:0\r\n");

@@ -56,9 +56,12 @@ void info_stats(struct server *s, struct buf *out)
                   "slave_expires_tracked_keys:0\r\nactive_defrag_hits:0\r\n"
                   "active_defrag_misses:0\r\nactive_defrag_key_hits:0\r\n"
                   "active_defrag_key_misses:0\r\ntotal_active_defrag_time:0\r\n"
-                  "current_active_defrag_time:0\r\ntracking_total_keys:0\r\n"
-                  "tracking_total_items:0\r\ntracking_total_prefixes:0\r\n"
-                  "unexpected_error_replies:0\r\n");
+                  "current_active_defrag_time:0\r\n");
+    put(out, "tracking_total_keys", readers_keys(s->ks));
+    put(out, "tracking_total_items", atomic_load_explicit(&s->ks->readers, memory_order_relaxed));
+    put(out, "tracking_total_prefixes",
+        atomic_load_explicit(&s->prefixes.count, memory_order_relaxed));
+    put(out, "unexpected_error_replies", 0);
     put(out, "total_error_replies", t.errors);
     put(out, "dump_payload_sanitizations", 0);
     put(out, "total_reads_processed", t.reads);
@@ -150,9 +153,31 @@ void info_errorstats(struct server *s, struct buf *out)
                        (unsigned long long)sums.items[i].count);
 }
 
-/* Latencies per command are not recorded: the section is there and empty, as with latency-tracking
- * off. */
+/* ---- latencystats ---- */
+
+static void put_percentiles(struct buf *out, int id, const uint64_t sums[LATENCY_BUCKETS])
+{
+    buf_printf(out, "latency_percentiles_usec_%s:", commands[id].full_name);
+    for (size_t i = 0; i < server_settings.percentile_count; i++) {
+        double percent = server_settings.percentiles[i];
+        double us = (double)latency_percentile_ns(sums, percent) / 1000;
+        buf_printf(out, "%sp%.9g=%.3f", i ? "," : "", percent, us);
+    }
+    buf_puts(out, "\r\n");
+}
+
 void info_latencystats(struct server *s, struct buf *out)
 {
     buf_puts(out, "# Latencystats\r\n");
+    if (!server_settings.latency_tracking)
+        return;
+    for (int id = 0; id < COMMAND_COUNT; id++) {
+        uint64_t sums[LATENCY_BUCKETS] = {0};
+        for (unsigned i = 0; i < s->thread_count; i++)
+            latency_add(
+                atomic_load_explicit(&s->threads[i]->stats[id].latency, memory_order_acquire),
+                sums);
+        if (latency_percentile_ns(sums, 100))
+            put_percentiles(out, id, sums);
+    }
 }

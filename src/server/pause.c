@@ -51,13 +51,24 @@ static void set_flag(struct conn *c, bool on)
     atomic_store_explicit(&c->info.flags, flags, memory_order_relaxed);
 }
 
-void pause_hold(struct server_thread *t, struct conn *c)
+void pause_hold_untimed(struct server_thread *t, struct conn *c)
 {
     conn_hold(c);
     set_flag(c, true);
     count_held(t, 1);
+}
+
+void pause_hold(struct server_thread *t, struct conn *c)
+{
+    pause_hold_untimed(t, c);
     if (t->pause_timer.position == TIMER_IDLE)
         reactor_arm(&t->net.reactor, &t->pause_timer, t->server->pause_until_ms);
+}
+
+void pause_release(struct server_thread *t, struct conn *c)
+{
+    pause_forget(t, c);
+    conn_release(c);
 }
 
 void pause_fired(struct timer *self)

@@ -34,7 +34,7 @@ static void parcel_unref(struct parcel *p)
     mem_free(MEM_CLIENT, p, p->bytes);
 }
 
-static struct blob *blob_of_output(const struct output *o)
+struct blob *push_blob(const struct output *o)
 {
     struct blob *b = blob_create(buf_len(&o->bytes), buf_len(&o->bytes));
     memcpy(b->bytes, buf_ptr(&o->bytes), b->len);
@@ -55,7 +55,7 @@ static struct blob *encode(const struct publication *p, enum reply_proto proto)
     reply_bulk(&r, p->channel);
     reply_bulk(&r, p->payload);
     reply_end(&r);
-    struct blob *b = blob_of_output(&out);
+    struct blob *b = push_blob(&out);
     output_deinit(&out);
     return b;
 }
@@ -97,17 +97,21 @@ static void push_current(struct server_thread *t, struct blob *b)
         output_ref_blob(t->reply.out, b);
 }
 
+void push_bytes(struct server_thread *t, struct conn *c, struct blob *b)
+{
+    if (unlikely(c == t->current))
+        push_current(t, b);
+    else
+        conn_push(c, b);
+}
+
 static void deliver_to(struct server_thread *t, const struct subscription *s, struct parcel *p)
 {
     struct conn *c = s->owner->conn;
     if (p->publication.number <= s->since || p->publication.number > s->until ||
         c->state != CONN_OPEN)
         return;
-    struct blob *b = encoded(p, client_session(c)->proto);
-    if (unlikely(c == t->current))
-        push_current(t, b);
-    else
-        conn_push(c, b);
+    push_bytes(t, c, encoded(p, client_session(c)->proto));
 }
 
 static void run_delivery(void *receiver, struct message *self)
@@ -153,6 +157,12 @@ static struct parcel *parcel_create(const struct publication *p, uint32_t reacto
     return parcel;
 }
 
+void push_post(const struct server_thread *self, struct server_thread *to, struct message *m)
+{
+    if (mailbox_post(&to->push.mailbox, m) && to != self)
+        reactor_wake(&to->net.reactor);
+}
+
 static void post(void *arg, const struct publication *p, uint64_t reactors)
 {
     struct server_thread *self = arg;
@@ -163,8 +173,7 @@ static void post(void *arg, const struct publication *p, uint64_t reactors)
     for (; reactors; reactors &= reactors - 1, d++) {
         struct server_thread *t = self->server->threads[__builtin_ctzll(reactors)];
         *d = (struct delivery){{.run = run_delivery}, parcel};
-        if (mailbox_post(&t->push.mailbox, &d->message) && t != self)
-            reactor_wake(&t->net.reactor);
+        push_post(self, t, &d->message);
     }
 }
 
@@ -315,8 +324,7 @@ static void drop(struct subscription *n)
     mem_free(MEM_CLIENT, n, sizeof(*n));
 }
 
-/* In front of the reply that begins: its frame holds nothing yet. */
-static void deliver_before_reply(struct server_thread *t)
+void push_deliver_before_reply(struct server_thread *t)
 {
     struct reply *r = &t->reply;
     if (mailbox_empty(&t->push.mailbox))
@@ -339,7 +347,7 @@ bool push_unsubscribe(struct exec *ex, struct subscriber *s, enum pubsub_kind ki
         return false;
     leave(n);
     if (!ex->in_exec) /* whose reply has begun */
-        deliver_before_reply(exec_thread(ex));
+        push_deliver_before_reply(exec_thread(ex));
     drop(n);
     return true;
 }

@@ -4,6 +4,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/effects_file.h"
+#include "server/migrate.h"
+#include "server/events.h"
 #include "server/server_internal.h"
 #include "store/value.h"
 
@@ -77,6 +79,7 @@ static void after_turn(struct reactor *r)
     if (unlikely(atomic_load_explicit(&t->gate_event, memory_order_relaxed)) &&
         atomic_exchange(&t->gate_event, false))
         conn_resume_all(&t->net);
+    prefix_broadcast(t);
     push_deliver(&t->push, t);
     net_thread_end_turn(&t->net);
 }
@@ -111,9 +114,12 @@ static enum err create_thread(struct server *s, unsigned id)
 
 static void destroy_thread(struct server_thread *t)
 {
-    push_deliver(&t->push, t);
     net_thread_deinit(&t->net);
     push_hub_deinit(&t->push);
+    for (int id = 0; id < COMMAND_COUNT; id++)
+        if (t->stats[id].latency)
+            latency_destroy(t->stats[id].latency);
+    tracking_hub_deinit(&t->tracking);
     txn_deinit(&t->txn);
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));
@@ -137,11 +143,31 @@ void server_stop(struct server *s)
     reactor_stop(&s->acceptor);
 }
 
+static void exit_now(int number)
+{
+    (void)number;
+    _exit(1);
+}
+
+/* From here on a further signal ends the process at once: who insists does not want to wait for
+ * clients, long commands or workers. The main thread, which alone gets signals. */
+static void let_signals_end_us(void)
+{
+    sigset_t set;
+    signal(SIGTERM, exit_now);
+    signal(SIGINT, exit_now);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Reads one signal: a second one that waits behind it meets exit_now(). */
 static void signal_ready(struct source *self, unsigned bits)
 {
     struct server *s = container_of(self, struct server, signal_source);
     struct signalfd_siginfo info;
-    while (read(self->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+    if (read(self->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         bool sigint = info.ssi_signo == SIGINT;
         unsigned options =
             sigint ? server_settings.shutdown_on_sigint : server_settings.shutdown_on_sigterm;
@@ -234,7 +260,10 @@ enum err server_create(struct server **out)
     commands_init();
     adjust_file_limit();
     pubsub_init(&s->pubsub);
+    prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
+    s->ks->notify = &events_ops;
+    notify_hear(s->ks, HEARD_EVENTS, store_settings.notify_events != 0);
     keyspace_free_later = free_entry_later;
     keyspace_free_parts_later = free_parts_later;
     keyspace_flushed_all = persistence_flushed;
@@ -282,6 +311,7 @@ int server_run(struct server *s)
     }
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
+    let_signals_end_us();
     acceptor_call_end(s);
     listeners_close(s);
     for (unsigned i = 0; i < started; i++)
@@ -296,11 +326,27 @@ int server_run(struct server *s)
     return good ? 0 : 1;
 }
 
+/* A message may send another, and that one a third. */
+static void deliver_last(struct server *s)
+{
+    enum {
+        HOPS = 3
+    };
+
+    for (int hop = 0; hop < HOPS; hop++)
+        for (unsigned i = 0; i < s->thread_count; i++)
+            push_deliver(&s->threads[i]->push, s->threads[i]);
+}
+
 void server_destroy(struct server *s)
 {
+    migrate_stop(s); /* its last messages need the mailboxes */
+    deliver_last(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
     pubsub_deinit(&s->pubsub);
+    prefixes_deinit(&s->prefixes);
+    readers_clear(s->ks);
     persistence_deinit(&s->persistence);
     worker_pool_destroy(s->pool);
     keyspace_free_later = NULL;

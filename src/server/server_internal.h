@@ -8,10 +8,12 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
+#include "server/latency.h"
 #include "server/persistence.h"
 #include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
+#include "server/tracking.h"
 #include "store/evict.h"
 #include "store/keyspace.h"
 #include "store/settings.h"
@@ -34,6 +36,7 @@ enum engine_status {
 
 struct command_stats { /* of one command on one thread; read by others */
     _Atomic uint64_t calls, cycles, rejected, failed;
+    _Atomic(struct latency *) latency; /* NULL before the first call */
 };
 
 struct error_stat { /* of one code on one thread; the code never changes once it is counted in
@@ -73,8 +76,11 @@ struct server_thread {
     _Atomic uint32_t held_clients; /* by CLIENT PAUSE */
     struct timer expire_timer;
     struct push_hub push;
+    struct tracking_hub tracking;
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
+    bool postponed;           /* the command that ran has not answered: it comes again … */
+    enum reply_mode postponed_reply_mode; /* … in this mode */
 };
 
 struct listener {
@@ -102,9 +108,12 @@ struct server {
      * ones were in before the password was set; UINT64_MAX: there is none */
     _Atomic uint64_t password_since_id;
     struct pubsub pubsub;
+    struct prefixes prefixes; /* of clients that are tracked by them */
     struct keyspace *ks;
     struct persistence persistence;
     struct worker_pool *pool;
+    struct lock migrate_lock;
+    struct worker_pool *migrate_pool; /* NULL before the first MIGRATE; guarded by migrate_lock */
     struct server_thread *threads[THREADS_MAX];
     unsigned thread_count;
     struct reactor acceptor; /* on the main thread */
@@ -156,6 +165,7 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);
 struct subscriber *client_subscriber(struct conn *c);
+struct tracker *client_tracker(struct conn *c);
 extern const struct conn_ops client_conn_ops;
 
 /* dispatch.c */
@@ -207,8 +217,11 @@ bool debug_admit(struct server_thread *t);
 /* pause.c: CLIENT PAUSE. */
 /* True when the command must wait; the pause has not ended. */
 bool pause_applies(struct server_thread *t, uint32_t command_flags);
-/* Holds the connection until the pause ends. */
+/* Holds the connection until the pause ends; its command is asked again then. */
 void pause_hold(struct server_thread *t, struct conn *c);
+/* The same until pause_release(), or until others are released: its command may hold it again. */
+void pause_hold_untimed(struct server_thread *t, struct conn *c);
+void pause_release(struct server_thread *t, struct conn *c);
 void pause_fired(struct timer *self);
 /* The connection is no longer held, or closes. */
 void pause_forget(struct server_thread *t, struct conn *c);

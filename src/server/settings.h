@@ -73,6 +73,7 @@ struct server_settings {
     _Atomic int64_t busy_reply_threshold_ms;
     _Atomic int64_t slowlog_log_slower_than_us;
     size_t slowlog_max_len;
+    size_t tracking_table_max_keys; /* 0: no limit */
 
     _Atomic bool stop_writes_on_bgsave_error;
     bool rdb_checksum, rdb_save_incremental_fsync;
@@ -87,7 +88,8 @@ struct server_settings {
     char *primary_host; /* replicaof; "": none */
     int primary_port;
     int oom_score_values[3]; /* primary, replica, child */
-    double *percentiles;
+    _Atomic bool latency_tracking;
+    double *percentiles; /* that INFO latencystats shows; changed in exclusive mode */
     size_t percentile_count;
 };
 

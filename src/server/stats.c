@@ -97,6 +97,7 @@ static void clear_thread(struct server_thread *t)
         clear(&t->stats[id].cycles);
         clear(&t->stats[id].rejected);
         clear(&t->stats[id].failed);
+        latency_clear(atomic_load_explicit(&t->stats[id].latency, memory_order_relaxed));
     }
     for (int i = 0; i < ERROR_CODES_MAX; i++)
         clear(&t->errors[i].count);

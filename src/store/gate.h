@@ -46,8 +46,9 @@ enum gate_grant {
 /* Adds a gate and returns its index. Before the threads start. */
 unsigned gate_register(struct gates *gs, gate_wake_fn wake, void *arg);
 
-/* One thread only enters for now: what it does needs no lock against others. */
-INLINE bool gates_are_lone(const struct gates *gs)
+/* One thread only enters for now: what it does needs no lock against others. Changes in exclusive
+ * mode only, once the threads run. */
+INLINE bool gates_lone(const struct gates *gs)
 {
     return gs->count - gs->idle == 1;
 }

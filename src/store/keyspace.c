@@ -37,11 +37,9 @@ static struct part *parts_create(const struct keyspace *ks)
     return mem_alloc_aligned(MEM_OTHER, ks->shard_count * sizeof(struct part));
 }
 
-struct db *keyspace_db(struct keyspace *ks, int id)
+COLD struct db *keyspace_make_db(struct keyspace *ks, int id)
 {
     struct db *db = &ks->dbs[id];
-    if (likely(atomic_load_explicit(&db->parts, memory_order_acquire) != NULL))
-        return db;
     struct part *fresh = parts_create(ks), *none = NULL;
     if (!atomic_compare_exchange_strong(&db->parts, &none, fresh))
         mem_free_aligned(MEM_OTHER, fresh, ks->shard_count * sizeof(struct part));

@@ -26,6 +26,8 @@ struct shard {
     _Atomic int64_t next_expire_ms; /* earliest of all databases' heaps, INT64_MAX when none */
     struct lock watch_lock;         /* a leaf: watch.h */
     _Atomic(struct watch_table *) watchers; /* NULL: nobody watches a key of this shard */
+    /* readers.h, guarded by `lock`; read without it as a hint */
+    _Atomic(struct readers_table *) readers;
 };
 
 struct part {
@@ -84,6 +86,7 @@ struct snapshot_hook {
      * when it has passed. Exclusive mode. */
     bool (*detach)(struct snapshot_hook *self, struct part *parts);
 };
+struct notify_ops; /* notify.h */
 
 struct keyspace {
     struct gates gates;
@@ -95,14 +98,26 @@ struct keyspace {
     const struct effect_sink *sink; /* NULL: no effect is recorded. Changed in exclusive mode */
     struct snapshot_hook *snapshot; /* set before there are threads, or NULL */
     uint8_t parity;                 /* 0 or ENTRY_PARITY; flipped in exclusive mode */
+    const struct notify_ops *notify; /* plugged in before there are threads; NULL: nobody hears */
+    _Atomic uint32_t heard;          /* enum notify_heard, OR-ed: what `notify` wants to hear */
+    _Atomic uint64_t read_keys, readers; /* readers.h: keys with readers, and the sum of these */
 };
 
 /* shards: power of two, 64–4,096. */
 struct keyspace *keyspace_create(unsigned shards, int databases);
 void keyspace_destroy(struct keyspace *ks);
 
+/* Makes the parts of a database; part of keyspace_db(). */
+struct db *keyspace_make_db(struct keyspace *ks, int id);
+
 /* The database, its parts made when this is its first use. Any thread. */
-struct db *keyspace_db(struct keyspace *ks, int id);
+INLINE struct db *keyspace_db(struct keyspace *ks, int id)
+{
+    struct db *db = &ks->dbs[id];
+    if (likely(atomic_load_explicit(&db->parts, memory_order_acquire) != NULL))
+        return db;
+    return keyspace_make_db(ks, id);
+}
 
 INLINE unsigned keyspace_shard_of(const struct keyspace *ks, uint64_t hash)
 {

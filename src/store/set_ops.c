@@ -148,6 +148,35 @@ uint64_t set_unite(const struct set *sets, uint32_t count, set_visit_fn visit, v
     return show_built(set_union(sets, count), visit, arg);
 }
 
+/* Adds members of a set until there are `limit`. */
+static void build_up_to(struct builder *b, const struct set *s, uint64_t limit)
+{
+    struct set_iter it;
+    struct set_member m;
+    set_iter_init(&it, s);
+    while (set_len(&b->set) < limit && set_iter_next(&it, &m))
+        build_visit(b, &m);
+}
+
+uint64_t set_union_count(const struct set *sets, uint32_t count, uint64_t limit)
+{
+    uint64_t sum = 0, largest = 0;
+    uint64_t enough = limit ? limit : UINT64_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        sum += len_or_0(&sets[i]);
+        largest = MAX(largest, len_or_0(&sets[i]));
+    }
+    if (largest >= enough || largest == sum) /* one set alone decides */
+        return MIN(largest, enough);
+    struct builder b = {set_create_as(ENC_INTSET), false};
+    for (uint32_t i = 0; i < count; i++)
+        if (sets[i].root)
+            build_up_to(&b, &sets[i], enough);
+    uint64_t found = set_len(&b.set);
+    set_release(b.set);
+    return found;
+}
+
 /* ---- difference ---- */
 
 /* As Redis weighs it: asking the others does half the work per step. */
@@ -171,7 +200,9 @@ static bool subtracts_itself(const struct set *sets, uint32_t count)
     return false;
 }
 
-static uint64_t subtract_asking(struct set *sets, uint32_t count, set_visit_fn visit, void *arg)
+/* At most `limit` members (0: all); visit may be NULL. */
+static uint64_t subtract_asking(struct set *sets, uint32_t count, uint64_t limit,
+                                set_visit_fn visit, void *arg)
 {
     struct set_iter it;
     struct set_member m;
@@ -179,10 +210,11 @@ static uint64_t subtract_asking(struct set *sets, uint32_t count, set_visit_fn v
     qsort(sets + 1, count - 1, sizeof(*sets),
           by_len_down); /* the largest is the likeliest to have it */
     set_iter_init(&it, &sets[0]);
-    while (set_iter_next(&it, &m)) {
+    while ((limit == 0 || found < limit) && set_iter_next(&it, &m)) {
         if (in_any(sets + 1, count - 1, &m))
             continue;
-        visit(arg, &m);
+        if (visit)
+            visit(arg, &m);
         found++;
     }
     return found;
@@ -209,7 +241,7 @@ uint64_t set_subtract(struct set *sets, uint32_t count, set_visit_fn visit, void
     if (!sets[0].root || subtracts_itself(sets, count))
         return 0;
     if (asking_is_cheaper(sets, count))
-        return subtract_asking(sets, count, visit, arg);
+        return subtract_asking(sets, count, 0, visit, arg);
     return show_built(difference_removing(sets, count), visit, arg);
 }
 
@@ -221,6 +253,18 @@ struct set set_difference(struct set *sets, uint32_t count)
     if (!asking_is_cheaper(sets, count))
         return difference_removing(sets, count);
     b.set = set_create_as(ENC_INTSET);
-    subtract_asking(sets, count, build_visit, &b);
+    subtract_asking(sets, count, 0, build_visit, &b);
     return b.set;
+}
+
+uint64_t set_difference_count(struct set *sets, uint32_t count, uint64_t limit)
+{
+    if (!sets[0].root || subtracts_itself(sets, count))
+        return 0;
+    if (limit || asking_is_cheaper(sets, count))
+        return subtract_asking(sets, count, limit, NULL, NULL);
+    struct set result = difference_removing(sets, count);
+    uint64_t found = set_len(&result);
+    set_release(result);
+    return found;
 }

@@ -18,8 +18,12 @@ struct set set_intersection(struct set *sets, uint32_t count);
 /* O(members), or times the sets when there are few. Returns their number. */
 uint64_t set_unite(const struct set *sets, uint32_t count, set_visit_fn visit, void *arg);
 struct set set_union(const struct set *sets, uint32_t count);
+/* The size of the union, counted up to `limit` (0: no limit); memory for as many members. */
+uint64_t set_union_count(const struct set *sets, uint32_t count, uint64_t limit);
 
 /* The first set without the others': asks them about each of its members, O(first × sets), or takes
  * all their members out of a copy, O(members), whichever costs less. */
 uint64_t set_subtract(struct set *sets, uint32_t count, set_visit_fn visit, void *arg);
 struct set set_difference(struct set *sets, uint32_t count);
+/* The size of the difference, counted up to `limit` (0: no limit). */
+uint64_t set_difference_count(struct set *sets, uint32_t count, uint64_t limit);

@@ -28,10 +28,16 @@ HOT void txn_begin(struct txn *t, int db, bool exclusive)
     t->effects.replaced = t->effects.suppressed = false;
 }
 
+/* Against nobody a locked instruction would only wait for the loads before it. */
+INLINE bool locks(const struct txn *t, unsigned shard)
+{
+    return !gates_lone(&t->ks->gates) && txn_locks(shard);
+}
+
 static void hold(struct txn *t, unsigned shard)
 {
     struct shard *s = &t->ks->shards[shard];
-    if (txn_locks(shard))
+    if (locks(t, shard))
         lock_acquire(&s->lock);
     atomic_store_explicit(&s->holder, t->self + 1, memory_order_relaxed);
 }
@@ -40,7 +46,7 @@ static void release(struct txn *t, unsigned shard)
 {
     struct shard *s = &t->ks->shards[shard];
     atomic_store_explicit(&s->holder, 0, memory_order_relaxed);
-    if (txn_locks(shard))
+    if (locks(t, shard))
         lock_release(&s->lock);
 }
 
@@ -103,7 +109,7 @@ void txn_lock_shard(struct txn *t, unsigned shard)
 bool txn_try_shard(struct txn *t, unsigned shard)
 {
     DASSERT(!t->exclusive && t->held_count == 0);
-    if (!lock_try(&t->ks->shards[shard].lock))
+    if (locks(t, shard) && !lock_try(&t->ks->shards[shard].lock))
         return false;
     atomic_store_explicit(&t->ks->shards[shard].holder, t->self + 1, memory_order_relaxed);
     t->held[0] = (uint16_t)shard;

@@ -51,8 +51,10 @@ struct txn {
     uint32_t access_clock; /* what a touched entry's access field gets, but for LFU policies */
     unsigned self;         /* gate index */
     bool exclusive;
-    bool no_touch;    /* leave access clocks alone */
-    bool restartable; /* the planner can run the command again exclusively */
+    bool no_touch;     /* leave access clocks alone */
+    bool restartable;  /* the planner can run the command again exclusively */
+    bool keep_expired; /* what has expired is missing, but not deleted: CLIENT PAUSE WRITE; set for
+                          commands that write nothing */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
     struct store_stats *stats;
@@ -97,9 +99,11 @@ void txn_next(struct txn *t, const struct slice *argv, uint32_t argc);
 /* Looks a key up; an expired one is deleted first. Counts no hit or miss, does not touch the clock.
  */
 bool txn_find(struct txn *t, const struct key *key, struct ref *out);
-/* The same for a read: counts a hit or a miss and touches the access clock. */
+/* The same for a read: counts a hit or a miss and touches the access clock; a miss is an event. */
 bool txn_find_read(struct txn *t, const struct key *key, struct ref *out);
-/* The same in another database (COPY, MOVE). */
+/* The same, but a miss is no event: for commands that look at a key from outside. */
+bool txn_find_quietly(struct txn *t, const struct key *key, struct ref *out);
+/* txn_find() in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 
 /* Announce a change, and report it. EVENT_NONE:
@@ -169,14 +173,26 @@ INLINE void txn_prefetch_shard(const struct txn *t, const struct db *db, uint64_
     __builtin_prefetch(db_part(db, shard));
 }
 
-/* Second and third: bucket, then entry, under the shard's lock if it is free. */
-void txn_prefetch_bucket(struct txn *t, const struct db *db, uint64_t hash);
+/* Second: the bucket. No lock needed either. */
+INLINE void txn_prefetch_bucket(const struct txn *t, const struct db *db, uint64_t hash)
+{
+    table_prefetch_bucket(&db_part(db, keyspace_shard_of(t->ks, hash))->table, hash);
+}
+
+/* Third: the entry, under the shard's lock if it is free. */
 void txn_prefetch_entry(struct txn *t, const struct db *db, uint64_t hash);
-/* Fourth: the bucket of a member in the key's table of members. False when it has none; else the
- * member's hash. */
-bool txn_prefetch_member_bucket(struct txn *t, const struct db *db, const struct key *key,
-                                struct slice member, uint64_t *hash);
-/* Fifth: the member itself. */
-void txn_prefetch_member(struct txn *t, const struct db *db, const struct key *key, uint64_t hash);
+
+struct member_probe {
+    struct slice name;
+    uint64_t hash;
+};
+
+/* Fourth: the buckets of members in the key's table of members, and the members' hashes. False when
+ * it has none or its lock is busy; then there are no hashes. */
+bool txn_prefetch_member_buckets(struct txn *t, const struct db *db, const struct key *key,
+                                 struct member_probe *probes, uint32_t count);
+/* Fifth: the members themselves, by their hashes. */
+void txn_prefetch_members(struct txn *t, const struct db *db, const struct key *key,
+                          const struct member_probe *probes, uint32_t count);
 /* All stages for keys whose shards are held: call it a few keys ahead of their lookups. */
 void txn_prefetch_held(struct txn *t, const struct key *keys, uint32_t count);

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "store/access.h"
+#include "store/notify.h"
 #include "store/txn_internal.h"
 #include "store/value.h"
 #include "store/watch.h"
@@ -92,10 +93,17 @@ INLINE void tell_watchers(struct txn *t, const struct ref *ref)
 
 void txn_expire(struct txn *t, struct ref *ref)
 {
+    if (unlikely(t->keep_expired)) {
+        ref->entry = NULL;
+        return;
+    }
     txn_edit(t, ref);
     effect_del(t, ref_db(t, ref), entry_key(ref->entry));
     tell_watchers(t, ref);
-    entry_release(unlink_entry(t, ref), true);
+    struct entry *e = unlink_entry(t, ref);
+    if (notify_is_heard(t->ks)) /* the key's name may be the entry's */
+        notify_change(t, ref_db(t, ref)->id, ref->key, EVENT_EXPIRED);
+    entry_release(e, true);
     stat_add(&t->stats->value[STAT_EXPIRED], 1);
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
@@ -111,8 +119,9 @@ HOT void txn_edit(struct txn *t, const struct ref *ref)
 HOT void txn_commit(struct txn *t, const struct ref *ref, enum event event)
 {
     sched_point();
-    (void)event;
     tell_watchers(t, ref);
+    if (notify_is_heard(t->ks))
+        notify_change(t, ref_db(t, ref)->id, ref->key, event);
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
@@ -135,6 +144,7 @@ static void put_new(struct txn *t, struct ref *ref, struct entry *e, int64_t exp
     count_key(t, db, shard, 1);
     if (expire_ms >= 0)
         heap_add(t, db, shard, e, expire_ms);
+    notify_event(t, db->id, ref->key, EVENT_NEW);
 }
 
 /* Brings the entry to a shape and an expiry; its value bytes are the caller's to fill. */
@@ -255,6 +265,8 @@ void txn_delete_empty(struct txn *t, struct ref *ref)
 {
     txn_edit(t, ref);
     entry_release(unlink_entry(t, ref), true);
+    if (notify_is_heard(t->ks)) /* the caller has committed the change that emptied it */
+        notify_change(t, ref_db(t, ref)->id, ref->key, EVENT_DEL);
 }
 
 struct entry *txn_take(struct txn *t, struct ref *ref, enum event event)
@@ -310,6 +322,7 @@ void txn_flush(struct txn *t, int db, bool lazy)
             watch_flush(t, i);
             keyspace_flush(t->ks, i, lazy);
         }
+    notify_flush(t);
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "store/access.h"
+#include "store/notify.h"
 #include "store/txn_internal.h"
 #include "store/value.h"
 
@@ -57,10 +58,23 @@ HOT bool txn_find(struct txn *t, const struct key *key, struct ref *out)
     return true;
 }
 
-HOT bool txn_find_read(struct txn *t, const struct key *key, struct ref *out)
+INLINE bool find_counted(struct txn *t, const struct key *key, struct ref *out)
 {
     bool found = txn_find(t, key, out);
     stat_add(&t->stats->value[found ? STAT_HITS : STAT_MISSES], 1);
+    return found;
+}
+
+bool txn_find_quietly(struct txn *t, const struct key *key, struct ref *out)
+{
+    return find_counted(t, key, out);
+}
+
+HOT bool txn_find_read(struct txn *t, const struct key *key, struct ref *out)
+{
+    bool found = find_counted(t, key, out);
+    if (unlikely(!found))
+        notify_event(t, t->db->id, key, EVENT_KEYMISS);
     return found;
 }
 
@@ -73,23 +87,13 @@ bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out)
  * wait for the loads before it and undo the overlap of misses that prefetching is for). */
 INLINE bool peek_begin(struct txn *t, struct lock *lock)
 {
-    return gates_are_lone(&t->ks->gates) || lock_try(lock);
+    return gates_lone(&t->ks->gates) || lock_try(lock);
 }
 
 INLINE void peek_end(struct txn *t, struct lock *lock)
 {
-    if (!gates_are_lone(&t->ks->gates))
+    if (!gates_lone(&t->ks->gates))
         lock_release(lock);
-}
-
-void txn_prefetch_bucket(struct txn *t, const struct db *db, uint64_t hash)
-{
-    unsigned shard = keyspace_shard_of(t->ks, hash);
-    struct lock *lock = &t->ks->shards[shard].lock;
-    if (!peek_begin(t, lock))
-        return;
-    table_prefetch_bucket(&db_part(db, shard)->table, hash);
-    peek_end(t, lock);
 }
 
 void txn_prefetch_entry(struct txn *t, const struct db *db, uint64_t hash)
@@ -113,29 +117,30 @@ static const struct table *members_of(const struct txn *t, const struct db *db,
     return ops && ops->members ? ops->members(entry_encoding(e), entry_pointer(e)) : NULL;
 }
 
-bool txn_prefetch_member_bucket(struct txn *t, const struct db *db, const struct key *key,
-                                struct slice member, uint64_t *hash)
+bool txn_prefetch_member_buckets(struct txn *t, const struct db *db, const struct key *key,
+                                 struct member_probe *probes, uint32_t count)
 {
     struct lock *lock = &t->ks->shards[keyspace_shard_of(t->ks, key->hash)].lock;
     if (!peek_begin(t, lock))
         return false;
     const struct table *members = members_of(t, db, key);
-    if (members) {
-        *hash = hash_slice(member);
-        table_prefetch_bucket(members, *hash);
+    for (uint32_t i = 0; members && i < count; i++) {
+        probes[i].hash = hash_slice(probes[i].name);
+        table_prefetch_bucket(members, probes[i].hash);
     }
     peek_end(t, lock);
     return members != NULL;
 }
 
-void txn_prefetch_member(struct txn *t, const struct db *db, const struct key *key, uint64_t hash)
+void txn_prefetch_members(struct txn *t, const struct db *db, const struct key *key,
+                          const struct member_probe *probes, uint32_t count)
 {
     struct lock *lock = &t->ks->shards[keyspace_shard_of(t->ks, key->hash)].lock;
     if (!peek_begin(t, lock))
         return;
     const struct table *members = members_of(t, db, key);
-    if (members)
-        __builtin_prefetch(table_peek(members, hash));
+    for (uint32_t i = 0; members && i < count; i++)
+        __builtin_prefetch(table_peek(members, probes[i].hash));
     peek_end(t, lock);
 }
 

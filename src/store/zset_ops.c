@@ -93,9 +93,15 @@ static double number_or_zero(double value)
 
 static double aggregated(enum zset_aggregate aggregate, double a, double b)
 {
-    if (aggregate == AGGREGATE_SUM)
+    if (aggregate == AGGREGATE_SUM || aggregate == AGGREGATE_COUNT)
         return number_or_zero(a + b);
     return aggregate == AGGREGATE_MIN ? (b < a ? b : a) : (b > a ? b : a);
+}
+
+/* What a source puts in for a member that has this score there. */
+static double contribution(enum zset_aggregate aggregate, const struct zset_source *s, double score)
+{
+    return aggregate == AGGREGATE_COUNT ? s->weight : s->weight * score;
 }
 
 struct result {
@@ -145,7 +151,7 @@ static void union_with(struct result *r, const struct zset_source *source,
 {
     struct walk w;
     for (walk_init(&w, source); walk_next(&w);) {
-        double score = number_or_zero(source->weight * w.score);
+        double score = number_or_zero(contribution(aggregate, source, w.score));
         bool added;
         struct member *m = result_add(r, &w.member, score, &added);
         if (!added)
@@ -172,9 +178,9 @@ static bool next_common(struct walk *w, const struct zset_source *sources, size_
     while (walk_next(w)) {
         double value;
         size_t i = 1;
-        *score = number_or_zero(sources[0].weight * w->score);
+        *score = number_or_zero(contribution(aggregate, &sources[0], w->score));
         for (; i < count && find_score(&sources[i], &w->member, &value); i++)
-            *score = aggregated(aggregate, *score, value * sources[i].weight);
+            *score = aggregated(aggregate, *score, contribution(aggregate, &sources[i], value));
         if (i == count)
             return true;
     }

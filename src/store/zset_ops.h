@@ -24,7 +24,8 @@ struct zset_source {
 enum zset_aggregate {
     AGGREGATE_SUM,
     AGGREGATE_MIN,
-    AGGREGATE_MAX
+    AGGREGATE_MAX,
+    AGGREGATE_COUNT /* the sum of the weights of the sources that have the member */
 };
 
 /* All of them take at least one source. Union and intersection reorder the array. */

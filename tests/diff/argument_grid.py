@@ -13,6 +13,7 @@ LEFT_OUT = {
     "auth": "no user has a number as password", "config|set": "not an integer argument",
     "config|rewrite": "no configuration file", "wait": "waits by order", "waitaof": "waits by order",
     "replconf": "answers nothing by design", "multi": "starts queueing",
+    "migrate": "connects by order: test_migrate.py",
 }
 MAX_POSITIONS = 7
 TYPED_KEYS = ("string", "list", "hash", "set", "zset")

@@ -6,7 +6,7 @@ a few milliseconds apart, cannot change any outcome.
 import random
 import time
 
-from diff.commands import FAMILIES, WEIGHTS
+from diff.commands import FAMILIES, NOT_IN_REDIS, WEIGHTS
 from diff.grammar import Template
 from lib import rdb
 from diff.random_replies import HANDLERS
@@ -41,7 +41,7 @@ class Generator:
     def __init__(self, seed, families=None, exclude=()):
         self.rng = random.Random(seed)
         self.base_s = int(time.time())
-        names = [name for name in FAMILIES if not families or name in families]
+        names = [name for name in FAMILIES if (name in families if families else name not in NOT_IN_REDIS)]
         self.templates = {name: self._templates(name, exclude) for name in names}
         self.names = [name for name in names if self.templates[name]]
         self.weights = [WEIGHTS[name] for name in self.names]
@@ -108,6 +108,8 @@ class Generator:
             return self.draw_lexstring() if self.rng.random() < 0.03 else b"lex:%d" % self.rng.randrange(4)
         if family == "geo":
             return b"geo:%d" % self.rng.randrange(3)
+        if family == "newer":
+            family = self.rng.choice(("string", "string", "string", "set", "zset"))
         if family not in KEYED_FAMILIES or self.rng.random() < 0.06:
             family = self.rng.choice(TYPED_FAMILIES)
         return b"%s:%d" % (family.encode(), self.rng.randrange(KEYS_PER_FAMILY))

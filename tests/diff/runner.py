@@ -73,18 +73,20 @@ class Pair:
         return None
 
 
-def run(servers, commands, protocol=2, small=False):
-    """Runs all commands on emptied servers; the first Divergence, or None."""
+def run(servers, commands, protocol=2, small=False, between=lambda: None):
+    """Runs all commands on emptied servers, in batches with a call of between() before each; the first
+    Divergence, or None."""
     pair = Pair(servers, protocol, small)
     try:
-        return _run_commands(pair, commands) or pair.compare_data(len(commands))
+        return _run_commands(pair, commands, between) or pair.compare_data(len(commands))
     finally:
         pair.close()
 
 
-def _run_commands(pair, commands):
+def _run_commands(pair, commands, between):
     start = 0
     while start < len(commands):
+        between()
         end = _batch_end(commands, start)
         found = _run_batch(pair, commands[start:end], start) if end > start else None
         if not found and end < len(commands) and _handler(commands[end]):

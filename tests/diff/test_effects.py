@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from diff.commands import FAMILIES
 from diff.dump import differing, dump
 from diff.generator import Generator
 from lib.resp import INCOMPLETE, Error, Reader, encode
@@ -36,7 +37,7 @@ def recording(start_server, tmp_path):
 
 
 def run_random(server, seed):
-    generator = Generator(seed)
+    generator = Generator(seed, families=FAMILIES)
     with server.connect(60) as conn:
         for _ in range(COMMANDS // BATCH):
             conn.pipeline([generator.command() for _ in range(BATCH)])

@@ -168,6 +168,30 @@ def test_pause_of_writes(crowd):
     assert b"blocked_clients:0\r\n" in admin.cmd("INFO", "clients")
 
 
+@pytest.mark.tokamak
+def test_pause_of_writes_keeps_what_expires(start_server, tmp_path):
+    """Expired keys read as missing, but nothing is deleted, not even to make room, before the pause ends."""
+    log = tmp_path / "effects"
+    server = start_server(debug_effects_file=log, io_threads=2)
+    with server.connect() as conn, server.connect() as other:
+        conn.cmd("MSET", *[part for i in range(20) for part in (f"k{i}", "v")])
+        conn.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+        conn.pipeline([["PEXPIRE", f"k{i}", 200] for i in range(20)])
+        assert conn.cmd("CLIENT", "PAUSE", 60000, "WRITE") == b"OK"
+        time.sleep(0.4)
+        before = log.stat().st_size
+        for c in (conn, other):
+            assert c.cmd("MGET", *[f"k{i}" for i in range(20)]) == [None] * 20
+            assert c.cmd("EXISTS", "k1") == 0 and c.cmd("TTL", "k2") == -2 and c.cmd("RANDOMKEY").startswith(b"k")
+            assert c.cmd("KEYS", "*") == [] and c.cmd("SCAN", 0, "COUNT", 1000)[1] == []
+        assert conn.cmd("DBSIZE") == 20 and log.stat().st_size == before
+        assert conn.cmd("CLIENT", "UNPAUSE") == b"OK"
+        assert other.cmd("SET", "k3", "new", "NX") == b"OK" and other.cmd("GET", "k3") == b"new"
+        assert conn.cmd("GET", "k1") is None and conn.cmd("DBSIZE") == 19
+    server.stop()
+    assert log.read_bytes()[before:].count(b"DEL") == 2
+
+
 def test_pause_of_all_ends_by_itself(crowd):
     start = time.monotonic()
     assert crowd[0].cmd("CLIENT", "PAUSE", "400") == b"OK"

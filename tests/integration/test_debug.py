@@ -98,3 +98,12 @@ def test_populate_is_no_effect_and_replicate_is_one(start_server, tmp_path):
     assert effects.startswith(b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$4\r\nmade\r\n$2\r\nup\r\n"
                               b"*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n")
     assert effects.endswith(b"*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n*1\r\n$8\r\nFLUSHALL\r\n")
+
+
+def test_switches_without_an_effect_say_so(server):
+    with server.connect() as conn:
+        assert conn.cmd("DEBUG", "DICT-RESIZING", 0) == conn.cmd("DEBUG", "QUICKLIST-PACKED-THRESHOLD", "1b") == b"OK"
+        assert isinstance(conn.cmd("DEBUG", "DICT-RESIZING", "x"), Error)
+        assert conn.cmd("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1) == \
+            Error(b"ERR there are no scripts that commands could be denied to")
+    assert "DICT-RESIZING has no effect" in server.log() and "THRESHOLD has no effect" in server.log()

@@ -177,3 +177,28 @@ def refuse_a_third(server, first):
         assert third.drain(2) == (b"-ERR max number of clients reached\r\n", True)
         assert number(first, "rejected_connections") == before + 1
         assert number(first, "connected_clients", "clients") == 2
+
+
+def percentiles(conn, command):
+    return dict(part.split("=") for part in field(conn, "latency_percentiles_usec_" + command, "latencystats").split(","))
+
+
+@pytest.mark.tokamak
+def test_latencystats(conn):
+    for i in range(50):
+        conn.cmd("SET", "k", i)
+    conn.cmd("DEBUG", "SLEEP", 0.05)
+    ours = percentiles(conn, "set")
+    assert list(ours) == ["p50", "p99", "p99.9"]
+    assert 0 < float(ours["p50"]) <= float(ours["p99"]) <= float(ours["p99.9"])
+    assert 50_000 <= float(percentiles(conn, "debug")["p50"]) < 5_000_000
+    assert conn.cmd("CONFIG", "SET", "latency-tracking-info-percentiles", "0 100 99.99") == b"OK"
+    assert list(percentiles(conn, "set")) == ["p0", "p100", "p99.99"]
+    assert conn.cmd("CONFIG", "SET", "latency-tracking", "no") == b"OK"
+    assert info(conn, "latencystats") == (["Latencystats"], {})
+    conn.cmd("GET", "k")
+    assert conn.cmd("CONFIG", "SET", "latency-tracking", "yes") == b"OK"
+    assert "latency_percentiles_usec_set" in info(conn, "latencystats")[1]
+    assert "latency_percentiles_usec_get" not in info(conn, "latencystats")[1]
+    assert conn.cmd("CONFIG", "RESETSTAT") == b"OK"
+    assert "latency_percentiles_usec_set" not in info(conn, "latencystats")[1]

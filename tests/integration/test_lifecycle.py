@@ -1,4 +1,6 @@
 """The lives of connections and threads at their edges: stops, time-outs, and modes that follow each other."""
+import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -6,7 +8,7 @@ import time
 import pytest
 
 from lib.resp import encode
-from lib.server import binary_under_test
+from lib.server import Server, binary_under_test
 from lib.wait import wait_until
 
 LARGE = b"v" * 8_000_000
@@ -100,3 +102,25 @@ def test_a_start_that_fails_says_so(tmp_path):
     result = subprocess.run(line, capture_output=True, text=True, timeout=20, check=False)
     output = result.stdout + result.stderr
     assert result.returncode == 1 and "Cannot start" in output and "Sanitizer" not in output
+
+
+@pytest.mark.tokamak
+@pytest.mark.parametrize("first, second", [(signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)])
+def test_a_second_signal_ends_the_process_at_once(first, second):
+    """The graceful stop waits for a command that sleeps; who insists does not."""
+    server = Server({"enable-debug-command": "yes", "io-threads": 1})
+    try:
+        with server.connect() as sleeper:
+            sleeper.send(encode(["DEBUG", "SLEEP", 60]))
+            time.sleep(0.3)
+            server.process.send_signal(first)
+            assert wait_until(lambda: "scheduling shutdown" in server.log(), 20)
+            time.sleep(0.5)
+            assert server.alive()
+            server.process.send_signal(second)
+            assert server.process.wait(20) == 1
+    finally:
+        server.stopped = True
+        server.process.kill()
+        server.process.wait()
+        shutil.rmtree(server.dir, ignore_errors=True)

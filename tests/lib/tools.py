@@ -21,3 +21,11 @@ def build_tool(name):
     sources = [SOURCES / f"{name}.c", SOURCES / "client.c"]
     subprocess.run(["cc", *FLAGS, "-o", target, *sources], check=True)
     return str(target)
+
+
+@lru_cache(maxsize=None)
+def build_library(name):
+    """Path of the library made from <name>.c, to be preloaded."""
+    target = Path(_directory().name, f"{name}.so")
+    subprocess.run(["cc", *FLAGS, "-shared", "-fPIC", "-o", target, SOURCES / f"{name}.c"], check=True)
+    return str(target)

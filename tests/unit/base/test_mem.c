@@ -144,6 +144,37 @@ static void another_thread_may_free(void **state)
     assert_int_equal(mem_used(MEM_DATA), base);
 }
 
+static void pages(void **state)
+{
+    enum {
+        PIECE = 64 * 1024,
+        SIZE = 4 * PIECE
+    };
+
+    (void)state;
+    size_t base = mem_used(MEM_DATA);
+    struct mem_stats before, with;
+    mem_stats_read(&before);
+    char *block = mem_map(MEM_DATA, SIZE);
+    assert_int_equal(mem_used(MEM_DATA), base + SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        assert_int_equal(block[i], 0);
+    memset(block, 'x', SIZE);
+    mem_stats_read(&with);
+    mem_unmap_part(block + PIECE, PIECE);
+    assert_int_equal(mem_used(MEM_DATA), base + SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        if (i < PIECE || i >= 2 * PIECE)
+            assert_int_equal(block[i], 'x');
+#ifdef USE_JEMALLOC
+    assert_true(with.allocated >= before.allocated + SIZE);
+    for (size_t i = PIECE; i < 2 * PIECE; i++)
+        assert_int_equal(block[i], 0); /* these pages are new ones */
+#endif
+    mem_unmap(MEM_DATA, block, SIZE);
+    assert_int_equal(mem_used(MEM_DATA), base);
+}
+
 static void statistics(void **state)
 {
     (void)state;
@@ -168,6 +199,7 @@ int main(void)
         cmocka_unit_test(too_large_is_refused),
         cmocka_unit_test(aligned_and_text),
         cmocka_unit_test(another_thread_may_free),
+        cmocka_unit_test(pages),
         cmocka_unit_test(statistics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

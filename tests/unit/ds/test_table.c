@@ -346,6 +346,36 @@ static void shrinks(void **state)
     table_deinit(&t, NULL, NULL);
 }
 
+/* Arrays of 4,096 buckets and more are mapped, and go back in pieces while they are emptied. */
+static void large_arrays_are_given_back(void **state)
+{
+    enum {
+        MANY = 300000,
+        STEP = 50000
+    };
+
+    (void)state;
+    struct table t;
+    struct rng rng;
+    struct item *items = calloc(MANY, sizeof(*items));
+    rng_seed(&rng, 11);
+    make_items(items, MANY, &rng, 64);
+    table_init(&t);
+    for (uint32_t i = 0; i < MANY; i++) {
+        insert(&t, &items[i]);
+        if ((i + 1) % STEP == 0)
+            check(&t, items, MANY, i + 1);
+    }
+    assert_true(t.log2[0] >= 14);
+    for (uint32_t i = 0; i < MANY; i++) {
+        take_out(&t, &items[i]);
+        if ((i + 1) % STEP == 0)
+            check(&t, items, MANY, MANY - i - 1);
+    }
+    assert_int_equal(mem_used(MEM_DATA), 0);
+    free(items);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +389,7 @@ int main(void)
         cmocka_unit_test(reserve_makes_room_once),
         cmocka_unit_test(an_entry_may_move_in_memory),
         cmocka_unit_test(shrinks),
+        cmocka_unit_test(large_arrays_are_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
