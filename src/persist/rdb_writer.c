@@ -195,15 +195,21 @@ static void finish(struct rdb_writer *w)
     write_out(w);
 }
 
-enum err rdb_writer_commit(struct rdb_writer *w)
+void rdb_writer_seal(struct rdb_writer *w)
 {
+    if (w->fd < 0)
+        return;
     if (!w->error)
         finish(w);
     if (!w->error)
         failed(w, file_sync(w->fd));
-    if (w->fd >= 0)
-        failed(w, file_close(w->fd));
+    failed(w, file_close(w->fd));
     w->fd = -1;
+}
+
+enum err rdb_writer_commit(struct rdb_writer *w)
+{
+    rdb_writer_seal(w);
     if (!w->error)
         failed(w, file_replace(w->temporary, w->path));
     if (!w->error)
@@ -214,11 +220,10 @@ enum err rdb_writer_commit(struct rdb_writer *w)
 
 void rdb_writer_deinit(struct rdb_writer *w)
 {
-    bool created = w->fd >= 0 || (*w->temporary && w->error);
     if (w->fd >= 0)
         file_drop(w->fd);
     w->fd = -1;
-    if (created && *w->temporary)
+    if (*w->temporary) /* not committed */
         file_remove(w->temporary);
     buf_deinit(&w->out);
 }

@@ -48,7 +48,10 @@ bool rdb_writer_entry(struct rdb_writer *w, int db, const struct entry *e, int64
 void rdb_writer_items(struct rdb_writer *w, struct slice items);
 /* Writes out what has been collected, when it is worth it. */
 void rdb_writer_flush(struct rdb_writer *w);
-/* The end mark and checksum, sync, rename, sync of the directory. On failure errno is set. */
+/* The end mark and checksum, sync, close: nothing more can be added. Part of the commit, for those
+ * who want to decide about it only then. */
+void rdb_writer_seal(struct rdb_writer *w);
+/* Seals, renames, syncs the directory. On failure errno is set. */
 enum err rdb_writer_commit(struct rdb_writer *w) MUST_USE;
 /* Without a commit: removes the temporary file. */
 void rdb_writer_deinit(struct rdb_writer *w);

@@ -64,6 +64,7 @@ void debug_reload(struct exec *ex)
         fail(ex, "LOADING Redis is loading the dataset in memory");
         return;
     }
+    persistence_cancel_snapshot(p); /* its file would take the place of a newer one */
     if (o.save && persistence_save(p) != OK) {
         fail(ex, "ERR");
         return;

@@ -79,13 +79,13 @@ bool persistence_target(struct save_target *target)
     return false;
 }
 
-struct rdb_head persistence_head(struct persistence *p)
+static struct rdb_head make_head(const struct buf *functions)
 {
     return (struct rdb_head){
         .server_version = REDIS_VERSION,
         .now_s = clock_wall_ms() / 1000,
         .used_memory = mem_used_total(),
-        .functions = buf_slice(&p->functions),
+        .functions = buf_slice(functions),
     };
 }
 
@@ -102,7 +102,7 @@ enum err persistence_save(struct persistence *p)
 {
     struct save_target *target = mem_alloc(MEM_OTHER, sizeof(*target));
     struct rdb_writer *w = mem_alloc(MEM_OTHER, sizeof(*w));
-    struct rdb_head head = persistence_head(p);
+    struct rdb_head head = make_head(&p->functions);
     uint64_t changes = keyspace_stat(p->server->ks, STAT_CHANGES);
     enum err err = ERR_SYS;
     if (persistence_target(target)) {
@@ -188,7 +188,7 @@ static bool write_items(struct snapshot_output *self, struct slice items)
 
 static void begin_file(struct persistence *p)
 {
-    struct rdb_head head = persistence_head(p);
+    struct rdb_head head = make_head(&p->target_functions);
     const struct save_target *t = &p->target;
     if (rdb_writer_init(&p->writer, t->directory, "bg-", t->name, &t->options) != OK)
         snapshot_cancel(&p->snapshot);
@@ -196,9 +196,12 @@ static void begin_file(struct persistence *p)
         rdb_writer_head(&p->writer, &head);
 }
 
-/* The file takes its place unless the snapshot was cancelled before. */
+/* The file takes its place unless the snapshot was cancelled before. What takes long is done
+ * without the lock, for which FLUSHALL may wait. */
 static bool end_file(struct persistence *p, bool whole)
 {
+    if (whole)
+        rdb_writer_seal(&p->writer);
     lock_acquire(&p->commit_lock);
     bool good = whole && !snapshot_muted(&p->snapshot) && rdb_writer_commit(&p->writer) == OK;
     lock_release(&p->commit_lock);
@@ -234,6 +237,8 @@ void persistence_begin_snapshot(struct persistence *p)
 {
     int64_t now_s = clock_wall_ms() / 1000;
     persistence_target(&p->target);
+    buf_clear(&p->target_functions);
+    buf_append(&p->target_functions, buf_ptr(&p->functions), buf_len(&p->functions));
     p->snapshot_changes = keyspace_stat(p->server->ks, STAT_CHANGES);
     atomic_store(&p->started_s, now_s);
     atomic_store(&p->last_try_s, now_s);

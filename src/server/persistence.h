@@ -53,9 +53,10 @@ struct persistence {
     bool last_save_forced;
 
     struct snapshot snapshot;
-    struct save_target target; /* of the snapshot */
-    struct rdb_writer writer;  /* of the snapshot: its thread */
-    uint64_t delay_paid;       /* keys for which rdb-key-save-delay has been slept; its thread */
+    struct save_target target;   /* of the snapshot */
+    struct buf target_functions; /* the libraries that go into it */
+    struct rdb_writer writer;    /* of the snapshot: its thread */
+    uint64_t delay_paid;         /* keys for which rdb-key-save-delay has been slept; its thread */
     struct snapshot_output output;
     struct lock commit_lock;   /* a file takes its place, or the snapshot is cancelled */
     uint64_t snapshot_changes; /* STAT_CHANGES when it began */
@@ -102,6 +103,8 @@ enum err persistence_last_save(struct persistence *p) MUST_USE;
 bool persistence_saves_at_end(struct persistence *p, unsigned shutdown_options);
 /* Stops the server, with a save first: the persist thread does it. The main thread. */
 void persistence_stop(struct persistence *p, bool forced);
+/* The running snapshot, if any, ends without a file. Any thread. */
+void persistence_cancel_snapshot(struct persistence *p);
 /* DEBUG RELOAD. Exclusive mode. */
 enum err persistence_reload(struct persistence *p, struct txn *t, bool replace) MUST_USE;
 /* FLUSHALL: the running snapshot has lost its point, and the file its data. Exclusive mode. */

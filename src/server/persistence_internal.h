@@ -10,10 +10,8 @@ void persistence_want(struct persistence *p, enum persist_job job);
 /* persistence.c */
 /* Where to save, by the settings. Exclusive mode; false: logged. */
 bool persistence_target(struct save_target *target);
-struct rdb_head persistence_head(struct persistence *p);
 void persistence_begin_snapshot(struct persistence *p); /* exclusive mode */
 void persistence_walk(struct persistence *p);           /* the thread */
-void persistence_cancel_snapshot(struct persistence *p);
 void persistence_check(struct timer *self);
 void persistence_watch_config(void);
 

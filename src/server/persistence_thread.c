@@ -76,6 +76,7 @@ void persistence_init(struct persistence *p, struct server *s)
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->wanted, NULL);
     buf_init(&p->functions, MEM_OTHER);
+    buf_init(&p->target_functions, MEM_OTHER);
     atomic_store(&p->last_ok, true);
     atomic_store(&p->last_save_s, clock_wall_ms() / 1000); /* as in Redis, the start counts */
     atomic_store(&p->started_s, -1);
@@ -117,6 +118,7 @@ void persistence_deinit(struct persistence *p)
         guest_deinit(&p->loaders[i]);
     mem_free(MEM_OTHER, p->points, p->point_count * sizeof(*p->points));
     buf_deinit(&p->functions);
+    buf_deinit(&p->target_functions);
     pthread_mutex_destroy(&p->mutex);
     pthread_cond_destroy(&p->wanted);
 }

@@ -65,7 +65,7 @@ struct server_settings {
     int loglevel; /* enum log_level */
     _Atomic int hz;
     int shutdown_timeout_s;
-    unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
+    _Atomic unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
     char *requirepass, *aclfile;
     char *debug_effects_file;
     bool acl_pubsub_default; /* new users may use all channels */

@@ -360,3 +360,18 @@ def test_syntax(conn):
     assert conn.cmd("BGSAVE", "SCHEDULE", "X") == Error(b"ERR syntax error")
     assert isinstance(conn.cmd("SAVE", "X"), Error)
     assert not isinstance(conn.cmd("BGSAVE", "SCHEDULE"), Error)
+
+
+def test_reload_during_a_snapshot(start_server):
+    """The file of the reload is the newer one: the snapshot must not take its place."""
+    server = start_server()
+    with server.connect() as conn:
+        conn.cmd("DEBUG", "POPULATE", 500)
+        conn.cmd("CONFIG", "SET", "rdb-key-save-delay", 1000000)
+        conn.cmd("BGSAVE")
+        conn.cmd("SET", "new", 1)
+        assert conn.cmd("DEBUG", "RELOAD") == OK
+        assert wait_until(lambda: info(conn, "rdb_bgsave_in_progress") == "0", 20)
+        assert conn.cmd("GET", "new") == b"1"
+        assert conn.cmd("DEBUG", "RELOAD", "NOSAVE") == OK
+        assert conn.cmd("MGET", "new", "key:499") == [b"1", b"value:499"]
