@@ -1,4 +1,4 @@
-/* COMMAND: the command table as clients see it. */
+/* COMMAND: the command table as clients see it. Its documentation: cmd_command_docs.c. */
 #include "base/glob.h"
 #include "cmd/exec.h"
 #include "cmd/help.h"
@@ -217,55 +217,6 @@ void cmd_command_info(struct exec *ex)
     }
 }
 
-/* ---- COMMAND DOCS ---- */
-
-static void reply_text(struct reply *r, const char *name, const char *text)
-{
-    reply_bulk_cstr(r, name);
-    reply_bulk_cstr(r, text);
-}
-
-static void reply_docs_head(struct reply *r, const struct command *cmd, size_t more)
-{
-    reply_bulk_cstr(r, cmd->full_name);
-    reply_map(r, 4 + more);
-    reply_text(r, "summary", cmd->summary);
-    reply_text(r, "since", cmd->since);
-    reply_text(r, "group", cmd->group);
-    reply_text(r, "complexity", cmd->complexity);
-}
-
-static void reply_docs(struct reply *r, const struct command *cmd)
-{
-    reply_docs_head(r, cmd, cmd->subcommand_count > 0);
-    if (!cmd->subcommand_count)
-        return;
-    reply_bulk_cstr(r, "subcommands");
-    reply_map(r, cmd->subcommand_count);
-    for (int id = 0; id < COMMAND_COUNT; id++)
-        if (commands[id].parent == cmd->id)
-            reply_docs_head(r, &commands[id], 0);
-}
-
-void cmd_command_docs(struct exec *ex)
-{
-    struct output_mark mark = reply_defer(ex->reply);
-    size_t shown = 0;
-    for (int id = 0; ex->argc == 2 && id < COMMAND_COUNT; id++)
-        if (commands[id].parent < 0) {
-            reply_docs(ex->reply, &commands[id]);
-            shown++;
-        }
-    for (uint32_t i = 2; i < ex->argc; i++) {
-        const struct command *cmd = command_by_name(ex->argv[i]);
-        if (cmd) {
-            reply_docs(ex->reply, cmd);
-            shown++;
-        }
-    }
-    reply_defer_end(ex->reply, mark, REPLY_MAP, shown);
-}
-
 /* ---- COMMAND LIST ---- */
 
 enum list_filter {
@@ -382,7 +333,7 @@ static void list_key(void *arg, uint32_t index, uint16_t flags)
         reply_array(r, 2);
     reply_bulk(r, l->argv[index]);
     if (l->with_flags)
-        reply_key_flags(r, real_flags(l, flags));
+        reply_key_flags(r, real_flags(l, flags) & ~(uint32_t)KEY_INCOMPLETE);
 }
 
 static bool check_getkeys(const struct key_lister *l)

@@ -1,6 +1,7 @@
 /* GEOADD, GEOPOS, GEODIST, GEOHASH: single positions. Searches: cmd_geo_search.c. */
 #include "base/mem.h"
 #include "cmd/geo_args.h"
+#include "cmd/zset_adding.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -53,74 +54,27 @@ void geo_reply_point(struct exec *ex, struct geo_point p)
 
 /* ---- GEOADD ---- */
 
-struct adding {
-    unsigned rules;
-    bool count_changes; /* CH */
-    uint32_t first;     /* argument of the first longitude */
-    uint32_t points;
-};
-
-static bool parse_adding(struct exec *ex, struct adding *a)
+static bool parse_adding(struct exec *ex, struct zset_adding *a)
 {
-    *a = (struct adding){.first = 2};
-    for (; a->first < ex->argc; a->first++) {
-        if (arg_is(ex, a->first, "nx"))
-            a->rules |= ZSET_NX;
-        else if (arg_is(ex, a->first, "xx"))
-            a->rules |= ZSET_XX;
-        else if (arg_is(ex, a->first, "ch"))
-            a->count_changes = true;
-        else
-            break;
-    }
-    uint32_t left = ex->argc - a->first;
-    a->points = left / 3;
-    if (left % 3 || !left || (a->rules & ZSET_NX && a->rules & ZSET_XX))
-        return fail_syntax(ex);
-    return true;
-}
-
-static void add_points(struct exec *ex, const struct adding *a, const double *scores)
-{
-    struct ref ref;
-    struct zset z = {.root = NULL};
-    int64_t added = 0, updated = 0;
-    if (!find_typed(ex, 0, TYPE_ZSET, &ref))
-        return;
-    if (ref.entry) {
-        txn_edit(ex->txn, &ref);
-        z = zset_of(ref.entry);
-        zset_expect(&z, a->points);
-    } else if (!(a->rules & ZSET_XX)) {
-        z = zset_create(a->points, ex->argv[a->first + 2].len);
-        txn_add(ex->txn, &ref, TYPE_ZSET, z.encoding, z.root);
-    }
-    for (uint32_t i = 0; z.root && i < a->points; i++) {
-        double score = scores[i];
-        enum zset_result result = zset_add(&z, ex->argv[a->first + i * 3 + 2], &score, a->rules);
-        added += result == ZSET_ADDED;
-        updated += result == ZSET_UPDATED;
-    }
-    if (z.root)
-        zset_store(ref.entry, &z);
-    if (added + updated)
-        txn_commit(ex->txn, &ref, EVENT_ZADD);
-    reply_int(ex->reply, a->count_changes ? added + updated : added);
+    *a = (struct zset_adding){.first = 2, .width = 3};
+    if (!zset_adding_options(ex, ZSET_NX | ZSET_XX, a))
+        return false;
+    return !(a->rules & ZSET_NX && a->rules & ZSET_XX) || fail_syntax(ex);
 }
 
 void cmd_geoadd(struct exec *ex)
 {
-    struct adding a;
+    struct zset_adding a;
     struct geo_point p;
     if (!parse_adding(ex, &a))
         return;
-    double *scores = mem_alloc(MEM_OTHER, a.points * sizeof(double));
+    double *scores = mem_alloc(MEM_OTHER, a.count * sizeof(double));
     uint32_t valid = 0;
-    for (; valid < a.points && geo_arg_point(ex, a.first + valid * 3, &p); valid++)
+    for (; valid < a.count && geo_arg_point(ex, a.first + valid * 3, &p); valid++)
         scores[valid] = geo_score(p);
-    if (valid == a.points)
-        add_points(ex, &a, scores);
-    mem_free(MEM_OTHER, scores, a.points * sizeof(double));
+    if (valid == a.count)
+        zset_adding_run(ex, &a, scores);
+    mem_free(MEM_OTHER, scores, a.count * sizeof(double));
 }
 
 /* ---- questions about members ---- */

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "cmd/scan_args.h"
+#include "cmd/zset_adding.h"
 
 #include <stdio.h>
 
@@ -42,75 +43,29 @@ void zset_publish(struct exec *ex, struct zset *z, enum event event)
 
 /* ---- ZADD, ZINCRBY ---- */
 
-struct adding {
-    unsigned rules;
-    bool count_changes; /* CH */
-    uint32_t first;     /* argument of the first score */
-    uint32_t pairs;
-};
-
-static bool adding_option(struct exec *ex, struct adding *a)
+static bool parse_adding(struct exec *ex, struct zset_adding *a)
 {
-    static const struct {
-        char word[8];
-        unsigned rule;
-    } options[] = {{"nx", ZSET_NX}, {"xx", ZSET_XX},     {"gt", ZSET_GT},
-                   {"lt", ZSET_LT}, {"incr", ZSET_INCR}, {"ch", 0}};
-
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        if (!arg_is(ex, a->first, options[i].word))
-            continue;
-        a->rules |= options[i].rule;
-        a->count_changes |= !options[i].rule;
-        return true;
-    }
-    return false;
-}
-
-static bool parse_adding(struct exec *ex, struct adding *a)
-{
-    *a = (struct adding){.first = 2};
-    while (a->first < ex->argc && ex->argv[a->first].len <= 4 && adding_option(ex, a))
-        a->first++;
-    uint32_t left = ex->argc - a->first;
-    a->pairs = left / 2;
-    if (left % 2 || !left)
-        return fail_syntax(ex);
+    *a = (struct zset_adding){.first = 2, .width = 2};
+    if (!zset_adding_options(ex, ZSET_NX | ZSET_XX | ZSET_GT | ZSET_LT | ZSET_INCR, a))
+        return false;
     if (a->rules & ZSET_NX && a->rules & ZSET_XX)
         return fail(ex, "ERR XX and NX options at the same time are not compatible");
     unsigned exclusive = a->rules & (ZSET_NX | ZSET_GT | ZSET_LT);
     if (exclusive & (exclusive - 1))
         return fail(ex, "ERR GT, LT, and/or NX options at the same time are not compatible");
-    if (a->rules & ZSET_INCR && a->pairs > 1)
+    if (a->rules & ZSET_INCR && a->count > 1)
         return fail(ex, "ERR INCR option supports a single increment-element pair");
     return true;
 }
 
-/* Finds the set or makes one for these arguments; with ZSET_XX a missing one stays missing (root
- * NULL). */
-static void open_for_adding(struct exec *ex, const struct adding *a, struct ref *ref,
-                            struct zset *z)
-{
-    if (ref->entry) {
-        txn_edit(ex->txn, ref);
-        *z = zset_of(ref->entry);
-        zset_expect(z, a->pairs);
-    } else if (a->rules & ZSET_XX) {
-        z->root = NULL;
-    } else {
-        *z = zset_create(a->pairs, ex->argv[a->first + 1].len);
-        txn_add(ex->txn, ref, TYPE_ZSET, z->encoding, z->root);
-    }
-}
-
-static void add_one(struct exec *ex, const struct adding *a, double score)
+static void add_one(struct exec *ex, const struct zset_adding *a, double score)
 {
     struct ref ref;
     struct zset z;
     enum zset_result result = ZSET_REFUSED;
     if (!find_typed(ex, 0, TYPE_ZSET, &ref))
         return;
-    open_for_adding(ex, a, &ref, &z);
+    zset_adding_open(ex, a, &ref, &z);
     if (z.root)
         result = zset_add(&z, ex->argv[a->first + 1], &score, a->rules);
     if (z.root)
@@ -127,49 +82,29 @@ static void add_one(struct exec *ex, const struct adding *a, double score)
         reply_double(ex->reply, score);
 }
 
-static void add_many(struct exec *ex, const struct adding *a, double *scores)
-{
-    struct ref ref;
-    struct zset z;
-    int64_t added = 0, updated = 0;
-    for (uint32_t i = 0; i < a->pairs; i++)
-        if (!arg_double(ex, a->first + i * 2, &scores[i], NULL))
-            return;
-    if (!find_typed(ex, 0, TYPE_ZSET, &ref))
-        return;
-    open_for_adding(ex, a, &ref, &z);
-    for (uint32_t i = 0; z.root && i < a->pairs; i++) {
-        enum zset_result result =
-            zset_add(&z, ex->argv[a->first + i * 2 + 1], &scores[i], a->rules);
-        added += result == ZSET_ADDED;
-        updated += result == ZSET_UPDATED;
-    }
-    if (z.root)
-        zset_store(ref.entry, &z);
-    if (added + updated)
-        txn_commit(ex->txn, &ref, EVENT_ZADD);
-    reply_int(ex->reply, a->count_changes ? added + updated : added);
-}
-
 HOT void cmd_zadd(struct exec *ex)
 {
-    struct adding a;
+    struct zset_adding a;
     double score;
     if (!parse_adding(ex, &a))
         return;
-    if (likely(a.pairs == 1)) {
+    if (likely(a.count == 1)) {
         if (arg_double(ex, a.first, &score, NULL))
             add_one(ex, &a, score);
         return;
     }
-    double *scores = mem_alloc(MEM_OTHER, a.pairs * sizeof(*scores));
-    add_many(ex, &a, scores);
-    mem_free(MEM_OTHER, scores, a.pairs * sizeof(*scores));
+    uint32_t valid = 0;
+    double *scores = mem_alloc(MEM_OTHER, a.count * sizeof(*scores));
+    while (valid < a.count && arg_double(ex, a.first + valid * 2, &scores[valid], NULL))
+        valid++;
+    if (valid == a.count)
+        zset_adding_run(ex, &a, scores);
+    mem_free(MEM_OTHER, scores, a.count * sizeof(*scores));
 }
 
 void cmd_zincrby(struct exec *ex)
 {
-    struct adding a = {.rules = ZSET_INCR, .first = 2, .pairs = 1};
+    struct zset_adding a = {.rules = ZSET_INCR, .first = 2, .width = 2, .count = 1};
     double score;
     if (arg_double(ex, a.first, &score, NULL))
         add_one(ex, &a, score);

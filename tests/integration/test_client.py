@@ -87,8 +87,6 @@ def test_names(conn):
 def test_tracking_is_off_and_says_so(conn):
     assert conn.cmd("CLIENT", "GETREDIR") == -1
     assert conn.cmd("CLIENT", "TRACKINGINFO") == [b"flags", [b"off"], b"redirect", -1, b"prefixes", []]
-    assert conn.cmd("CLIENT", "TRACKING", "ON") == Error(
-        b"ERR unknown subcommand 'TRACKING'. Try CLIENT HELP.")
     conn.cmd("HELLO", "3")
     info = conn.cmd("CLIENT", "TRACKINGINFO")
     assert isinstance(info, Map) and isinstance(info[1], Set)

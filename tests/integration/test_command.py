@@ -85,3 +85,23 @@ def test_getkeys(conn):
 def test_unknown_subcommands(conn):
     assert conn.cmd("COMMAND", "nosuch") == Error(b"ERR unknown subcommand 'nosuch'. Try COMMAND HELP.")
     assert conn.cmd("CONFIG") == Error(b"ERR wrong number of arguments for 'config' command")
+
+
+def docs_of(conn, name):
+    flat = conn.cmd("COMMAND", "DOCS", name)[1]
+    return dict(zip(flat[::2], flat[1::2]))
+
+
+def test_docs_of_old_and_internal_commands(conn, oracle):
+    """What Redis calls deprecated or internal is so here; 7.2 added a few."""
+    with oracle.connect() as theirs:
+        for name in conn.cmd("COMMAND", "LIST"):
+            reference = theirs.cmd("COMMAND", "DOCS", name)
+            if not reference:
+                continue
+            reference, ours = dict(zip(reference[1][::2], reference[1][1::2])), docs_of(conn, name)
+            if name not in (b"setex", b"setnx", b"psetex", b"quit"):
+                assert ours.get(b"doc_flags") == reference.get(b"doc_flags"), name
+                assert ours.get(b"deprecated_since") == reference.get(b"deprecated_since"), name
+            assert (b"replaced_by" in ours) == (b"deprecated_since" in ours), name
+    assert docs_of(conn, "setnx")[b"deprecated_since"] == b"2.6.12"

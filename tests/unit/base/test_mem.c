@@ -184,6 +184,10 @@ static void statistics(void **state)
 #ifdef USE_JEMALLOC
     assert_true(stats.allocated > 0 && stats.active >= stats.allocated);
     assert_true(strncmp(mem_allocator_name(), "jemalloc-", 9) == 0);
+    ssize_t decay_ms = 0;
+    size_t len = sizeof(decay_ms);
+    assert_int_equal(mallctl("arenas.dirty_decay_ms", &decay_ms, &len, NULL, 0), 0);
+    assert_int_equal(decay_ms, 1000); /* jemalloc has read our malloc_conf */
 #else
     assert_string_equal(mem_allocator_name(), "libc");
 #endif
