@@ -332,6 +332,14 @@ static void retry_parked(struct server_thread *t)
     t->net.reactor.again = true;
 }
 
+/* The last save is done: whatever comes now is not answered any more. Asked inside the gate, or
+ * alone: the save was alone too. */
+INLINE bool has_ended(const struct server_thread *t)
+{
+    const struct persistence *p = &t->server->persistence;
+    return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_ALL;
+}
+
 /* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the
  * way back is closed. */
 static enum run_result call_exclusive(struct run *run, const struct planned *p,
@@ -347,13 +355,15 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     t->raiser = run->conn;
     if (grant != GATE_GRANTED)
         return RUN_LATER;
-    call(t, p, r, run->session, true);
+    bool ended = has_ended(t);
+    if (likely(!ended))
+        call(t, p, r, run->session, true);
     t->raised = false;
     t->rerun_exclusive = false;
     gate_open(gates, t->txn.self);
     if (unlikely(t->net.parked)) /* another one's request was used up */
         retry_parked(t);
-    return RUN_DONE;
+    return likely(!ended) ? RUN_DONE : RUN_LATER;
 }
 
 void dispatch_unraise(struct server_thread *t, const struct conn *c)
@@ -448,13 +458,6 @@ COLD static enum run_result queue(struct run *run, const struct planned *p, cons
     return RUN_QUEUED;
 }
 
-/* The last save is done: whatever comes now is not answered any more. */
-INLINE bool has_ended(const struct server_thread *t)
-{
-    const struct persistence *p = &t->server->persistence;
-    return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_ALL;
-}
-
 /* Runs an admitted command in the mode it needs, unless it has to wait. */
 INLINE enum run_result execute(struct run *run, const struct planned *p, const struct request *r)
 {
@@ -462,13 +465,13 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     struct session *session = run->session;
     if (unlikely(is_paused(t, session, p->cmd)))
         return RUN_HELD;
-    if (unlikely(has_ended(t)))
-        return RUN_LATER;
     bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
     bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd, r));
     if (unlikely(alone && t->raised)) /* the request of this thread closed the gate to it too */
         return call_exclusive(run, p, r);
     if (unlikely(!enter_gate(run))) /* also for a look at the limits: CONFIG SET changes them */
+        return RUN_LATER;
+    if (unlikely(has_ended(t)))
         return RUN_LATER;
     if (evict_limited() && !make_room(t, session, p, r, queued))
         return RUN_REFUSED;

@@ -143,3 +143,37 @@ def test_flush_and_swap_while_it_walks(start_server):
                 conn.cmd("SELECT", db)
                 conn.cmd("DEBUG", "POPULATE", 2000 * (db + 1), "db%d" % db)
             conn.cmd("SELECT", 0)
+
+
+@pytest.mark.parametrize("end", ["SHUTDOWN SAVE", "SIGTERM"])
+def test_nothing_is_answered_after_the_last_save(start_server, end):
+    """What a client has been told before a graceful stop is in the file."""
+    server = start_server(io_threads=4, save="3600 1000000")
+    acked = [0] * 4
+    def write(number):
+        try:
+            with Connection(server.port, 30) as conn:
+                while True:
+                    acked[number] = conn.cmd("INCR", b"counter:%d" % number)
+        except OSError:
+            pass
+    for _ in range(5):
+        threads = [threading.Thread(target=write, args=(i,), daemon=True) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2)
+        server.stopped = True
+        with server.connect(30) as conn:
+            if end == "SIGTERM":
+                server.process.terminate()
+            else:
+                conn.send(b"SHUTDOWN SAVE\r\n")
+            assert server.process.wait(60) == 0
+        for thread in threads:
+            thread.join(60)
+        server.stopped = False
+        server.start()
+        with server.connect(30) as conn:
+            assert wait_until(lambda: info(conn, "loading") == "0", 30)
+            found = [int(n) for n in conn.cmd("MGET", *(b"counter:%d" % i for i in range(4)))]
+        assert all(have >= told for have, told in zip(found, acked)), (found, acked)
