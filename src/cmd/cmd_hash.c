@@ -1,14 +1,12 @@
 /* Commands on hashes: one field, several, or all of them. cmd_hash_scan.c has SCAN and random
  * choice. */
-#include "cmd/exec.h"
+#include "cmd/cmd_hash.h"
+
 #include "proto/settings.h"
-#include "store/hash.h"
 
 #include <math.h>
 
-/* A field or value that a hash cannot hold; only a very large proto-max-bulk-len lets one through.
- */
-static bool check_texts(struct exec *ex, uint32_t from)
+bool hash_check_texts(struct exec *ex, uint32_t from)
 {
     for (uint32_t i = from; i < ex->argc; i++)
         if (unlikely(ex->argv[i].len > HASH_TEXT_MAX))
@@ -16,8 +14,7 @@ static bool check_texts(struct exec *ex, uint32_t from)
     return true;
 }
 
-/* The hash of a key that a command is about to write: announced, or made. */
-static struct hash open_hash(struct exec *ex, struct ref *ref)
+struct hash hash_open(struct exec *ex, struct ref *ref)
 {
     if (ref->entry) {
         txn_edit(ex->txn, ref);
@@ -28,17 +25,18 @@ static struct hash open_hash(struct exec *ex, struct ref *ref)
     return hash_of(ref->entry);
 }
 
-static void close_hash(struct exec *ex, struct ref *ref, struct hash h, enum event event)
+void hash_close(struct exec *ex, struct ref *ref, struct hash h, enum event event)
 {
     hash_store(h, ref->entry);
     txn_commit(ex->txn, ref, event);
 }
 
+/* The field argv[2]; a time to live that it has stays. */
 static void set_one(struct exec *ex, struct ref *ref, struct slice value, enum event event)
 {
-    struct hash h = open_hash(ex, ref);
-    hash_set(&h, ex->argv[2], value);
-    close_hash(ex, ref, h, event);
+    struct hash h = hash_open(ex, ref);
+    hash_update(&h, ex->argv[2], value);
+    hash_close(ex, ref, h, event);
 }
 
 /* The field argv[2] of the key for a write; `value` is empty and *found false when there is none.
@@ -62,14 +60,14 @@ static bool set_pairs(struct exec *ex, int64_t *added)
         reply_errorf(ex->reply, "ERR wrong number of arguments for '%s' command", ex->cmd->name);
         return false;
     }
-    if (!find_typed(ex, 0, TYPE_HASH, &ref) || !check_texts(ex, 2))
+    if (!find_typed(ex, 0, TYPE_HASH, &ref) || !hash_check_texts(ex, 2))
         return false;
-    struct hash h = open_hash(ex, &ref);
+    struct hash h = hash_open(ex, &ref);
     hash_expect(&h, (ex->argc - 2) / 2);
     *added = 0;
     for (uint32_t i = 2; i < ex->argc; i += 2)
         *added += hash_set(&h, ex->argv[i], ex->argv[i + 1]);
-    close_hash(ex, &ref, h, EVENT_HSET);
+    hash_close(ex, &ref, h, EVENT_HSET);
     return true;
 }
 
@@ -93,7 +91,7 @@ void cmd_hsetnx(struct exec *ex)
     struct ref ref;
     struct slice value;
     bool found;
-    if (!find_one(ex, &ref, &found, &value, scratch) || !check_texts(ex, 2))
+    if (!find_one(ex, &ref, &found, &value, scratch) || !hash_check_texts(ex, 2))
         return;
     if (!found)
         set_one(ex, &ref, ex->argv[3], EVENT_HSET);
@@ -107,11 +105,11 @@ void cmd_hdel(struct exec *ex)
     if (!find_typed(ex, 0, TYPE_HASH, &ref))
         return;
     if (ref.entry) {
-        struct hash h = open_hash(ex, &ref);
+        struct hash h = hash_open(ex, &ref);
         for (uint32_t i = 2; i < ex->argc; i++)
             removed += hash_remove(&h, ex->argv[i]);
         if (removed)
-            close_hash(ex, &ref, h, EVENT_HDEL);
+            hash_close(ex, &ref, h, EVENT_HDEL);
         if (hash_len(h) == 0)
             txn_delete_empty(ex->txn, &ref);
     }
@@ -126,7 +124,7 @@ void cmd_hincrby(struct exec *ex)
     bool found;
     int64_t by, value = 0;
     if (!arg_int(ex, 3, &by, NULL) || !find_one(ex, &ref, &found, &old, scratch) ||
-        !check_texts(ex, 2))
+        !hash_check_texts(ex, 2))
         return;
     if (found && !num_parse_int64(old, &value)) {
         fail(ex, "ERR hash value is not an integer");
@@ -140,11 +138,18 @@ void cmd_hincrby(struct exec *ex)
     reply_int(ex->reply, value);
 }
 
-/* Sums differ between machines, so the log gets the result. */
-static void log_result(struct exec *ex, struct slice value)
+/* Sums differ between machines, so the log gets the result. HSET would end a field's time to live.
+ */
+static void log_result(struct exec *ex, struct ref *ref, struct slice value)
 {
-    struct slice argv[] = {SLICE("HSET"), ex->argv[1], ex->argv[2], value};
-    effect_command(ex->txn, argv, ARRAY_LEN(argv));
+    struct slice key = ex->argv[1], field = ex->argv[2];
+    struct slice plain[] = {SLICE("HSET"), key, field, value};
+    struct slice keep[] = {SLICE("HSETEX"), key,  SLICE("KEEPTTL"), SLICE("FIELDS"), SLICE("1"),
+                           field,           value};
+    if (hash_deadline(hash_of(ref->entry), field) == MEMBER_FOREVER)
+        effect_command(ex->txn, plain, ARRAY_LEN(plain));
+    else
+        effect_command(ex->txn, keep, ARRAY_LEN(keep));
 }
 
 static bool arg_increment(struct exec *ex, uint32_t index, long double *out)
@@ -162,7 +167,7 @@ void cmd_hincrbyfloat(struct exec *ex)
     bool found;
     long double by, value = 0;
     if (!arg_increment(ex, 3, &by) || !find_one(ex, &ref, &found, &old, scratch) ||
-        !check_texts(ex, 2))
+        !hash_check_texts(ex, 2))
         return;
     if (found && !num_parse_long_double(old, &value)) {
         fail(ex, "ERR hash value is not a float");
@@ -175,7 +180,7 @@ void cmd_hincrbyfloat(struct exec *ex)
     }
     struct slice result = slice_make(text, num_format_long_double(text, value));
     set_one(ex, &ref, result, EVENT_HINCRBYFLOAT);
-    log_result(ex, result);
+    log_result(ex, &ref, result);
     reply_bulk(ex->reply, result);
 }
 

@@ -9,7 +9,7 @@ static const enum event pop_events[] = {[DEQUE_HEAD] = EVENT_LPOP, [DEQUE_TAIL] 
 
 /* ---- arguments ---- */
 
-static bool arg_end(struct exec *ex, uint32_t index, enum deque_end *out)
+bool list_edit_arg_end(struct exec *ex, uint32_t index, enum deque_end *out)
 {
     if (arg_is(ex, index, "left"))
         *out = DEQUE_HEAD;
@@ -143,8 +143,7 @@ static void remove_all(struct exec *ex, struct ref *ref, enum event event)
     txn_delete_empty(ex->txn, ref);
 }
 
-/* Answers with an array of up to `count` elements and removes them; returns how many. */
-static uint64_t pop_many(struct exec *ex, struct ref *ref, enum deque_end end, uint64_t count)
+uint64_t list_edit_pop_many(struct exec *ex, struct ref *ref, enum deque_end end, uint64_t count)
 {
     struct deque *d = list_of(ref->entry);
     uint64_t n = MIN(count, d->len);
@@ -159,22 +158,26 @@ static uint64_t pop_many(struct exec *ex, struct ref *ref, enum deque_end end, u
     return n;
 }
 
+HOT void list_edit_pop(struct exec *ex, struct ref *ref, enum deque_end end)
+{
+    struct packed_value v;
+    struct deque *d = list_of(ref->entry);
+    deque_peek(d, end, &v);
+    reply_element(ex->reply, v);
+    txn_edit(ex->txn, ref);
+    deque_drop(d, end);
+    list_edit_commit_removal(ex, ref, pop_events[end]);
+}
+
 HOT static void pop_one(struct exec *ex, enum deque_end end)
 {
     struct ref ref;
-    struct packed_value v;
     if (!find_typed(ex, 0, TYPE_LIST, &ref))
         return;
-    if (!ref.entry) {
+    if (!ref.entry)
         reply_null(ex->reply);
-        return;
-    }
-    struct deque *d = list_of(ref.entry);
-    deque_peek(d, end, &v);
-    reply_element(ex->reply, v);
-    txn_edit(ex->txn, &ref);
-    deque_drop(d, end);
-    list_edit_commit_removal(ex, &ref, pop_events[end]);
+    else
+        list_edit_pop(ex, &ref, end);
 }
 
 static void pop_counted(struct exec *ex, enum deque_end end)
@@ -189,7 +192,7 @@ static void pop_counted(struct exec *ex, enum deque_end end)
     else if (count == 0)
         reply_array(ex->reply, 0);
     else
-        pop_many(ex, &ref, end, (uint64_t)count);
+        list_edit_pop_many(ex, &ref, end, (uint64_t)count);
 }
 
 INLINE void pop(struct exec *ex, enum deque_end end)
@@ -212,22 +215,17 @@ void cmd_rpop(struct exec *ex)
     pop(ex, DEQUE_TAIL);
 }
 
-struct lmpop_args {
-    enum deque_end end;
-    int64_t count;
-};
-
-static bool parse_lmpop(struct exec *ex, struct lmpop_args *out)
+bool list_edit_parse_mpop(struct exec *ex, uint32_t at, struct list_edit_mpop *out)
 {
     int64_t keys;
     bool counted = false;
     out->count = 1;
-    if (!arg_int_range(ex, 1, 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0"))
+    if (!arg_int_range(ex, at, 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0"))
         return false;
-    if (keys >= (int64_t)ex->argc - 2)
+    if (keys >= (int64_t)ex->argc - (int64_t)at - 1)
         return fail_syntax(ex);
-    uint32_t at = 2 + (uint32_t)keys;
-    if (!arg_end(ex, at, &out->end))
+    at += 1 + (uint32_t)keys;
+    if (!list_edit_arg_end(ex, at, &out->end))
         return false;
     for (at++; at < ex->argc; at += 2) {
         if (counted || !arg_is(ex, at, "count") || at + 1 == ex->argc)
@@ -240,24 +238,30 @@ static bool parse_lmpop(struct exec *ex, struct lmpop_args *out)
     return true;
 }
 
+void list_edit_mpop(struct exec *ex, struct ref *ref, const struct list_edit_mpop *args)
+{
+    char text[NUM_INT64_MAX_LEN];
+    struct slice name = ref->key->name;
+    reply_array(ex->reply, 2);
+    reply_bulk(ex->reply, name);
+    uint64_t n = list_edit_pop_many(ex, ref, args->end, (uint64_t)args->count);
+    struct slice effect[] = {args->end == DEQUE_HEAD ? SLICE("LPOP") : SLICE("RPOP"), name,
+                             slice_make(text, num_format_uint64(text, n))};
+    effect_command(ex->txn, effect, ARRAY_LEN(effect));
+}
+
 void cmd_lmpop(struct exec *ex)
 {
-    struct lmpop_args args;
+    struct list_edit_mpop args;
     struct ref ref;
-    if (!parse_lmpop(ex, &args))
+    if (!list_edit_parse_mpop(ex, 1, &args))
         return;
     for (uint32_t i = 0; i < ex->key_count; i++) {
         if (!find_typed(ex, i, TYPE_LIST, &ref))
             return;
         if (!ref.entry)
             continue;
-        char text[NUM_INT64_MAX_LEN];
-        reply_array(ex->reply, 2);
-        reply_bulk(ex->reply, ex->keys[i].name);
-        uint64_t n = pop_many(ex, &ref, args.end, (uint64_t)args.count);
-        struct slice effect[] = {args.end == DEQUE_HEAD ? SLICE("LPOP") : SLICE("RPOP"),
-                                 ex->keys[i].name, slice_make(text, num_format_uint64(text, n))};
-        effect_command(ex->txn, effect, ARRAY_LEN(effect));
+        list_edit_mpop(ex, &ref, &args);
         return;
     }
     reply_null_array(ex->reply);
@@ -288,26 +292,31 @@ static void move_element(struct exec *ex, struct ref *source, struct ref *target
     list_edit_commit_removal(ex, source, pop_events[from]);
 }
 
+bool list_edit_move(struct exec *ex, struct ref *source, enum deque_end from, enum deque_end to)
+{
+    struct ref target;
+    if (!find_typed(ex, 1, TYPE_LIST, &target))
+        return false;
+    txn_find(ex->txn, source->key, source); /* the other look-up may have deleted an expired key */
+    move_element(ex, source, &target, from, to);
+    return true;
+}
+
 static void move(struct exec *ex, enum deque_end from, enum deque_end to)
 {
-    struct ref source, target;
+    struct ref source;
     if (!find_typed(ex, 0, TYPE_LIST, &source))
         return;
-    if (!source.entry) {
+    if (!source.entry)
         reply_null(ex->reply);
-        return;
-    }
-    if (!find_typed(ex, 1, TYPE_LIST, &target))
-        return;
-    txn_find(ex->txn, &ex->keys[0],
-             &source); /* the other look-up may have deleted an expired key */
-    move_element(ex, &source, &target, from, to);
+    else
+        (void)list_edit_move(ex, &source, from, to);
 }
 
 void cmd_lmove(struct exec *ex)
 {
     enum deque_end from, to;
-    if (arg_end(ex, 3, &from) && arg_end(ex, 4, &to))
+    if (list_edit_arg_end(ex, 3, &from) && list_edit_arg_end(ex, 4, &to))
         move(ex, from, to);
 }
 

@@ -32,11 +32,6 @@ static void dead_delete(struct dead *dead, struct txn *t)
     }
 }
 
-INLINE bool is_expired(const struct txn *t, const struct entry *e)
-{
-    return unlikely(entry_expires(e)) && t->now_ms > entry_expire_ms(e);
-}
-
 /* ---- KEYS ---- */
 
 static size_t keys_of_shard(struct exec *ex, const struct part *part, const struct scan_args *args,
@@ -49,7 +44,7 @@ static size_t keys_of_shard(struct exec *ex, const struct part *part, const stru
     while ((e = table_iter_next(&it))) {
         if (!scan_matches(args, entry_key(e)))
             continue;
-        if (is_expired(ex->txn, e)) {
+        if (txn_is_dead(ex->txn, e)) {
             dead_add(dead, e);
             continue;
         }
@@ -96,7 +91,7 @@ static void scan_visit(void *entry, void *arg)
     s->seen++;
     if (!scan_matches(&s->args, name) || (s->args.by_type && s->args.type != (int)entry_type(e)))
         return;
-    if (is_expired(s->txn, e)) {
+    if (txn_is_dead(s->txn, e)) {
         dead_add(&s->dead, e);
         return;
     }

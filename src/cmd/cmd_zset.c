@@ -70,7 +70,7 @@ static void add_one(struct exec *ex, const struct zset_adding *a, double score)
         result = zset_add(&z, ex->argv[a->first + 1], &score, a->rules);
     if (z.root)
         zset_store(ref.entry, &z); /* it may have left the packed form without a change */
-    if (result == ZSET_ADDED || result == ZSET_UPDATED)
+    if (result <= ZSET_KEPT)
         txn_commit(ex->txn, &ref, a->rules & ZSET_INCR ? EVENT_ZINCR : EVENT_ZADD);
     if (result == ZSET_NAN)
         fail(ex, "ERR resulting score is not a number (NaN)");

@@ -31,6 +31,15 @@ void zset_reply_span(struct exec *ex, const struct zset *z, struct zset_span spa
 /* After an edit in place: writes the handle back, commits, and deletes the key when the set has
  * become empty. */
 void zset_finish(struct exec *ex, struct ref *ref, const struct zset *z, enum event event);
+/* The `count` > 0 lowest or highest members: their number, when there are fewer; the answer; and
+ * taking them out afterwards. */
+size_t zset_pop_count(const struct zset *z, int64_t count);
+void zset_reply_popped(struct exec *ex, const struct zset *z, size_t count, bool max, bool pairs);
+void zset_drop_popped(struct exec *ex, struct ref *ref, struct zset *z, size_t count, bool max);
+/* numkeys key … MIN|MAX [COUNT n], numkeys being argument `at`. False: answered. */
+bool zset_parse_mpop(struct exec *ex, uint32_t at, bool *max, int64_t *count) MUST_USE;
+/* ZMPOP of a key that has members: the reply and the effect. */
+void zset_mpop(struct exec *ex, struct ref *ref, bool max, int64_t count);
 /* The result becomes the value of the first key, or the key goes when the result is empty; answers
  * its size. Takes z. */
 void zset_publish(struct exec *ex, struct zset *z, enum event event);

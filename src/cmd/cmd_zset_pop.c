@@ -3,14 +3,13 @@
 
 /* ---- pops ---- */
 
-static size_t popped(const struct zset *z, int64_t count)
+size_t zset_pop_count(const struct zset *z, int64_t count)
 {
     size_t len = zset_len(z);
     return (uint64_t)count < len ? (size_t)count : len;
 }
 
-/* Takes `count` > 0 members out, after they have been answered. */
-static void drop_popped(struct exec *ex, struct ref *ref, struct zset *z, size_t count, bool max)
+void zset_drop_popped(struct exec *ex, struct ref *ref, struct zset *z, size_t count, bool max)
 {
     enum event event = max ? EVENT_ZPOPMAX : EVENT_ZPOPMIN;
     size_t len = zset_len(z);
@@ -24,7 +23,7 @@ static void drop_popped(struct exec *ex, struct ref *ref, struct zset *z, size_t
     zset_finish(ex, ref, z, event);
 }
 
-static void reply_popped(struct exec *ex, const struct zset *z, size_t count, bool max, bool pairs)
+void zset_reply_popped(struct exec *ex, const struct zset *z, size_t count, bool max, bool pairs)
 {
     struct zset_iter it;
     struct zset_item item;
@@ -57,9 +56,9 @@ HOT static void pop(struct exec *ex, bool max)
         return;
     }
     struct zset z = zset_of(ref.entry);
-    size_t taken = popped(&z, count);
-    reply_popped(ex, &z, taken, max, ex->argc == 3 && zset_pairs(ex));
-    drop_popped(ex, &ref, &z, taken, max);
+    size_t taken = zset_pop_count(&z, count);
+    zset_reply_popped(ex, &z, taken, max, ex->argc == 3 && zset_pairs(ex));
+    zset_drop_popped(ex, &ref, &z, taken, max);
 }
 
 void cmd_zpopmin(struct exec *ex)
@@ -72,16 +71,15 @@ void cmd_zpopmax(struct exec *ex)
     pop(ex, true);
 }
 
-/* numkeys key … MIN|MAX [COUNT n], numkeys being the first argument. */
-static bool parse_mpop(struct exec *ex, bool *max, int64_t *count)
+bool zset_parse_mpop(struct exec *ex, uint32_t at, bool *max, int64_t *count)
 {
     int64_t keys;
     *count = 1;
-    if (!arg_int_range(ex, 1, 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0"))
+    if (!arg_int_range(ex, at, 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0"))
         return false;
-    if (keys > (int64_t)ex->argc - 3)
+    if (keys > (int64_t)ex->argc - (int64_t)at - 2)
         return fail_syntax(ex);
-    uint32_t at = 2 + (uint32_t)keys;
+    at += 1 + (uint32_t)keys;
     *max = arg_is(ex, at, "max");
     if (!*max && !arg_is(ex, at, "min"))
         return fail_syntax(ex);
@@ -103,27 +101,31 @@ static void log_mpop(struct exec *ex, struct slice key, bool max, size_t count)
                    3);
 }
 
+void zset_mpop(struct exec *ex, struct ref *ref, bool max, int64_t count)
+{
+    struct zset z = zset_of(ref->entry);
+    size_t taken = zset_pop_count(&z, count);
+    reply_array(ex->reply, 2);
+    reply_bulk(ex->reply, ref->key->name);
+    zset_reply_popped(ex, &z, taken, max, true);
+    log_mpop(ex, ref->key->name, max, taken);
+    zset_drop_popped(ex, ref, &z, taken, max);
+}
+
 void cmd_zmpop(struct exec *ex)
 {
     bool max = false;
     int64_t count;
     struct ref ref = {0};
-    if (!parse_mpop(ex, &max, &count))
+    if (!zset_parse_mpop(ex, 1, &max, &count))
         return;
     for (uint32_t i = 0; i < ex->key_count && !ref.entry; i++)
         if (!find_typed(ex, i, TYPE_ZSET, &ref))
             return;
-    if (!ref.entry) {
+    if (ref.entry)
+        zset_mpop(ex, &ref, max, count);
+    else
         reply_null_array(ex->reply);
-        return;
-    }
-    struct zset z = zset_of(ref.entry);
-    size_t taken = popped(&z, count);
-    reply_array(ex->reply, 2);
-    reply_bulk(ex->reply, ref.key->name);
-    reply_popped(ex, &z, taken, max, true);
-    log_mpop(ex, ref.key->name, max, taken);
-    drop_popped(ex, &ref, &z, taken, max);
 }
 
 /* ---- ZRANDMEMBER ---- */
@@ -221,5 +223,5 @@ void cmd_zrandmember(struct exec *ex)
     if (count < 0)
         answer_repeated(ex, &z, (uint64_t)-count, scores);
     else
-        answer_sample(ex, &z, popped(&z, count), scores);
+        answer_sample(ex, &z, zset_pop_count(&z, count), scores);
 }

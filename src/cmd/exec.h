@@ -1,9 +1,9 @@
 /* exec.h: what a handler gets: its arguments, its keys, its access to the keyspace, its reply.
  *
  * A handler reads argv, looks its keys up through ex->keys (already hashed and locked, in the order
- * of the row's key specs), and writes exactly one reply. It never blocks, never takes a lock, and
- * keeps no pointer to argv or entries after it returns. Bad arguments are answered before anything
- * is changed. */
+ * of the row's key specs), and writes exactly one reply, or waits (blocking.h). It never blocks its
+ * thread, never takes a lock, and keeps no pointer to argv or entries after it returns. Bad
+ * arguments are answered before anything is changed. */
 #pragma once
 
 #include "cmd/command.h"
@@ -19,8 +19,10 @@ struct exec {
     const struct key *keys;
     const struct command *cmd;
     struct session *session;
-    bool in_exec;        /* one of EXEC's commands: it must not wait for anything */
-    uint32_t hashed_arg; /* the argument whose hash the planner knows, or 0 */
+    bool in_exec;            /* one of EXEC's commands: it must not wait for anything */
+    bool served;             /* it waited, and a key is ready: blocking.h */
+    struct blocked *blocked; /* set by a handler that waits instead of answering */
+    uint32_t hashed_arg;     /* the argument whose hash the planner knows, or 0 */
     uint64_t hash;
 };
 

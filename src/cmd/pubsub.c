@@ -237,12 +237,6 @@ static struct pubsub_patterns *number_publication(struct pubsub *ps, struct publ
     return set;
 }
 
-/* As everywhere: "*" is all, the empty channel included, which glob_match() would not match. */
-static bool matches(struct slice pattern, struct slice channel)
-{
-    return slice_equal(pattern, SLICE("*")) || glob_match(pattern, channel, false);
-}
-
 static uint64_t publish_patterns(const struct pubsub_patterns *set, struct publication p,
                                  pubsub_post_fn post, void *arg)
 {
@@ -251,7 +245,7 @@ static uint64_t publish_patterns(const struct pubsub_patterns *set, struct publi
     for (uint32_t i = 0; i < set->count; i++) {
         const struct pubsub_pattern *item = &set->items[i];
         p.pattern = blob_slice(item->name);
-        if (!matches(p.pattern, p.channel))
+        if (!glob_match(p.pattern, p.channel, false))
             continue;
         p.hash = item->hash;
         post(arg, &p, item->reactors);
@@ -309,7 +303,7 @@ static size_t reply_stripe(struct pubsub_stripe *stripe, enum pubsub_kind kind,
     table_iter_init(&it, &stripe->topics[kind]);
     for (struct pubsub_topic *topic; (topic = table_iter_next(&it));) {
         struct slice name = slice_make(topic->name, topic->len);
-        if (pattern.ptr && !matches(pattern, name))
+        if (pattern.ptr && !glob_match(pattern, name, false))
             continue;
         reply_bulk(r, name);
         shown++;

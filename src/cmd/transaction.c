@@ -77,8 +77,8 @@ static size_t total_len(const struct slice *argv, uint32_t argc)
 }
 
 /* The header, the argument slices, the keys, then the bytes of the arguments. */
-static struct queued_command *copy_command(const struct command *cmd, const struct slice *argv,
-                                           uint32_t argc)
+struct queued_command *queued_command_create(const struct command *cmd, const struct slice *argv,
+                                             uint32_t argc)
 {
     uint32_t keys = count_keys(cmd, argv, argc);
     struct queued_command *q;
@@ -101,13 +101,19 @@ static struct queued_command *copy_command(const struct command *cmd, const stru
     return q;
 }
 
+void queued_command_destroy(struct queued_command *q)
+{
+    if (q)
+        mem_free(MEM_CLIENT, q, q->bytes);
+}
+
 bool transaction_add(struct session *session, const struct command *cmd, const struct slice *argv,
                      uint32_t argc)
 {
     struct transaction *x = session->transaction;
     if (x->aborted || transaction_is_touched(session))
         return true;
-    struct queued_command *q = copy_command(cmd, argv, argc);
+    struct queued_command *q = queued_command_create(cmd, argv, argc);
     if (!q)
         return false;
     *x->tail = q;
@@ -126,7 +132,7 @@ static void drop_queue(struct transaction *x)
     while (x->first) {
         struct queued_command *q = x->first;
         x->first = q->next;
-        mem_free(MEM_CLIENT, q, q->bytes);
+        queued_command_destroy(q);
     }
     memset(x, 0, offsetof(struct transaction, watcher)); /* others may be reading the watcher */
     x->tail = &x->first;

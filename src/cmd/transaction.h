@@ -19,6 +19,11 @@ struct queued_command {
     size_t bytes; /* of this allocation */
 };
 
+/* A copy of a command with its keys found and hashed; NULL: no memory. */
+struct queued_command *queued_command_create(const struct command *cmd, const struct slice *argv,
+                                             uint32_t argc);
+void queued_command_destroy(struct queued_command *q); /* may be NULL */
+
 struct transaction {
     struct queued_command *first, **tail;
     uint32_t count, key_count; /* key_count: of all commands */

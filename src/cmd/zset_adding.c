@@ -53,6 +53,7 @@ void zset_adding_run(struct exec *ex, const struct zset_adding *a, double *score
     struct ref ref;
     struct zset z;
     int64_t added = 0, updated = 0;
+    bool changed = false;
     if (!find_typed(ex, 0, TYPE_ZSET, &ref))
         return;
     zset_adding_open(ex, a, &ref, &z);
@@ -60,10 +61,11 @@ void zset_adding_run(struct exec *ex, const struct zset_adding *a, double *score
         enum zset_result result = add_item(ex, a, &z, i, &scores[i]);
         added += result == ZSET_ADDED;
         updated += result == ZSET_UPDATED;
+        changed |= result <= ZSET_KEPT;
     }
     if (z.root)
         zset_store(ref.entry, &z);
-    if (added + updated)
+    if (changed)
         txn_commit(ex->txn, &ref, EVENT_ZADD);
     reply_int(ex->reply, a->count_changes ? added + updated : added);
 }

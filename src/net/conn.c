@@ -96,6 +96,7 @@ void conn_close_after_flush(struct conn *c)
         return;
     c->state = CONN_FLUSHING;
     conn_update_interest(c);
+    conn_write_later(c); /* closes it if nothing is left then */
 }
 
 static void destroy(struct conn *c)
@@ -187,6 +188,23 @@ void conn_release(struct conn *c)
     if (!c->held)
         return;
     c->held = false;
+    if (c->state == CONN_CLOSED)
+        return;
+    conn_process_pending(c);
+    conn_update_interest(c);
+}
+
+void conn_block(struct conn *c)
+{
+    c->blocked = true;
+}
+
+void conn_unblock(struct conn *c)
+{
+    if (!c->blocked)
+        return;
+    c->blocked = false;
+    c->active_ms = c->thread->reactor.now_ms; /* it was not idle */
     if (c->state == CONN_CLOSED)
         return;
     conn_process_pending(c);

@@ -40,9 +40,10 @@ struct conn {
     struct output pending;
     struct out_cursor sent;
     enum conn_state state;
-    bool parked; /* waits in the thread's list for conn_resume_all() */
-    bool pushed; /* stands in the thread's list of those with pushes to send */
-    bool held;   /* not read until conn_release(): CLIENT PAUSE */
+    bool parked;  /* waits in the thread's list for conn_resume_all() */
+    bool pushed;  /* stands in the thread's list of those to be written at the end of the turn */
+    bool held;    /* not read until conn_release(): CLIENT PAUSE */
+    bool blocked; /* read, so that its end is noticed, but nothing executed: its command waits */
     enum client_class class;
     size_t queued_bytes;   /* of requests taken out of `in` and not yet run (MULTI): the input limit
                               counts them */
@@ -129,6 +130,9 @@ void conn_resume_all(struct net_thread *t);
 /* Stops and restarts reading and executing (CLIENT PAUSE). */
 void conn_hold(struct conn *c);
 void conn_release(struct conn *c);
+/* Stops and restarts executing: what comes meanwhile is kept, up to the input limit. */
+void conn_block(struct conn *c);
+void conn_unblock(struct conn *c);
 /* Takes what was written to the thread's output from `begin` on as c's next bytes: they leave at
  * the end of the turn. */
 void conn_reply(struct conn *c, size_t begin);

@@ -5,6 +5,7 @@
 
 void conn_read(struct conn *c);            /* the socket is readable */
 void conn_write(struct conn *c);           /* the socket is writable */
+void conn_write_later(struct conn *c);     /* the same at the end of the turn */
 void conn_process_pending(struct conn *c); /* executes what stands in c->in */
 void conn_update_interest(struct conn *c);
 void conn_check_timeouts(struct conn *c, int64_t now_ms);

@@ -13,7 +13,7 @@ enum {
 
 static bool runnable(const struct conn *c)
 {
-    return c->state == CONN_OPEN && !c->parked && !c->held;
+    return c->state == CONN_OPEN && !c->parked && !c->held && !c->blocked;
 }
 
 struct batch {
@@ -87,6 +87,10 @@ static size_t consume(struct conn *c, const char *data, size_t len, size_t *begi
             reply_early(c, begin);
             if (bytes < batch.bytes)
                 continue;
+            if (unlikely(c->blocked)) { /* what stands behind is looked at when the wait is over */
+                parser_reset(&c->parser);
+                break;
+            }
         }
         if (result == PARSE_ERROR && c->state == CONN_OPEN) {
             c->thread->ops->protocol_error(c, &c->thread->out);

@@ -12,7 +12,8 @@
 enum {
     IOV_BATCH = 64,
     COMPACT_BYTES = 256 * 1024,
-    COMPACT_REFS = 64
+    COMPACT_REFS = 64,
+    PUSH_ROOM = 2000 /* for what else a turn pushes: most often it leaves, and is freed, at its end */
 };
 
 static size_t remaining(const struct output *o, const struct out_cursor *at)
@@ -161,12 +162,6 @@ static void send_run(struct conn *c, struct output *out, struct out_cursor from,
     conn_update_interest(c);
 }
 
-static void close_if_flushed(struct conn *c)
-{
-    if (unlikely(c->state == CONN_FLUSHING) && !output_len(&c->pending))
-        conn_close(c);
-}
-
 /* Sends the queued runs, and nothing of what stands behind them. */
 static void send_queued(struct net_thread *t)
 {
@@ -179,12 +174,21 @@ static void send_queued(struct net_thread *t)
             continue;
         t->out.bytes.end = t->out.bytes.begin + q->end; /* nothing behind it belongs to this one */
         send_run(q->conn, &t->out, (struct out_cursor){.bytes = q->begin}, q->end - q->begin);
-        close_if_flushed(q->conn);
     }
     t->out.bytes.end = end;
     t->out.ref_count = refs;
     t->queued_count = 0;
     t->flushes++;
+}
+
+/* At the end of the turn, behind its queued runs. */
+void conn_write_later(struct conn *c)
+{
+    if (c->pushed)
+        return;
+    c->pushed = true;
+    c->next_pushed = c->thread->pushed;
+    c->thread->pushed = c;
 }
 
 static void send_pushed(struct net_thread *t)
@@ -211,11 +215,10 @@ void conn_push(struct conn *c, struct blob *bytes)
         return;
     if (c->queued_at == t->flushes)
         send_queued(t);
-    if (!c->pushed && !output_len(&c->pending)) { /* else it waits for writability already */
-        c->pushed = true;
-        c->next_pushed = t->pushed;
-        t->pushed = c;
-    }
+    if (!output_len(&c->pending)) /* else it waits for writability already */
+        conn_write_later(c);
+    if (!c->pending.bytes.cap && bytes->len < PUSH_ROOM)
+        buf_grow(&c->pending.bytes, PUSH_ROOM);
     if (bytes->len < LIMIT_REPLY_REF_BYTES)
         buf_append(&c->pending.bytes, bytes->bytes, bytes->len);
     else
@@ -236,7 +239,7 @@ HOT void conn_reply(struct conn *c, size_t begin)
     struct net_thread *t = c->thread;
     size_t end = buf_len(&t->out.bytes);
     if (likely(!t->out.ref_count && t->queued_count < QUEUED_MAX && end < QUEUED_BYTES)) {
-        if (likely(end > begin || c->state == CONN_FLUSHING)) /* an earlier run may wait */
+        if (likely(end > begin))
             queue_run(c, begin, end);
         return;
     }
@@ -245,7 +248,6 @@ HOT void conn_reply(struct conn *c, size_t begin)
     if (c->state != CONN_CLOSED)
         send_run(c, out, (struct out_cursor){.bytes = begin}, output_len(out) - begin);
     output_clear(out);
-    close_if_flushed(c);
 }
 
 /* Drops sent bytes from the front of a long queue. References keep their distance. */
@@ -314,7 +316,7 @@ void conn_check_timeouts(struct conn *c, int64_t now_ms)
         check_output_limit(c);
     if (!c->parser.authenticated && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
         conn_close(c);
-    if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held &&
+    if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held && !c->blocked &&
         now_ms - c->active_ms > timeout_s * 1000LL)
         conn_close(c);
 }

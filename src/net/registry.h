@@ -26,6 +26,7 @@ struct conn_info {
     /* guarded by the lock */
     char peer[SOCK_ADDR_TEXT], local[SOCK_ADDR_TEXT];
     char *name, *lib_name, *lib_version, *user; /* mem_strdup, may be NULL */
+    void *waits;                                /* the server's: its command is parked */
     /* relaxed atomics, written by the owner */
     _Atomic int64_t active_ms;   /* wall clock of the last command */
     _Atomic int db, resp, class; /* class: enum client_class */
@@ -53,6 +54,7 @@ enum conn_flag {
     CONN_TRACKING = 1 << 6,
     CONN_BROKEN_REDIRECT = 1 << 7,
     CONN_BROADCAST = 1 << 8, /* tracked by prefixes */
+    CONN_BLOCKED = 1 << 9,   /* its command waits */
 };
 
 struct registry {

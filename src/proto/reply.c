@@ -63,6 +63,18 @@ void output_ref_blob(struct output *o, struct blob *b)
     o->ref_bytes += b->len;
 }
 
+void output_take(struct output *o, struct output *from)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < from->ref_count; i++) {
+        buf_append(&o->bytes, buf_ptr(&from->bytes) + at, from->refs[i].at - at);
+        output_ref_blob(o, from->refs[i].blob);
+        at = from->refs[i].at;
+    }
+    buf_append(&o->bytes, buf_ptr(&from->bytes) + at, buf_len(&from->bytes) - at);
+    output_clear(from);
+}
+
 static void put_u32(struct reply *r, uint32_t value)
 {
     unsigned char bytes[4] = {(unsigned char)value, (unsigned char)(value >> 8),

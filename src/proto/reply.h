@@ -52,6 +52,8 @@ INLINE struct output_mark output_mark(const struct output *o)
 
 void output_rewind(struct output *o, struct output_mark mark);
 void output_ref_blob(struct output *o, struct blob *b);
+/* Moves all of `from` behind what stands in `o`. */
+void output_take(struct output *o, struct output *from);
 
 INLINE size_t output_len(const struct output *o)
 {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/transaction.h"
+#include "server/blocked.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
 
@@ -10,6 +11,7 @@ struct client {
     struct session session;
     struct conn *conn;
     struct subscriber subscriber;
+    struct blocked *blocked; /* its command waits */
     struct tracker tracker;
 };
 
@@ -21,6 +23,11 @@ struct session *client_session(struct conn *c)
 struct subscriber *client_subscriber(struct conn *c)
 {
     return &((struct client *)c->session)->subscriber;
+}
+
+struct blocked **client_blocked(struct conn *c)
+{
+    return &((struct client *)c->session)->blocked;
 }
 
 struct tracker *client_tracker(struct conn *c)
@@ -60,6 +67,7 @@ void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
         (session->no_evict ? CONN_NO_EVICT : 0) | (session->no_touch ? CONN_NO_TOUCH : 0) |
         (session->in_multi ? CONN_MULTI : 0) | (session->subscribed ? CONN_PUBSUB : 0) |
         (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0) |
+        (c->blocked ? CONN_BLOCKED : 0) |
         (session->tracked ? tracking_flags(client_tracker(c)) : 0);
     int resp = session->proto == REPLY_RESP3 ? 3 : 2;
     atomic_store_explicit(&c->info.active_ms, now_ms, memory_order_relaxed);
@@ -100,9 +108,10 @@ static void closed(struct conn *c)
     struct server_thread *t = thread_of(c);
     if (c->held)
         pause_forget(t, c);
+    blocked_forget(t, c);
     push_forget(client_subscriber(c));
-    migrate_forget(t, client_session(c));
     tracking_forget(t, client_tracker(c));
+    migrate_forget(t, client_session(c));
     if (client_session(c)->transaction)
         transaction_destroy(&t->txn, client_session(c));
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));

@@ -1,6 +1,7 @@
 /* client_kill.c: CLIENT KILL. Only its own thread may close a connection: the others get a flag in
  * their descriptor and their threads a wake. A flagged connection executes nothing any more, since
  * its thread looks at the flag before it reads. */
+#include "server/blocked.h"
 #include "server/server_internal.h"
 
 struct kill_request {
@@ -92,6 +93,7 @@ static void kill_one(void *arg, struct server_thread *t, struct conn_info *info)
         k->ex->session->close_after_reply = true;
         k->count++;
     } else if (!atomic_exchange(&info->kill, true)) {
+        blocked_kill(info);
         k->hit[t->net.reactor.id] = true;
         k->count++;
     }

@@ -80,7 +80,7 @@ static void format_flags(const struct conn_info *info, char out[FLAGS_MAX])
         out[len++] = 'P';
     if (flags & CONN_MULTI)
         out[len++] = 'x';
-    if (flags & CONN_PAUSED)
+    if (flags & (CONN_PAUSED | CONN_BLOCKED))
         out[len++] = 'b';
     if (flags & CONN_TRACKING)
         out[len++] = 't';

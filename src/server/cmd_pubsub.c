@@ -4,22 +4,19 @@
 #include "cmd/help.h"
 #include "server/server_internal.h"
 
-static const char *const subscribe_words[] = {"subscribe", "psubscribe", "ssubscribe"};
-static const char *const unsubscribe_words[] = {"unsubscribe", "punsubscribe", "sunsubscribe"};
-
 struct confirmations { /* the replies of one command */
     struct exec *ex;
     struct subscriber *subscriber;
     enum pubsub_kind kind;
-    const char *word;
+    bool joins;
     struct output_mark array; /* frame protocol inside EXEC */
     bool in_array;
     size_t sent;
 };
 
-static struct confirmations begin_replies(struct exec *ex, enum pubsub_kind kind, const char *word)
+static struct confirmations begin_replies(struct exec *ex, enum pubsub_kind kind, bool joins)
 {
-    struct confirmations c = {.ex = ex, .kind = kind, .word = word};
+    struct confirmations c = {.ex = ex, .kind = kind, .joins = joins};
     c.subscriber = client_subscriber(exec_thread(ex)->current);
     c.in_array = ex->in_exec && ex->reply->proto == REPLY_FRAME;
     if (c.in_array)
@@ -39,10 +36,13 @@ static void next_reply(struct confirmations *c)
 /* name.ptr NULL: there was nothing to unsubscribe from. */
 static void confirm(struct confirmations *c, struct slice name)
 {
+    static const char *const words[][PUBSUB_KINDS] = {
+        {"unsubscribe", "punsubscribe", "sunsubscribe"}, {"subscribe", "psubscribe", "ssubscribe"}};
+
     struct reply *r = c->ex->reply;
     const uint32_t *count = c->subscriber->count;
     reply_push(r, 3);
-    reply_bulk_cstr(r, c->word);
+    reply_bulk_cstr(r, words[c->joins][c->kind]);
     if (name.ptr)
         reply_bulk(r, name);
     else
@@ -62,25 +62,17 @@ static void end_replies(struct confirmations *c)
         t->mark = output_mark(c->ex->reply->out);
 }
 
-static void subscribe(struct exec *ex, enum pubsub_kind kind)
-{
-    struct confirmations c = begin_replies(ex, kind, subscribe_words[kind]);
-    for (uint32_t i = 1; i < ex->argc; i++) {
-        next_reply(&c);
-        push_subscribe(c.subscriber, kind, ex->argv[i]);
-        confirm(&c, ex->argv[i]);
-    }
-    end_replies(&c);
-}
-
-static void unsubscribe_one(struct confirmations *c, struct slice name)
+static void change_one(struct confirmations *c, struct slice name)
 {
     next_reply(c);
-    push_unsubscribe(c->ex, c->subscriber, c->kind, name);
+    if (c->joins)
+        push_subscribe(c->subscriber, c->kind, name);
+    else
+        push_unsubscribe(c->ex, c->subscriber, c->kind, name);
     confirm(c, name);
 }
 
-static void unsubscribe_all(struct confirmations *c)
+static void leave_all(struct confirmations *c)
 {
     struct subscription *n;
     struct buf name; /* it goes away with the last subscription */
@@ -88,51 +80,51 @@ static void unsubscribe_all(struct confirmations *c)
     while ((n = c->subscriber->first[c->kind])) {
         buf_clear(&name);
         buf_append(&name, n->topic->name, n->topic->len);
-        unsubscribe_one(c, slice_make(n->topic->len ? buf_ptr(&name) : "", n->topic->len));
+        change_one(c, slice_make(n->topic->len ? buf_ptr(&name) : "", n->topic->len));
     }
     buf_deinit(&name);
     if (!c->sent)
         confirm(c, (struct slice){0});
 }
 
-static void unsubscribe(struct exec *ex, enum pubsub_kind kind)
+static void change(struct exec *ex, enum pubsub_kind kind, bool joins)
 {
-    struct confirmations c = begin_replies(ex, kind, unsubscribe_words[kind]);
+    struct confirmations c = begin_replies(ex, kind, joins);
     for (uint32_t i = 1; i < ex->argc; i++)
-        unsubscribe_one(&c, ex->argv[i]);
+        change_one(&c, ex->argv[i]);
     if (ex->argc == 1)
-        unsubscribe_all(&c);
+        leave_all(&c);
     end_replies(&c);
 }
 
 void cmd_subscribe(struct exec *ex)
 {
-    subscribe(ex, PUBSUB_CHANNEL);
+    change(ex, PUBSUB_CHANNEL, true);
 }
 
 void cmd_psubscribe(struct exec *ex)
 {
-    subscribe(ex, PUBSUB_PATTERN);
+    change(ex, PUBSUB_PATTERN, true);
 }
 
 void cmd_ssubscribe(struct exec *ex)
 {
-    subscribe(ex, PUBSUB_SHARD);
+    change(ex, PUBSUB_SHARD, true);
 }
 
 void cmd_unsubscribe(struct exec *ex)
 {
-    unsubscribe(ex, PUBSUB_CHANNEL);
+    change(ex, PUBSUB_CHANNEL, false);
 }
 
 void cmd_punsubscribe(struct exec *ex)
 {
-    unsubscribe(ex, PUBSUB_PATTERN);
+    change(ex, PUBSUB_PATTERN, false);
 }
 
 void cmd_sunsubscribe(struct exec *ex)
 {
-    unsubscribe(ex, PUBSUB_SHARD);
+    change(ex, PUBSUB_SHARD, false);
 }
 
 static void publish(struct exec *ex, enum pubsub_kind kind)

@@ -22,8 +22,6 @@ static const struct slice *option_prefixes(const struct tracking_options *o, uin
     return (const struct slice *)buf_ptr(&o->prefixes);
 }
 
-/* ---- parsing ---- */
-
 static void note_thread(void *arg, struct server_thread *t, struct conn_info *info)
 {
     (void)info;
@@ -76,8 +74,6 @@ static bool parse(struct exec *ex, struct tracking_options *o)
     }
     return true;
 }
-
-/* ---- checks ---- */
 
 static bool check_modes(struct exec *ex, const struct tracking_options *o)
 {
@@ -158,8 +154,6 @@ static bool check_prefixes(struct exec *ex, const struct tracking_options *o)
     buf_deinit(&all);
     return fits;
 }
-
-/* ---- commands ---- */
 
 /* BCAST without prefixes: all keys, unless that is so already. */
 static bool has_all(const struct tracker *k)

@@ -86,6 +86,8 @@ static void add_entry(const struct entry *e, struct digest *d)
     entry_visit(e, visit_element, &v);
     if (entry_expires(e))
         add_xor(d, SLICE("!!expire!!"));
+    if (e->flags & ENTRY_MEMBERS_EXPIRE)
+        add_xor(d, SLICE("!!member-expire!!"));
 }
 
 void digest_entry(const struct entry *e, struct digest *out)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cmd/transaction.h"
 #include "proto/settings.h"
+#include "server/blocked.h"
 #include "server/plan.h"
 #include "server/server_internal.h"
 #include "store/access.h"
@@ -267,7 +268,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
         evict_make_room(&t->evictor, &t->txn, session->db, ex->keys, ex->key_count);
     if (p->cmd->exclusive.reason || p->cmd->id == CMD_ID_exec)
         evict_forget(&t->evictor); /* it may change the limits */
-    push_deliver_before_reply(t); /* the evicted are no work of this command */
+    push_deliver_before_reply(t);  /* the evicted are no work of this command */
     if (verdict == EVICT_FITS || verdict == EVICT_LATER ||
         (!adds && !(queued && verdict == EVICT_FULL_MEMORY)))
         return true;
@@ -291,7 +292,18 @@ static bool wants_exclusive(const struct server_thread *t, const struct session 
            (cmd->key_spec_count || cmd->flags & CMD_WALKS || is_exec);
 }
 
-INLINE void call(struct server_thread *t, const struct planned *p, const struct request *r,
+/* Locks the command's keys. False: it must run alone. */
+INLINE bool lock_keys(struct server_thread *t, const struct planned *p,
+                      const struct session *session)
+{
+    txn_lock(&t->txn, t->exec.keys, t->exec.key_count);
+    if (likely(!wait_here(&t->txn)) || !(transaction_flags(session, p->cmd) & CMD_WRITE))
+        return true;
+    return blocked_lock_targets(t, p->cmd);
+}
+
+/* False: nothing has happened, it must run alone. */
+INLINE bool call(struct server_thread *t, const struct planned *p, const struct request *r,
                  struct session *session, bool exclusive)
 {
     struct exec *ex = &t->exec;
@@ -305,12 +317,17 @@ INLINE void call(struct server_thread *t, const struct planned *p, const struct 
     t->txn.restartable = !exclusive;
     t->txn.no_touch = session->no_touch;
     txn_begin(&t->txn, session->db, exclusive);
-    if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS))
-        txn_lock(&t->txn, ex->keys, ex->key_count);
+    if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS) && !lock_keys(t, p, session))
+        return false;
     p->cmd->handler(ex);
+    if (unlikely(ex->blocked != NULL)) {
+        blocked_begin(t, t->current, ex->blocked);
+        ex->blocked = NULL;
+    }
     if (unlikely(session->tracked))
         tracking_remember(ex);
     txn_end(&t->txn, r->argv, r->argc);
+    return true;
 }
 
 struct run {
@@ -357,7 +374,7 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
         return RUN_LATER;
     bool ended = has_ended(t);
     if (likely(!ended))
-        call(t, p, r, run->session, true);
+        (void)call(t, p, r, run->session, true);
     t->raised = false;
     t->rerun_exclusive = false;
     gate_open(gates, t->txn.self);
@@ -479,7 +496,10 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
         return queue(run, p, r);
     if (unlikely(alone))
         return call_exclusive(run, p, r);
-    call(t, p, r, session, false);
+    if (unlikely(!call(t, p, r, session, false))) {
+        t->rerun_exclusive = true;
+        return call_exclusive(run, p, r);
+    }
     return RUN_DONE;
 }
 
@@ -510,6 +530,11 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
         output_rewind(t->reply.out, t->mark);
         return result;
     }
+    if (unlikely(run->conn->blocked)) { /* it is answered, and counted, when the wait is over */
+        output_rewind(t->reply.out, t->mark);
+        run->last_command = (uint16_t)(p->cmd->id + 1);
+        return RUN_DONE;
+    }
     finish_reply(t, session);
     if (unlikely(session->tracked))
         tracking_after(t, p->cmd);
@@ -522,7 +547,7 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
 
 static bool stops_batch(const struct run *run)
 {
-    return run->conn->state != CONN_OPEN || run->conn->held ||
+    return run->conn->state != CONN_OPEN || run->conn->held || run->conn->blocked ||
            output_len(run->thread->reply.out) > LIMIT_TURN_OUTPUT_BYTES;
 }
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "server/config.h"
 #include "server/info.h"
+#include "store/wait.h"
 #include "store/watch.h"
 
 #include <unistd.h>
@@ -84,7 +85,7 @@ void info_server(struct server *s, struct buf *out)
 
 struct client_sums {
     uint64_t in_max, out_max;
-    uint32_t held, subscribers;
+    uint32_t held, blocked, timeouts, subscribers;
 };
 
 static void add_client(void *arg, struct server_thread *t, struct conn_info *info)
@@ -104,6 +105,8 @@ static void sum_clients(struct server *s, struct client_sums *sums)
     for (unsigned i = 0; i < s->thread_count; i++) {
         const struct server_thread *t = s->threads[i];
         sums->held += atomic_load_explicit(&t->held_clients, memory_order_relaxed);
+        sums->blocked += atomic_load_explicit(&t->blocked_clients, memory_order_relaxed);
+        sums->timeouts += atomic_load_explicit(&t->blocked_timeouts, memory_order_relaxed);
         sums->subscribers += atomic_load_explicit(&t->push.subscribers, memory_order_relaxed);
     }
 }
@@ -118,14 +121,14 @@ void info_clients(struct server *s, struct buf *out)
     put_int(out, "maxclients", net_settings.maxclients);
     put_int(out, "client_recent_max_input_buffer", (int64_t)sums.in_max);
     put_int(out, "client_recent_max_output_buffer", (int64_t)sums.out_max);
-    put_int(out, "blocked_clients", sums.held);
+    put_int(out, "blocked_clients", sums.held + sums.blocked);
     put_int(out, "tracking_clients", (int64_t)tracking_clients(s));
     put_int(out, "pubsub_clients", sums.subscribers);
     put_int(out, "watching_clients", watch_clients(s->ks));
-    buf_puts(out, "clients_in_timeout_table:0\r\n");
+    put_int(out, "clients_in_timeout_table", sums.timeouts);
     put_int(out, "total_watched_keys", watch_keys(s->ks));
-    buf_puts(out, "total_blocking_keys:0\r\n"
-                  "total_blocking_keys_on_nokey:0\r\n");
+    put_int(out, "total_blocking_keys", wait_keys(s->ks));
+    put_int(out, "total_blocking_keys_on_nokey", 0);
 }
 
 /* ---- memory ---- */
@@ -359,7 +362,8 @@ void info_keyspace(struct server *s, struct buf *out)
     for (int db = 0; db < s->ks->db_count; db++) {
         int64_t keys = keyspace_keys(s->ks, db), expires = keyspace_expires(s->ks, db);
         if (keys > 0)
-            buf_printf(out, "db%d:keys=%lld,expires=%lld,avg_ttl=0\r\n", db, (long long)keys,
-                       (long long)expires);
+            buf_printf(out, "db%d:keys=%lld,expires=%lld,avg_ttl=0,subexpiry=%lld\r\n", db,
+                       (long long)keys, (long long)expires,
+                       (long long)keyspace_member_expires(s->ks, db));
     }
 }

@@ -24,6 +24,7 @@ static void put_network(struct server *s, struct buf *out, const struct stats_to
 
 static void put_keys(struct buf *out, const struct stats_totals *t)
 {
+    put(out, "expired_subkeys", t->expired_members);
     put(out, "expired_keys", t->expired);
     buf_puts(out, "expired_stale_perc:0.00\r\nexpired_time_cap_reached_count:0\r\n"
                   "expire_cycle_cpu_milliseconds:0\r\n");

@@ -15,7 +15,7 @@ static void add_shard(struct keyspace *ks, unsigned shard, struct db_overhead *d
             continue;
         const struct part *part = db_part(&ks->dbs[id], shard);
         dbs[id].tables += table_bytes(&part->table);
-        dbs[id].heaps += heap_bytes(&part->expires);
+        dbs[id].heaps += heap_bytes(&part->expires) + heap_bytes(&part->member_expires);
     }
 }
 

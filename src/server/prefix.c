@@ -6,175 +6,18 @@
 
 #include <stdlib.h>
 
-enum {
-    NO_PARENT = UINT32_MAX
-};
-
-static size_t set_bytes(uint32_t cap)
-{
-    return sizeof(struct prefix_set) + cap * sizeof(struct prefix_item);
-}
-
-static void set_unref(struct prefix_set *set)
-{
-    if (!set || atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) != 1)
-        return;
-    for (uint32_t i = 0; i < set->count; i++)
-        blob_unref(set->items[i].name);
-    mem_free(MEM_CLIENT, set, set_bytes(set->cap));
-}
-
-void prefixes_init(struct prefixes *p)
-{
-    *p = (struct prefixes){0};
-}
-
-void prefixes_deinit(struct prefixes *p)
-{
-    ASSERT(!p->set || p->set->count == 0);
-    set_unref(p->set);
-}
-
 void prefix_hub_deinit(struct prefix_hub *hub)
 {
-    set_unref(hub->set);
+    prefix_set_unref(hub->set);
     table_deinit(&hub->local, NULL, NULL);
     ASSERT(hub->changed.used == 0);
     table_deinit(&hub->changed, NULL, NULL);
 }
 
-static struct slice item_name(const struct prefix_item *item)
-{
-    return slice_make(item->name->bytes, item->name->len);
-}
-
-static bool begins_with(struct slice text, struct slice prefix)
-{
-    return prefix.len <= text.len && bytes_equal(text.ptr, prefix.ptr, prefix.len);
-}
-
 bool prefix_overlaps(struct slice a, struct slice b)
 {
-    return a.len < b.len ? begins_with(b, a) : begins_with(a, b);
+    return a.len < b.len ? prefix_begins(b, a) : prefix_begins(a, b);
 }
-
-/* ---- the set ---- */
-
-static struct blob *blob_of(struct slice text)
-{
-    struct blob *b = blob_create(text.len, text.len);
-    if (text.len)
-        memcpy(b->bytes, text.ptr, text.len);
-    return b;
-}
-
-/* In sorted order the ancestors of an item are among the ancestors of the one before it. */
-static void link_parents(struct prefix_set *set)
-{
-    for (uint32_t i = 0; i < set->count; i++) {
-        uint32_t parent = i ? i - 1 : NO_PARENT;
-        while (parent != NO_PARENT &&
-               !begins_with(item_name(&set->items[i]), item_name(&set->items[parent])))
-            parent = set->items[parent].parent;
-        set->items[i].parent = parent;
-    }
-}
-
-static void keep_item(struct prefix_set *set, const struct prefix_item *old, uint64_t reactors)
-{
-    if (!reactors)
-        return;
-    blob_ref(old->name);
-    set->items[set->count++] = (struct prefix_item){old->name, reactors, NO_PARENT};
-}
-
-/* The old set with a reactor's bit set (join) or cleared at the sorted names. */
-static struct prefix_set *merge(const struct prefix_set *old, const struct slice *names,
-                                uint32_t count, uint64_t bit, bool join)
-{
-    uint32_t had = old ? old->count : 0, cap = had + (join ? count : 0), i = 0, n = 0;
-    struct prefix_set *set = mem_alloc(MEM_CLIENT, set_bytes(cap));
-    *set = (struct prefix_set){.refs = 1, .cap = cap};
-    while (i < had || n < count) {
-        const struct prefix_item *item = i < had ? &old->items[i] : NULL;
-        int order = !item ? 1 : n == count ? -1 : slice_compare(item_name(item), names[n]);
-        if (order > 0) {
-            ASSERT(join);
-            set->items[set->count++] = (struct prefix_item){blob_of(names[n++]), bit, NO_PARENT};
-            continue;
-        }
-        bool named = order == 0;
-        keep_item(set, item,
-                  !named ? item->reactors
-                  : join ? item->reactors | bit
-                         : item->reactors & ~bit);
-        i++;
-        n += named;
-    }
-    link_parents(set);
-    return set;
-}
-
-static void change_set(struct server_thread *t, const struct slice *names, uint32_t count,
-                       bool join)
-{
-    struct prefixes *p = &t->server->prefixes;
-    if (!count)
-        return;
-    lock_acquire(&p->lock);
-    struct prefix_set *old = p->set;
-    p->set = merge(old, names, count, (uint64_t)1 << t->net.reactor.id, join);
-    atomic_store_explicit(&p->count, p->set->count, memory_order_relaxed);
-    /* release: pairs with the acquire in current_set(), though the lock orders the set itself */
-    atomic_fetch_add_explicit(&p->version, 1, memory_order_release);
-    lock_release(&p->lock);
-    set_unref(old);
-}
-
-/* NULL: there are no prefixes. */
-static const struct prefix_set *current_set(struct server_thread *t)
-{
-    struct prefixes *p = &t->server->prefixes;
-    struct prefix_hub *hub = &t->tracking.prefix;
-    if (likely(atomic_load_explicit(&p->version, memory_order_acquire) == hub->version))
-        return hub->set;
-    lock_acquire(&p->lock);
-    struct prefix_set *old = hub->set;
-    hub->set = p->set;
-    hub->version = atomic_load_explicit(&p->version, memory_order_relaxed);
-    atomic_fetch_add_explicit(&hub->set->refs, 1, memory_order_relaxed);
-    lock_release(&p->lock);
-    set_unref(old);
-    return hub->set;
-}
-
-/* How many prefixes are not above the key. */
-static uint32_t not_above(const struct prefix_set *set, struct slice key)
-{
-    uint32_t low = 0, high = set->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (slice_compare(item_name(&set->items[middle]), key) <= 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static uint64_t reactors_for(const struct prefix_set *set, struct slice key)
-{
-    uint64_t reactors = 0;
-    uint32_t at = not_above(set, key);
-    at = at ? at - 1 : NO_PARENT;
-    while (at != NO_PARENT && !begins_with(key, item_name(&set->items[at])))
-        at = set->items[at].parent;
-    for (; at != NO_PARENT; at = set->items[at].parent)
-        reactors |= set->items[at].reactors;
-    return reactors;
-}
-
-/* ---- a reactor's own ---- */
 
 static uint64_t local_hash(const void *entry)
 {
@@ -247,7 +90,8 @@ static void change_sorted(struct server_thread *t, struct buf *names, bool join)
     uint32_t count = (uint32_t)(buf_len(names) / sizeof(struct slice));
     if (count)
         qsort(buf_ptr(names), count, sizeof(struct slice), compare_names);
-    change_set(t, (const struct slice *)buf_ptr(names), count, join);
+    prefixes_change(&t->server->prefixes, (const struct slice *)buf_ptr(names), count,
+                    t->net.reactor.id, join);
 }
 
 void prefix_join(struct server_thread *t, struct tracker *k, const struct slice *names,
@@ -292,7 +136,15 @@ void prefix_leave(struct server_thread *t, struct tracker *k)
     buf_deinit(&empty);
 }
 
-/* ---- keys that change in a turn ---- */
+/* NULL: there have been no prefixes yet. */
+static const struct prefix_set *current_set(struct server_thread *t)
+{
+    struct prefixes *p = &t->server->prefixes;
+    struct prefix_hub *hub = &t->tracking.prefix;
+    if (unlikely(atomic_load_explicit(&p->version, memory_order_acquire) != hub->version))
+        prefixes_refresh(p, &hub->set, &hub->version);
+    return hub->set;
+}
 
 struct noted_key {
     uint64_t hash, by;
@@ -328,7 +180,7 @@ static void collect(struct prefix_hub *hub, const struct key *key, uint64_t by)
 void prefix_note(struct server_thread *t, const struct key *key, uint64_t by)
 {
     const struct prefix_set *set = current_set(t);
-    uint64_t reactors = set && set->count ? reactors_for(set, key->name) : 0;
+    uint64_t reactors = set && set->count ? prefix_set_reactors(set, key->name) : 0;
     if (!reactors)
         return;
     collect(&t->tracking.prefix, key, by);
@@ -369,8 +221,6 @@ static struct invalidation *take_changed(struct prefix_hub *hub)
     return inv;
 }
 
-/* ---- handing out ---- */
-
 struct broadcast {
     struct message message;
     struct invalidation *inv;
@@ -387,7 +237,7 @@ static struct key_range range_of(struct invalidation *inv, struct slice prefix)
         else
             high = middle;
     }
-    for (end = low; end < inv->count && begins_with(inv->keys[end].name, prefix);)
+    for (end = low; end < inv->count && prefix_begins(inv->keys[end].name, prefix);)
         end++;
     return (struct key_range){inv, low, end - low, 0};
 }
@@ -422,7 +272,7 @@ static void run_broadcast(void *receiver, struct message *self)
     for (uint32_t i = 0; set && i < set->count; i++) {
         if (!(set->items[i].reactors & bit))
             continue;
-        struct slice name = item_name(&set->items[i]);
+        struct slice name = prefix_item_name(&set->items[i]);
         struct key_range range = range_of(b->inv, name);
         if (range.count)
             hand_out(t, find_local(&t->tracking.prefix, name), &range);

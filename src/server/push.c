@@ -332,6 +332,7 @@ void push_deliver_before_reply(struct server_thread *t)
     if (r->proto == REPLY_FRAME)
         output_rewind(r->out, r->frame);
     push_deliver(&t->push, t);
+    t->mark = output_mark(r->out); /* who takes the reply back leaves what was delivered */
     reply_begin(r);
 }
 

@@ -3,9 +3,10 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "server/blocked.h"
 #include "server/effects_file.h"
-#include "server/migrate.h"
 #include "server/events.h"
+#include "server/migrate.h"
 #include "server/server_internal.h"
 #include "store/value.h"
 
@@ -116,10 +117,10 @@ static void destroy_thread(struct server_thread *t)
 {
     net_thread_deinit(&t->net);
     push_hub_deinit(&t->push);
+    tracking_hub_deinit(&t->tracking);
     for (int id = 0; id < COMMAND_COUNT; id++)
         if (t->stats[id].latency)
             latency_destroy(t->stats[id].latency);
-    tracking_hub_deinit(&t->tracking);
     txn_deinit(&t->txn);
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));
@@ -262,6 +263,7 @@ enum err server_create(struct server **out)
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
+    s->ks->serve = blocked_serve;
     s->ks->notify = &events_ops;
     notify_hear(s->ks, HEARD_EVENTS, store_settings.notify_events != 0);
     keyspace_free_later = free_entry_later;

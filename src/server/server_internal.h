@@ -73,7 +73,8 @@ struct server_thread {
     struct error_stat errors[ERROR_CODES_MAX];
     _Atomic uint32_t error_codes; /* used slots of errors; release after the slot is written */
     _Atomic uint64_t error_replies;
-    _Atomic uint32_t held_clients; /* by CLIENT PAUSE */
+    _Atomic uint32_t held_clients;                      /* by CLIENT PAUSE */
+    _Atomic uint32_t blocked_clients, blocked_timeouts; /* their commands wait; not for ever */
     struct timer expire_timer;
     struct push_hub push;
     struct tracking_hub tracking;
@@ -96,7 +97,7 @@ struct rates {
 
 struct stats_totals { /* sums over all threads since the start or the last CONFIG RESETSTAT */
     uint64_t commands, errors, bytes_in, bytes_out, reads, writes, limit_closed, query_limit_closed;
-    uint64_t hits, misses, expired, evicted, keyspec_fallbacks;
+    uint64_t hits, misses, expired, expired_members, evicted, keyspec_fallbacks;
 };
 
 struct server {
@@ -109,6 +110,7 @@ struct server {
     _Atomic uint64_t password_since_id;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
+    _Atomic bool trimming;    /* a thread is in tracking_trim() */
     struct keyspace *ks;
     struct persistence persistence;
     struct worker_pool *pool;
@@ -165,6 +167,7 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);
 struct subscriber *client_subscriber(struct conn *c);
+struct blocked **client_blocked(struct conn *c); /* its parked command, or NULL */
 struct tracker *client_tracker(struct conn *c);
 extern const struct conn_ops client_conn_ops;
 

@@ -64,6 +64,7 @@ static void sum_raw(const struct server *s, struct stats_totals *out)
     out->hits = keyspace_stat(s->ks, STAT_HITS);
     out->misses = keyspace_stat(s->ks, STAT_MISSES);
     out->expired = keyspace_stat(s->ks, STAT_EXPIRED);
+    out->expired_members = keyspace_stat(s->ks, STAT_EXPIRED_MEMBERS);
     out->evicted = keyspace_stat(s->ks, STAT_EVICTED);
     out->keyspec_fallbacks = keyspace_stat(s->ks, STAT_KEYSPEC);
 }
@@ -81,6 +82,7 @@ void stats_sum(const struct server *s, struct stats_totals *out)
     out->hits -= base->hits;
     out->misses -= base->misses;
     out->expired -= base->expired;
+    out->expired_members -= base->expired_members;
     out->evicted -= base->evicted;
     out->keyspec_fallbacks -= base->keyspec_fallbacks;
 }

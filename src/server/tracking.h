@@ -87,7 +87,7 @@ void encodings_deinit(struct encodings *cache);
 
 /* More keys than tracking-table-max-keys are remembered. */
 bool tracking_is_full(const struct server_thread *t);
-/* Invalidates some of them; inside the gate, no lock held. */
+/* Invalidates some of them, unless another thread does; inside the gate, no lock held. */
 void tracking_trim(struct server_thread *t);
 /* From a timer, inside the gate: trims, and forgets what left clients have read. */
 void tracking_cron(struct server_thread *t);

@@ -48,6 +48,16 @@ void effect_del(struct txn *t, const struct db *db, struct slice key)
         put_effect(t, db, (struct slice[]){SLICE("DEL"), key}, 2);
 }
 
+void effect_lapse(struct txn *t, const struct db *db, const struct entry *e, struct slice member)
+{
+    enum value_type type = entry_type(e);
+    struct slice verb = type == TYPE_HASH  ? SLICE("HDEL")
+                        : type == TYPE_SET ? SLICE("SREM")
+                                           : SLICE("ZREM");
+    if (txn_logs(t))
+        put_effect(t, db, (struct slice[]){verb, entry_key(e), member}, 3);
+}
+
 COLD void effect_verbatim(struct txn *t, const struct slice *argv, uint32_t argc)
 {
     if (t->dirty && argc && !t->effects.replaced && !t->effects.suppressed)
@@ -75,8 +85,13 @@ COLD void effect_write(struct txn *t, const struct slice *argv, uint32_t argc)
 void txn_group(struct txn *t)
 {
     struct effects *e = &t->effects;
-    if (!txn_logs(t) || e->commands)
+    struct buf grouped;
+    if (!txn_logs(t) || e->opening)
         return;
-    encode_command(&e->text, (struct slice[]){SLICE("MULTI")}, 1);
-    e->opening = buf_len(&e->text);
+    buf_init(&grouped, MEM_OTHER);
+    encode_command(&grouped, (struct slice[]){SLICE("MULTI")}, 1);
+    e->opening = buf_len(&grouped);
+    buf_append(&grouped, buf_ptr(&e->text), buf_len(&e->text));
+    buf_deinit(&e->text);
+    e->text = grouped;
 }

@@ -42,8 +42,9 @@ enum encoding {
 
 enum entry_flag {
     ENTRY_EXPIRES = 1,
-    ENTRY_RAW = 2,    /* a string that was modified in place: OBJECT ENCODING says raw */
-    ENTRY_PARITY = 4, /* equals keyspace.parity: a running snapshot is done with it (keyspace.h) */
+    ENTRY_RAW = 2,            /* a string that was modified in place: OBJECT ENCODING says raw */
+    ENTRY_MEMBERS_EXPIRE = 4, /* a collection in the part's heap of those (txn_members.c) */
+    ENTRY_PARITY = 8, /* equals keyspace.parity: a running snapshot is done with it (keyspace.h) */
 };
 
 enum {
@@ -79,6 +80,12 @@ INLINE void entry_set_encoding(struct entry *e, enum encoding encoding)
 INLINE bool entry_expires(const struct entry *e)
 {
     return e->flags & ENTRY_EXPIRES;
+}
+
+/* Whether a lookup has a clock to look at. */
+INLINE bool entry_has_deadline(const struct entry *e)
+{
+    return e->flags & (ENTRY_EXPIRES | ENTRY_MEMBERS_EXPIRE);
 }
 
 INLINE uint32_t entry_klen(const struct entry *e)

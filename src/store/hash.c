@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 #include "ds/packed.h"
-#include "store/member.h"
 #include "store/settings.h"
 
 /* ---- a packed hash ---- */
@@ -21,20 +20,19 @@ static uint32_t packed_pair(const unsigned char *p, uint32_t at, struct hash_pai
     uint32_t value = packed_next(p, at);
     out->field = packed_text(p, at, out->scratch[0]);
     out->value = packed_text(p, value, out->scratch[1]);
+    out->deadline_ms = MEMBER_FOREVER;
     return packed_next(p, value);
 }
 
 static void make_table(struct hash *h, uint64_t room)
 {
     unsigned char *p = h->root;
-    struct table *t = mem_alloc(MEM_DATA, sizeof(*t));
+    struct member_table *t = member_table_create(MAX(room, (uint64_t)packed_len(p) / 2));
     struct hash_pair pair;
-    table_init(t);
-    table_reserve(t, MAX(room, (uint64_t)packed_len(p) / 2));
     for (uint32_t at = packed_first(p); at;) {
         at = packed_pair(p, at, &pair);
-        table_insert(t, hash_slice(pair.field), member_create_valued(pair.field, pair.value),
-                     member_hash);
+        table_insert(&t->table, hash_slice(pair.field),
+                     member_create_valued(pair.field, pair.value), member_hash);
     }
     packed_free(p);
     *h = (struct hash){ENC_TABLE, t};
@@ -72,31 +70,41 @@ static bool remove_packed(struct hash *h, struct slice field)
 
 /* ---- a table ---- */
 
-static bool set_member(struct table *t, struct slice field, struct slice value)
+/* Gives a member another value; `keep`: and no other time to live. */
+INLINE void replace_value(struct member_table *t, struct member *m, struct table_pos pos,
+                          struct slice value, bool keep)
 {
-    uint64_t hash = hash_slice(field);
-    struct table_pos pos;
-    struct member *m = table_find(t, hash, member_has_name, &field, &pos);
-    if (!m) {
-        table_insert(t, hash, member_create_valued(field, value), member_hash);
-        return true;
-    }
-    struct member *now = member_set_value(m, value);
-    if (now != m)
-        table_pos_set(pos, now);
-    return false;
+    struct member *now = m;
+    if (unlikely(member_expires(m)) && !keep)
+        now = deadlines_set(&t->deadlines, m, MEMBER_FOREVER);
+    now = member_set_value(now, value);
+    if (now == m)
+        return;
+    table_pos_set(pos, now);
+    if (unlikely(member_expires(now)))
+        deadlines_moved(t->deadlines, now);
 }
 
-static bool remove_member(struct table *t, struct slice field)
+INLINE bool set_member(struct member_table *t, struct slice field, struct slice value, bool keep)
 {
     uint64_t hash = hash_slice(field);
     struct table_pos pos;
-    struct member *m = table_find(t, hash, member_has_name, &field, &pos);
-    if (!m)
-        return false;
-    table_remove(t, hash, pos, member_hash);
-    member_free(m);
-    return true;
+    struct member *m = member_table_find(t, field, hash, &pos);
+    if (m)
+        replace_value(t, m, pos, value, keep);
+    else
+        table_insert(&t->table, hash, member_create_valued(field, value), member_hash);
+    return !m;
+}
+
+static bool remove_member(struct member_table *t, struct slice field)
+{
+    uint64_t hash = hash_slice(field);
+    struct table_pos pos;
+    struct member *m = member_table_find(t, field, hash, &pos);
+    if (m)
+        member_table_remove(t, m, hash, pos);
+    return m != NULL;
 }
 
 /* ---- either ---- */
@@ -135,7 +143,7 @@ void hash_expect(struct hash *h, size_t fields)
         make_table(h, fields);
 }
 
-bool hash_set(struct hash *h, struct slice field, struct slice value)
+INLINE bool set(struct hash *h, struct slice field, struct slice value, bool keep)
 {
     DASSERT(field.len <= HASH_TEXT_MAX && value.len <= HASH_TEXT_MAX);
     if (h->encoding == ENC_PACKED) {
@@ -143,7 +151,17 @@ bool hash_set(struct hash *h, struct slice field, struct slice value)
             return set_packed(h, field, value);
         make_table(h, 0);
     }
-    return set_member(h->root, field, value);
+    return set_member(h->root, field, value, keep);
+}
+
+bool hash_set(struct hash *h, struct slice field, struct slice value)
+{
+    return set(h, field, value, false);
+}
+
+bool hash_update(struct hash *h, struct slice field, struct slice value)
+{
+    return set(h, field, value, true);
 }
 
 bool hash_remove(struct hash *h, struct slice field)
@@ -151,6 +169,22 @@ bool hash_remove(struct hash *h, struct slice field)
     if (h->encoding == ENC_PACKED)
         return remove_packed(h, field);
     return remove_member(h->root, field);
+}
+
+int64_t hash_deadline(struct hash h, struct slice field)
+{
+    if (h.encoding == ENC_PACKED)
+        return packed_field(h.root, field) ? MEMBER_FOREVER : MEMBER_MISSING;
+    return member_table_deadline(h.root, field);
+}
+
+void hash_set_deadline(struct hash *h, struct slice field, int64_t when_ms)
+{
+    if (h->encoding == ENC_PACKED && when_ms == MEMBER_FOREVER)
+        return;
+    if (h->encoding == ENC_PACKED)
+        make_table(h, 0);
+    member_table_set_deadline(h->root, field, when_ms);
 }
 
 void hash_iter_init(struct hash_iter *it, struct hash h)
@@ -175,6 +209,9 @@ bool hash_iter_next(struct hash_iter *it, struct hash_pair *out)
         return false;
     out->field = member_name(m);
     out->value = member_value(m);
+    out->deadline_ms = MEMBER_FOREVER;
+    if (unlikely(member_expires(m)))
+        out->deadline_ms = deadlines_get(((struct member_table *)it->hash.root)->deadlines, m);
     return true;
 }
 
@@ -305,20 +342,12 @@ void hash_pick_unique(struct hash h, struct rng *rng, uint64_t count, value_visi
 
 /* ---- what the keyspace asks ---- */
 
-static void free_member(void *member, void *arg)
-{
-    (void)arg;
-    member_free(member);
-}
-
 static void value_destroy(enum encoding encoding, void *root)
 {
-    if (encoding == ENC_PACKED) {
+    if (encoding == ENC_PACKED)
         packed_free(root);
-        return;
-    }
-    table_deinit(root, free_member, NULL);
-    mem_free(MEM_DATA, root, sizeof(struct table));
+    else
+        member_table_destroy(root);
 }
 
 static size_t value_effort(enum encoding encoding, const void *root)
@@ -330,33 +359,12 @@ static size_t value_bytes(enum encoding encoding, const void *root, size_t sampl
 {
     if (encoding == ENC_PACKED)
         return mem_size_class(packed_bytes(root));
-    const struct table *t = root;
-    struct table_iter it;
-    size_t sampled = 0, sum = 0;
-    const struct member *m;
-    table_iter_init(&it, t);
-    while ((!samples || sampled < samples) && (m = table_iter_next(&it))) {
-        sum += mem_size_class(member_size(m));
-        sampled++;
-    }
-    size_t fixed = mem_size_class(sizeof(*t)) + table_bytes(t);
-    return sampled ? fixed + (size_t)((double)sum / (double)sampled * (double)t->used) : fixed;
+    return member_table_bytes(root, samples);
 }
 
 static void *value_copy(enum encoding encoding, const void *root)
 {
-    if (encoding == ENC_PACKED)
-        return packed_dup(root);
-    const struct table *from = root;
-    struct table *to = mem_alloc(MEM_DATA, sizeof(*to));
-    struct table_iter it;
-    const struct member *m;
-    table_init(to);
-    table_reserve(to, from->used);
-    table_iter_init(&it, from);
-    while ((m = table_iter_next(&it)))
-        table_insert(to, member_hash(m), member_copy(m), member_hash);
-    return to;
+    return encoding == ENC_PACKED ? packed_dup(root) : (void *)member_table_copy(root);
 }
 
 static void value_visit(enum encoding encoding, const void *root, value_visit_fn visit, void *arg)
@@ -369,11 +377,50 @@ static const struct table *value_members(enum encoding encoding, const void *roo
     return encoding == ENC_TABLE ? root : NULL;
 }
 
+static struct deadlines **value_deadlines(enum encoding encoding, void *root)
+{
+    return encoding == ENC_TABLE ? &((struct member_table *)root)->deadlines : NULL;
+}
+
+static uint64_t value_len(enum encoding encoding, const void *root)
+{
+    return hash_len((struct hash){encoding, (void *)root});
+}
+
+static int64_t value_deadline(enum encoding encoding, const void *root, struct slice member)
+{
+    return hash_deadline((struct hash){encoding, (void *)root}, member);
+}
+
+static void value_set_deadline(struct entry *e, struct slice member, int64_t when_ms)
+{
+    struct hash h = hash_of(e);
+    hash_set_deadline(&h, member, when_ms);
+    hash_store(h, e);
+}
+
+static bool value_remove(struct entry *e, struct slice member)
+{
+    struct hash h = hash_of(e);
+    bool removed = hash_remove(&h, member);
+    hash_store(h, e);
+    return removed;
+}
+
+static const struct member_ops member_ops = {
+    .deadlines = value_deadlines,
+    .len = value_len,
+    .deadline = value_deadline,
+    .set_deadline = value_set_deadline,
+    .remove = value_remove,
+};
+
 const struct value_ops hash_value_ops = {
     .destroy = value_destroy,
     .effort = value_effort,
     .bytes = value_bytes,
     .members = value_members,
+    .member_ops = &member_ops,
     .copy = value_copy,
     .visit = value_visit,
 };

@@ -1,9 +1,10 @@
 /* hash.h: the hash value type, in Redis's two encodings.
  *
  *   ENC_PACKED  a ds/packed.h block, field and value in turn: up to hash-max-listpack-entries
- * fields, neither fields nor values longer than hash-max-listpack-value ENC_TABLE   a ds/table.h of
- * member.h nodes with values A hash becomes a table exactly when it does in Redis 7.2, and never
- * goes back.
+ *               fields, neither fields nor values longer than hash-max-listpack-value
+ *   ENC_TABLE   a member_table.h whose nodes have values
+ * A hash becomes a table exactly when it does in Redis 7.2, or when a field gets a time to live of
+ * its own, and never goes back.
  *
  * struct hash is a handle: the encoding and root of a value that an entry (or the caller) owns.
  * Functions that change a hash take the handle by pointer, because the root may move; hash_store()
@@ -13,7 +14,7 @@
 #pragma once
 
 #include "base/rand.h"
-#include "ds/table.h"
+#include "store/member_table.h"
 #include "store/value.h"
 
 #define HASH_TEXT_MAX ((size_t)UINT32_MAX)
@@ -27,6 +28,7 @@ struct hash {
  * copied. */
 struct hash_pair {
     struct slice field, value;
+    int64_t deadline_ms; /* or MEMBER_FOREVER */
     char scratch[2][NUM_INT64_MAX_LEN];
 };
 
@@ -53,10 +55,16 @@ bool hash_find(struct hash h, struct slice field, char scratch[NUM_INT64_MAX_LEN
 /* Announces that `fields` fields are about to be set at once: more than a packed hash may hold make
  * a table of that size. */
 void hash_expect(struct hash *h, size_t fields);
-/* Sets a field; true when it is new. */
+/* Sets a field, which then lives for ever; true when it is new. */
 bool hash_set(struct hash *h, struct slice field, struct slice value);
+/* The same, but a time to live that the field has stays: counters. */
+bool hash_update(struct hash *h, struct slice field, struct slice value);
 /* Removes a field; true when it was there. The hash may become empty. */
 bool hash_remove(struct hash *h, struct slice field);
+/* When a field expires: absolute milliseconds, MEMBER_FOREVER or MEMBER_MISSING (deadlines.h). */
+int64_t hash_deadline(struct hash h, struct slice field);
+/* Gives a field that is there another deadline, or MEMBER_FOREVER; the hash becomes a table. */
+void hash_set_deadline(struct hash *h, struct slice field, int64_t when_ms);
 
 /* Walk over all fields, each once; the hash must not change. */
 struct hash_iter {

@@ -56,6 +56,7 @@ void keyspace_free_parts(struct part *parts, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         table_deinit(&parts[i].table, destroy_visit, NULL);
         heap_deinit(&parts[i].expires, MEM_DATA);
+        heap_deinit(&parts[i].member_expires, MEM_DATA);
     }
     mem_free_aligned(MEM_OTHER, parts, count * sizeof(struct part));
 }
@@ -120,6 +121,14 @@ int64_t keyspace_expires(const struct keyspace *ks, int db)
     int64_t sum = 0;
     for (unsigned i = 0; i < GATES_MAX; i++)
         sum += atomic_load_explicit(&ks->stats[i].counts[db].expires, memory_order_relaxed);
+    return MAX(sum, 0);
+}
+
+int64_t keyspace_member_expires(const struct keyspace *ks, int db)
+{
+    int64_t sum = 0;
+    for (unsigned i = 0; i < GATES_MAX; i++)
+        sum += atomic_load_explicit(&ks->stats[i].counts[db].member_expires, memory_order_relaxed);
     return MAX(sum, 0);
 }
 
@@ -202,6 +211,7 @@ static void reset_counts(struct keyspace *ks, int db)
     for (unsigned i = 0; i < GATES_MAX; i++) {
         atomic_store_explicit(&ks->stats[i].counts[db].keys, 0, memory_order_relaxed);
         atomic_store_explicit(&ks->stats[i].counts[db].expires, 0, memory_order_relaxed);
+        atomic_store_explicit(&ks->stats[i].counts[db].member_expires, 0, memory_order_relaxed);
     }
 }
 
@@ -232,10 +242,12 @@ void keyspace_swap(struct keyspace *ks, int a, int b)
     y->nonempty = nonempty;
     for (unsigned i = 0; i < GATES_MAX && a != b; i++) {
         struct key_counts *c = ks->stats[i].counts;
-        int64_t keys = c[a].keys, expires = c[a].expires;
+        int64_t keys = c[a].keys, expires = c[a].expires, members = c[a].member_expires;
         c[a].keys = c[b].keys;
         c[a].expires = c[b].expires;
+        c[a].member_expires = c[b].member_expires;
         c[b].keys = keys;
         c[b].expires = expires;
+        c[b].member_expires = members;
     }
 }

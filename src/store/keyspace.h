@@ -1,9 +1,10 @@
 /* keyspace.h: the databases, split into shards.
  *
- * A shard is a lock; per database it has a part: a table of entries and a timer heap of those that
- * expire. The shard of a key is the top bits of its hash, so it is the same in every database and
- * MOVE locks one shard. All parts of one database are one array, so a lookup computes its addresses
- * without following a pointer to another cache line.
+ * A shard is a lock; per database it has a part: a table of entries, a timer heap of those that
+ * expire, and one of the collections that have members that do. The shard of a key is the top bits
+ * of its hash, so it is the same in every database and MOVE locks one shard. All parts of one
+ * database are one array, so a lookup computes its addresses without following a pointer to another
+ * cache line.
  *
  * Only a txn (txn.h) touches parts: it holds the shard's lock, or runs in exclusive mode.
  * Lock order: gate, shards ascending, then leaf locks. */
@@ -26,6 +27,8 @@ struct shard {
     _Atomic int64_t next_expire_ms; /* earliest of all databases' heaps, INT64_MAX when none */
     struct lock watch_lock;         /* a leaf: watch.h */
     _Atomic(struct watch_table *) watchers; /* NULL: nobody watches a key of this shard */
+    struct lock wait_lock;                  /* a leaf: wait.h */
+    _Atomic(struct wait_table *) waiters;   /* NULL: nobody waits for a key of this shard */
     /* readers.h, guarded by `lock`; read without it as a hint */
     _Atomic(struct readers_table *) readers;
 };
@@ -33,6 +36,7 @@ struct shard {
 struct part {
     CACHE_ALIGNED struct table table;
     struct heap expires;
+    struct heap member_expires; /* of struct deadlines: collections, by their earliest member */
 };
 
 struct db {
@@ -42,9 +46,10 @@ struct db {
                                    under the lock) */
 };
 
-/* Keys and keys with a TTL, per thread and database; the sum over threads is exact. */
+/* Keys, keys with a TTL, and keys with members that have one, per thread and database; the sum over
+ * threads is exact. */
 struct key_counts {
-    _Atomic int64_t keys, expires;
+    _Atomic int64_t keys, expires, member_expires;
 };
 
 enum store_stat {
@@ -53,14 +58,16 @@ enum store_stat {
     STAT_EXPIRED,
     STAT_EVICTED,
     STAT_KEYSPEC,
-    STAT_CHANGES
+    STAT_CHANGES,
+    STAT_EXPIRED_MEMBERS,
+    STAT_COUNT
 };
 
-struct store_stats {                         /* of one thread; read by others */
-    CACHE_ALIGNED _Atomic uint64_t value[6]; /* by enum store_stat */
-    struct key_counts *counts;               /* [databases] */
-    _Atomic int64_t watched_keys,
-        watching_clients; /* only the sums over all threads mean something */
+struct store_stats { /* of one thread; read by others */
+    CACHE_ALIGNED _Atomic uint64_t value[STAT_COUNT];
+    struct key_counts *counts; /* [databases] */
+    _Atomic int64_t watched_keys, watching_clients,
+        waited_keys; /* only the sums over all threads mean something */
 };
 
 /* Receives the effect of each command in execution order per key: called with the shard locks held.
@@ -98,6 +105,9 @@ struct keyspace {
     const struct effect_sink *sink; /* NULL: no effect is recorded. Changed in exclusive mode */
     struct snapshot_hook *snapshot; /* set before there are threads, or NULL */
     uint8_t parity;                 /* 0 or ENTRY_PARITY; flipped in exclusive mode */
+    /* Plugged in by the server before threads start: runs the commands that waited for the keys
+     * noted in the txn (wait.h). NULL: nobody waits. */
+    void (*serve)(struct txn *t);
     const struct notify_ops *notify; /* plugged in before there are threads; NULL: nobody hears */
     _Atomic uint32_t heard;          /* enum notify_heard, OR-ed: what `notify` wants to hear */
     _Atomic uint64_t read_keys, readers; /* readers.h: keys with readers, and the sum of these */
@@ -138,6 +148,7 @@ int db_random_nonempty(const struct keyspace *ks, const struct db *db, struct rn
 /* Sums over all threads. */
 int64_t keyspace_keys(const struct keyspace *ks, int db);
 int64_t keyspace_expires(const struct keyspace *ks, int db);
+int64_t keyspace_member_expires(const struct keyspace *ks, int db);
 int64_t keyspace_all_keys(const struct keyspace *ks); /* of all databases */
 uint64_t keyspace_stat(const struct keyspace *ks, enum store_stat which);
 

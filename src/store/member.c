@@ -8,6 +8,22 @@ static size_t length_bytes(size_t len)
     return len >= MEMBER_LONG ? 4 : 0;
 }
 
+struct member *member_reshape(struct member *m, bool expires)
+{
+    if (member_expires(m) == expires)
+        return m;
+    size_t size = member_size(m), head = (size_t)(member_fields(m) - (const char *)m);
+    const char *rest = member_score_at(m);
+    size_t tail = (size_t)((const char *)m + size - rest);
+    size_t gap = expires ? MEMBER_EXPIRE_BYTES : 0;
+    struct member *shaped = mem_alloc(MEM_DATA, mem_size_class(head + gap + tail));
+    memcpy(shaped, m, head);
+    memcpy((char *)shaped + head + gap, rest, tail);
+    shaped->flags ^= MEMBER_EXPIRES;
+    mem_free(MEM_DATA, m, size);
+    return shaped;
+}
+
 static size_t value_room(struct slice value)
 {
     return 1 + length_bytes(value.len) + value.len;

@@ -3,7 +3,8 @@
  *   offset 0   u8  flags (enum member_flag)
  *          1   u8  name length (255: u32 follows)
  *          2   [u32 name length]               with a name of 255 bytes or more
- *              [i64 expire ms, u32 position]   with MEMBER_EXPIRES: when, and where in a timer heap
+ *              [u32 position]              with MEMBER_EXPIRES: where in the collection's heap of
+ *                                          deadlines, which has the time (deadlines.h)
  *              [double score]                  with MEMBER_SCORED
  *              name bytes
  *              [u8 value length (255: u32 follows), value bytes]   with MEMBER_VALUED
@@ -28,7 +29,7 @@ enum member_flag {
 };
 
 enum {
-    MEMBER_EXPIRE_BYTES = 12,
+    MEMBER_EXPIRE_BYTES = 4,
     MEMBER_LONG = 255
 };
 
@@ -47,6 +48,24 @@ INLINE const char *member_fields(const struct member *m)
 INLINE const char *member_score_at(const struct member *m)
 {
     return member_fields(m) + (m->flags & MEMBER_EXPIRES ? MEMBER_EXPIRE_BYTES : 0);
+}
+
+INLINE bool member_expires(const struct member *m)
+{
+    return m->flags & MEMBER_EXPIRES;
+}
+
+/* Of a MEMBER_EXPIRES node. */
+INLINE uint32_t member_position(const struct member *m)
+{
+    uint32_t position;
+    memcpy(&position, member_fields(m), sizeof(position));
+    return position;
+}
+
+INLINE void member_set_position(struct member *m, uint32_t position)
+{
+    memcpy((char *)member_fields(m), &position, sizeof(position));
 }
 
 INLINE struct slice member_name(const struct member *m)
@@ -109,3 +128,6 @@ void member_free(struct member *m);
  * Takes m and returns the node that is valid now (table_pos_set() it when it moved). The value must
  * not point into m. */
 struct member *member_set_value(struct member *m, struct slice value) MUST_USE;
+/* The same node with or without the field of MEMBER_EXPIRES, whose content is then the caller's to
+ * set. Takes m and returns the node that is valid now. */
+struct member *member_reshape(struct member *m, bool expires) MUST_USE;

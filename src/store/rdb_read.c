@@ -20,6 +20,8 @@ enum {
     SCORE_MINUS_INF = 255,
 };
 
+#define RDB_DEADLINE_MAX_MS (((uint64_t)1 << 48) - 1)
+
 /* What is being built, and the strings on the way to it. */
 struct building {
     struct rdb_value *value;
@@ -53,6 +55,20 @@ static bool add_to_hash(struct building *b, struct slice field, struct slice val
     v->encoding = h.encoding;
     v->root = h.root;
     return added;
+}
+
+/* A field that expires, at a time of at most 48 bits; 0: never. */
+static bool add_to_expiring(struct building *b, struct slice field, struct slice value,
+                            uint64_t when_ms)
+{
+    if (when_ms > RDB_DEADLINE_MAX_MS || !add_to_hash(b, field, value))
+        return false;
+    struct hash h = {b->value->encoding, b->value->root};
+    if (when_ms)
+        hash_set_deadline(&h, field, (int64_t)when_ms);
+    b->value->encoding = h.encoding;
+    b->value->root = h.root;
+    return true;
 }
 
 static bool add_to_zset(struct building *b, struct slice member, double score)
@@ -144,6 +160,32 @@ static bool read_plain(struct rdb_in *in, struct building *b, enum rdb_type type
     return true;
 }
 
+static bool take_u64(struct rdb_in *in, uint64_t *out)
+{
+    const unsigned char *p;
+    if (!rdb_take(in, sizeof(*out), &p))
+        return false;
+    *out = le_load64(p);
+    return true;
+}
+
+/* Every field has three bytes at least. */
+static bool read_expiring(struct rdb_in *in, struct building *b, bool relative)
+{
+    uint64_t earliest = 1, ttl; /* 1: a ttl stands for itself */
+    if (relative && (!take_u64(in, &earliest) || earliest > RDB_DEADLINE_MAX_MS))
+        return false;
+    if (!rdb_take_len(in, &b->expected) || b->expected > in->left / 3)
+        return false;
+    for (uint64_t i = 0; i < b->expected; i++) {
+        if (!rdb_take_len(in, &ttl) || ttl > RDB_DEADLINE_MAX_MS || !take_element(in, &b->first) ||
+            !take_element(in, &b->second) ||
+            !add_to_expiring(b, b->first.text, b->second.text, ttl ? earliest + ttl - 1 : 0))
+            return false;
+    }
+    return true;
+}
+
 /* ---- packed collections ---- */
 
 static bool score_of(struct packed_value v, double *out)
@@ -184,6 +226,33 @@ static bool read_packed_text(struct building *b, enum rdb_pack_kind kind, struct
     while (rdb_pack_next(&p, &value))
         if (!next_member(&p, b, &value))
             return false;
+    return true;
+}
+
+static bool number_of(struct packed_value v, int64_t *out)
+{
+    *out = v.num;
+    return !v.ptr || num_parse_int64(slice_make(v.ptr, v.len), out);
+}
+
+/* A listpack of field, value and deadline in turn. */
+static bool read_expiring_pack(struct rdb_in *in, struct building *b, bool headed)
+{
+    struct rdb_pack p;
+    struct packed_value field, value, when;
+    uint64_t earliest;
+    int64_t when_ms;
+    char scratch[2][NUM_INT64_MAX_LEN];
+    if ((headed && !take_u64(in, &earliest)) || !rdb_take_text(in, &b->first) ||
+        !fits(b->first.text) || !rdb_pack_open(&p, RDB_PACK_LISTPACK, b->first.text))
+        return false;
+    b->expected = p.count / 3;
+    while (rdb_pack_next(&p, &field)) {
+        if (!rdb_pack_next(&p, &value) || !rdb_pack_next(&p, &when) || !number_of(when, &when_ms) ||
+            !add_to_expiring(b, packed_value_text(field, scratch[0]),
+                             packed_value_text(value, scratch[1]), (uint64_t)when_ms))
+            return false;
+    }
     return true;
 }
 
@@ -237,6 +306,10 @@ static bool type_of(uint8_t type, enum value_type *out)
         [RDB_ZSET_LISTPACK] = TYPE_ZSET + 1,
         [RDB_LIST_QUICKLIST_2] = TYPE_LIST + 1,
         [RDB_SET_LISTPACK] = TYPE_SET + 1,
+        [RDB_HASH_METADATA_PRE_GA] = TYPE_HASH + 1,
+        [RDB_HASH_LISTPACK_EX_PRE_GA] = TYPE_HASH + 1,
+        [RDB_HASH_METADATA] = TYPE_HASH + 1,
+        [RDB_HASH_LISTPACK_EX] = TYPE_HASH + 1,
     };
 
     if (type >= ARRAY_LEN(types) || !types[type])
@@ -263,6 +336,12 @@ static bool read_collection(struct rdb_in *in, struct building *b, enum rdb_type
     case RDB_LIST_QUICKLIST:
     case RDB_LIST_QUICKLIST_2:
         return read_quicklist(in, b, type == RDB_LIST_QUICKLIST);
+    case RDB_HASH_METADATA_PRE_GA:
+    case RDB_HASH_METADATA:
+        return read_expiring(in, b, type == RDB_HASH_METADATA);
+    case RDB_HASH_LISTPACK_EX_PRE_GA:
+    case RDB_HASH_LISTPACK_EX:
+        return read_expiring_pack(in, b, type == RDB_HASH_LISTPACK_EX);
     default:
         return read_plain(in, b, type);
     }

@@ -90,6 +90,9 @@ static bool skip_member(struct rdb_skipper *s, uint8_t type)
     switch (type) {
     case RDB_HASH:
         return rdb_skip_text(s) && rdb_skip_text(s);
+    case RDB_HASH_METADATA_PRE_GA:
+    case RDB_HASH_METADATA:
+        return rdb_skip_len(s, &container) && rdb_skip_text(s) && rdb_skip_text(s);
     case RDB_ZSET:
         return rdb_skip_text(s) && skip_text_score(s);
     case RDB_ZSET_2:
@@ -193,6 +196,14 @@ bool rdb_skip_value(struct rdb_skipper *s, uint8_t type)
     case RDB_LIST_QUICKLIST:
     case RDB_LIST_QUICKLIST_2:
         return skip_members(s, type);
+    case RDB_HASH_METADATA_PRE_GA:
+        return skip_members(s, type);
+    case RDB_HASH_METADATA:
+        return rdb_skip_bytes(s, TIME) && skip_members(s, type);
+    case RDB_HASH_LISTPACK_EX_PRE_GA:
+        return rdb_skip_text(s);
+    case RDB_HASH_LISTPACK_EX:
+        return rdb_skip_bytes(s, TIME) && rdb_skip_text(s);
     case RDB_STREAM:
     case RDB_STREAM_2:
     case RDB_STREAM_3:

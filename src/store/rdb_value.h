@@ -1,9 +1,16 @@
 /* rdb_value.h: values ↔ bytes in Redis's RDB format: what DUMP, RESTORE and files share. This layer
  * knows bytes in memory, no files.
  *
- * Written: the forms of RDB version 10, which Redis 7.0 and everything later read. Read: all forms
- * of strings, lists, sets, sorted sets and hashes in RDB versions 1 to 12 and 80 (fields with a
- * time to live of their own are refused: there are none here).
+ * Written: the forms of RDB version 10, which Redis 7.0 and everything later read; only a hash with
+ * fields that expire is written in Redis 7.4's form of it, under version 12. For members of sets
+ * and sorted sets that expire there is no form: they are written without their times. Read: all
+ * forms of strings, lists, sets, sorted sets and hashes in RDB versions 1 to 12 and 80. A field
+ * whose time is past is read as any other; the keyspace's next lookup removes it.
+ *
+ *   HASH_METADATA      u64 earliest deadline in ms | length | per field: length ttl, field, value
+ *                      ttl 0: lives for ever; else deadline = earliest + ttl - 1
+ *   HASH_LISTPACK_EX   u64 earliest deadline | listpack of field, value, deadline (0: for ever)
+ *   …_PRE_GA           the same without the first number, every deadline absolute
  *
  * Foreign bytes never become memory of the keyspace: values are rebuilt member by member through
  * the functions that commands use, so that the configured limits decide about encodings. Refused:
@@ -19,7 +26,8 @@
 
 enum {
     RDB_VERSION_WRITTEN = 10,
-    RDB_PAYLOAD_FOOTER = 10, /* u16 version, u64 CRC of all before it */
+    RDB_VERSION_EXPIRING = 12, /* of a hash with fields that expire */
+    RDB_PAYLOAD_FOOTER = 10,   /* u16 version, u64 CRC of all before it */
 };
 
 /* The type bytes of RDB. */
@@ -40,6 +48,10 @@ enum rdb_type {
     RDB_ZSET_LISTPACK = 17,
     RDB_LIST_QUICKLIST_2 = 18, /* of listpacks and single strings */
     RDB_SET_LISTPACK = 20,
+    RDB_HASH_METADATA_PRE_GA = 22,
+    RDB_HASH_LISTPACK_EX_PRE_GA = 23,
+    RDB_HASH_METADATA = 24,
+    RDB_HASH_LISTPACK_EX = 25,
 };
 
 /* A value in no entry: a string in `string.text`, or a collection. */

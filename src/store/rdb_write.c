@@ -74,12 +74,39 @@ static void put_set(struct buf *out, struct set s)
         rdb_put_text(out, set_member_text(&m));
 }
 
+static void put_u64(struct buf *out, uint64_t value)
+{
+    le_store64(buf_reserve(out, sizeof(value)), value);
+    buf_advance(out, sizeof(value));
+}
+
+static void put_expiring_hash(struct buf *out, struct hash h, int64_t earliest_ms)
+{
+    struct hash_iter it;
+    struct hash_pair pair;
+    put_type(out, RDB_HASH_METADATA);
+    put_u64(out, (uint64_t)earliest_ms);
+    rdb_put_len(out, hash_len(h));
+    hash_iter_init(&it, h);
+    while (hash_iter_next(&it, &pair)) {
+        bool expires = pair.deadline_ms != MEMBER_FOREVER;
+        rdb_put_len(out, expires ? (uint64_t)(pair.deadline_ms - earliest_ms + 1) : 0);
+        rdb_put_text(out, pair.field);
+        rdb_put_text(out, pair.value);
+    }
+}
+
 static void put_hash(struct buf *out, struct hash h)
 {
     struct hash_iter it;
     struct hash_pair pair;
     if (h.encoding == ENC_PACKED) {
         put_pack(out, RDB_HASH_LISTPACK, h.root, packed_bytes(h.root));
+        return;
+    }
+    const struct deadlines *deadlines = ((const struct member_table *)h.root)->deadlines;
+    if (deadlines && deadlines->heap.len) {
+        put_expiring_hash(out, h, deadlines_next(deadlines));
         return;
     }
     put_type(out, RDB_HASH);
@@ -107,8 +134,7 @@ static void put_zset(struct buf *out, struct zset z)
         uint64_t bits;
         rdb_put_text(out, item.member);
         memcpy(&bits, &item.score, sizeof(bits));
-        le_store64(buf_reserve(out, sizeof(bits)), bits);
-        buf_advance(out, sizeof(bits));
+        put_u64(out, bits);
     }
 }
 
@@ -148,7 +174,9 @@ bool rdb_payload_write(struct buf *out, const struct entry *e)
     size_t begin = buf_len(out);
     if (!rdb_value_write(out, e))
         return false;
-    le_store16(buf_reserve(out, RDB_PAYLOAD_FOOTER), RDB_VERSION_WRITTEN);
+    bool expiring = buf_ptr(out)[begin] == RDB_HASH_METADATA;
+    le_store16(buf_reserve(out, RDB_PAYLOAD_FOOTER),
+               expiring ? RDB_VERSION_EXPIRING : RDB_VERSION_WRITTEN);
     buf_advance(out, 2);
     uint64_t crc = crc64(0, buf_ptr(out) + begin, buf_len(out) - begin);
     le_store64(buf_reserve(out, 8), crc);

@@ -4,7 +4,6 @@
 #include "ds/intset.h"
 #include "ds/packed.h"
 #include "store/keyspace.h"
-#include "store/member.h"
 #include "store/settings.h"
 
 enum {
@@ -20,11 +19,7 @@ static size_t intset_limit(void)
 
 static struct set create_table(size_t count)
 {
-    struct table *t = mem_alloc(MEM_DATA, sizeof(*t));
-    table_init(t);
-    if (count)
-        table_reserve(t, count);
-    return (struct set){ENC_TABLE, t};
+    return (struct set){ENC_TABLE, member_table_create(count)};
 }
 
 struct set set_create_as(enum encoding encoding)
@@ -46,11 +41,6 @@ struct set set_create(struct set_member *first, size_t count)
     return create_table(count);
 }
 
-static void free_node(void *node, void *arg)
-{
-    member_free(node);
-}
-
 void set_destroy(struct set s)
 {
     if (s.encoding == ENC_INTSET) {
@@ -58,9 +48,7 @@ void set_destroy(struct set s)
     } else if (s.encoding == ENC_PACKED) {
         packed_free(s.root);
     } else {
-        struct table *t = s.root;
-        table_deinit(t, free_node, NULL);
-        mem_free(MEM_DATA, t, sizeof(*t));
+        member_table_destroy(s.root);
     }
 }
 
@@ -104,8 +92,7 @@ static bool table_drop(struct set *s, struct set_member *m)
     struct member *node = find_node(s, m, &pos);
     if (!node)
         return false;
-    table_remove(s->root, set_member_hash(m), pos, member_hash);
-    member_free(node);
+    member_table_remove(s->root, node, set_member_hash(m), pos);
     return true;
 }
 
@@ -258,6 +245,22 @@ HOT bool set_remove(struct set *s, struct set_member *m)
     if (set_member_number(m, &number))
         s->root = intset_remove(s->root, number, &removed);
     return removed;
+}
+
+int64_t set_deadline(const struct set *s, struct set_member *m)
+{
+    if (s->encoding != ENC_TABLE)
+        return set_contains(s, m) ? MEMBER_FOREVER : MEMBER_MISSING;
+    return member_table_deadline(s->root, set_member_text(m));
+}
+
+void set_set_deadline(struct set *s, struct set_member *m, int64_t when_ms)
+{
+    if (s->encoding != ENC_TABLE && when_ms == MEMBER_FOREVER)
+        return;
+    if (s->encoding != ENC_TABLE)
+        convert_to_table(s, 0);
+    member_table_set_deadline(s->root, set_member_text(m), when_ms);
 }
 
 /* ---- walks ---- */

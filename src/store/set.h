@@ -2,9 +2,10 @@
  *
  *   ENC_INTSET  ds/intset.h block: integers only, up to set-max-intset-entries
  *   ENC_PACKED  ds/packed.h block: up to set-max-listpack-entries members of set-max-listpack-value
- * bytes ENC_TABLE   ds/table.h of one node per member A set changes its encoding when a member no
- * longer fits, exactly when Redis 7.2 does, and never back; only the results of set operations
- * choose anew.
+ *               bytes
+ *   ENC_TABLE   member_table.h
+ * A set changes its encoding when a member no longer fits, exactly when Redis 7.2 does, or when one
+ * gets a time to live of its own, and never back; only the results of set operations choose anew.
  *
  * struct set is a handle: the encoding and the root of a set that an entry (or the caller) owns.
  * Functions that change a set take the handle by pointer, because the root may move; set_store()
@@ -15,8 +16,8 @@
 
 #include "base/hash.h"
 #include "base/rand.h"
-#include "ds/table.h"
 #include "store/entry.h"
+#include "store/member_table.h"
 #include "store/value.h"
 
 struct set {
@@ -112,11 +113,15 @@ struct set set_create_as(enum encoding encoding);
 void set_destroy(struct set s);
 uint64_t set_len(const struct set *s);
 bool set_contains(const struct set *s, struct set_member *m);
-/* False when it was there already. */
+/* False when it was there already: then it keeps its time to live. */
 bool set_add(struct set *s, struct set_member *m);
 /* False when it was not there. The member's text may be the one inside the set; it is dead
  * afterwards. */
 bool set_remove(struct set *s, struct set_member *m);
+/* When a member expires: absolute milliseconds, MEMBER_FOREVER or MEMBER_MISSING (deadlines.h). */
+int64_t set_deadline(const struct set *s, struct set_member *m);
+/* Gives a member that is there another deadline, or MEMBER_FOREVER; the set becomes a table. */
+void set_set_deadline(struct set *s, struct set_member *m, int64_t when_ms);
 /* Before adding many: converts to a table at once when `count` members alone are too many for the
  * encoding. */
 void set_expect(struct set *s, size_t count);

@@ -5,7 +5,6 @@
 #include "base/assert.h"
 #include "ds/intset.h"
 #include "ds/packed.h"
-#include "store/member.h"
 #include "store/set.h"
 
 enum {
@@ -158,6 +157,13 @@ static void pop_by_moving(struct set *s, struct rng *rng, set_visit_fn visit, vo
     *s = kept;
 }
 
+/* Members that expire stay in the table that knows when. */
+static bool expires(const struct set *s)
+{
+    const struct deadlines *d = ((const struct member_table *)s->root)->deadlines;
+    return d && d->heap.len;
+}
+
 void set_pop(struct set *s, struct rng *rng, uint64_t count, set_visit_fn visit, void *arg,
              struct set *rest)
 {
@@ -166,7 +172,7 @@ void set_pop(struct set *s, struct rng *rng, uint64_t count, set_visit_fn visit,
     *rest = (struct set){s->encoding, NULL};
     if (s->encoding != ENC_TABLE && count > FEW_POPS)
         pop_by_walk(s, rng, count, visit, arg);
-    else if (s->encoding == ENC_TABLE && staying <= count / MOVE_FACTOR)
+    else if (s->encoding == ENC_TABLE && staying <= count / MOVE_FACTOR && !expires(s))
         pop_by_moving(s, rng, visit, arg, staying, rest);
     else
         pop_each(s, rng, count, visit, arg);

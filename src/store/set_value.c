@@ -1,7 +1,6 @@
 /* What the keyspace asks of a set, and SSCAN. */
 #include "ds/intset.h"
 #include "ds/packed.h"
-#include "store/member.h"
 #include "store/set.h"
 
 static void value_destroy(enum encoding encoding, void *root)
@@ -14,49 +13,20 @@ static size_t value_effort(enum encoding encoding, const void *root)
     return encoding == ENC_TABLE ? ((const struct table *)root)->used : 1;
 }
 
-/* Mean node size of the first `samples` members, times all of them. */
-static size_t node_bytes(const struct table *t, size_t samples)
-{
-    struct table_iter it;
-    const struct member *node;
-    size_t seen = 0, bytes = 0;
-    table_iter_init(&it, t);
-    while ((samples == 0 || seen < samples) && (node = table_iter_next(&it))) {
-        bytes += mem_size_class(member_size(node));
-        seen++;
-    }
-    return seen ? (size_t)((double)bytes / (double)seen * (double)t->used) : 0;
-}
-
 static size_t value_bytes(enum encoding encoding, const void *root, size_t samples)
 {
     if (encoding == ENC_INTSET)
         return mem_size_class(intset_bytes(root));
     if (encoding == ENC_PACKED)
         return mem_size_class(packed_bytes(root));
-    return sizeof(struct table) + table_bytes(root) + node_bytes(root, samples);
-}
-
-static void *table_copy(const struct table *from)
-{
-    struct table *copy = mem_alloc(MEM_DATA, sizeof(*copy));
-    struct table_iter it;
-    const struct member *node;
-    table_init(copy);
-    table_reserve(copy, from->used);
-    table_iter_init(&it, from);
-    while ((node = table_iter_next(&it))) {
-        struct slice text = member_name(node);
-        table_insert(copy, hash_slice(text), member_create(text), member_hash);
-    }
-    return copy;
+    return member_table_bytes(root, samples);
 }
 
 static void *value_copy(enum encoding encoding, const void *root)
 {
     if (encoding == ENC_INTSET)
         return intset_dup(root);
-    return encoding == ENC_PACKED ? packed_dup(root) : table_copy(root);
+    return encoding == ENC_PACKED ? packed_dup(root) : (void *)member_table_copy(root);
 }
 
 static void value_visit(enum encoding encoding, const void *root, value_visit_fn visit, void *arg)
@@ -74,11 +44,56 @@ static const struct table *value_members(enum encoding encoding, const void *roo
     return encoding == ENC_TABLE ? root : NULL;
 }
 
+static struct deadlines **value_deadlines(enum encoding encoding, void *root)
+{
+    return encoding == ENC_TABLE ? &((struct member_table *)root)->deadlines : NULL;
+}
+
+static uint64_t value_len(enum encoding encoding, const void *root)
+{
+    return set_len(&(struct set){encoding, (void *)root});
+}
+
+static int64_t value_deadline(enum encoding encoding, const void *root, struct slice member)
+{
+    struct set_member m;
+    set_member_init(&m, member);
+    return set_deadline(&(struct set){encoding, (void *)root}, &m);
+}
+
+static void value_set_deadline(struct entry *e, struct slice member, int64_t when_ms)
+{
+    struct set s = set_of(e);
+    struct set_member m;
+    set_member_init(&m, member);
+    set_set_deadline(&s, &m, when_ms);
+    set_store(e, s);
+}
+
+static bool value_remove(struct entry *e, struct slice member)
+{
+    struct set s = set_of(e);
+    struct set_member m;
+    set_member_init(&m, member);
+    bool removed = set_remove(&s, &m);
+    set_store(e, s);
+    return removed;
+}
+
+static const struct member_ops member_ops = {
+    .deadlines = value_deadlines,
+    .len = value_len,
+    .deadline = value_deadline,
+    .set_deadline = value_set_deadline,
+    .remove = value_remove,
+};
+
 const struct value_ops set_value_ops = {
     .destroy = value_destroy,
     .effort = value_effort,
     .bytes = value_bytes,
     .members = value_members,
+    .member_ops = &member_ops,
     .copy = value_copy,
     .visit = value_visit,
 };

@@ -8,6 +8,7 @@ void txn_init(struct txn *t, struct keyspace *ks, unsigned self)
     t->ks = ks;
     t->self = self;
     t->stats = &ks->stats[self];
+    t->ready_tail = &t->ready;
     buf_init(&t->effects.text, MEM_OTHER);
     uint64_t seed;
     rand_secure(&seed, sizeof(seed));
@@ -124,8 +125,29 @@ INLINE void drop_locks(struct txn *t)
     t->held_count = 0;
 }
 
+/* The waiters' commands are changes of their own: what the txn's own command has done so far stays
+ * as it is. */
+COLD static void serve_waiters(struct txn *t)
+{
+    struct db *db = t->db;
+    uint64_t dirty = t->dirty;
+    bool replaced = t->effects.replaced, suppressed = t->effects.suppressed;
+    bool no_touch = t->no_touch, restartable = t->restartable;
+    t->dirty = 0;
+    t->effects.replaced = t->effects.suppressed = t->restartable = false;
+    t->ks->serve(t);
+    t->db = db;
+    t->dirty = dirty;
+    t->effects.replaced = replaced;
+    t->effects.suppressed = suppressed;
+    t->no_touch = no_touch;
+    t->restartable = restartable;
+}
+
 void txn_unlock(struct txn *t)
 {
+    if (unlikely(t->ready != NULL) && !t->exclusive)
+        serve_waiters(t);
     if (unlikely(buf_len(&t->effects.text)) && !t->exclusive) /* alone, they can wait for the end */
         effect_write(t, NULL, 0);
     drop_locks(t);
@@ -148,6 +170,11 @@ void txn_next(struct txn *t, const struct slice *argv, uint32_t argc)
 
 HOT void txn_end(struct txn *t, const struct slice *argv, uint32_t argc)
 {
+    if (unlikely(t->ready != NULL)) {
+        txn_next(t, argv, argc);
+        serve_waiters(t);
+        argc = 0;
+    }
     if (unlikely(txn_logs(t)))
         effect_write(t, argv, argc);
     drop_locks(t);

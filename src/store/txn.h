@@ -11,7 +11,7 @@
  *
  * The effect. What the log gets is by default the command as the client sent it, when it committed
  * anything. A command whose outcome depends on chance or on time replaces it: effect_*(). Lazily
- * expired keys are logged as DEL by this module.
+ * expired keys are logged as DEL by this module, members as HDEL, SREM or ZREM.
  *
  * Lookup of a key whose shard is not held is a bug in a key spec: debug builds abort; release
  * builds unwind and run the command again exclusively, if it has written nothing. */
@@ -54,12 +54,13 @@ struct txn {
     bool no_touch;     /* leave access clocks alone */
     bool restartable;  /* the planner can run the command again exclusively */
     bool keep_expired; /* what has expired is missing, but not deleted: CLIENT PAUSE WRITE; set for
-                          commands that write nothing */
+                          commands that write nothing. Members that have expired stay in sight */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
     struct store_stats *stats;
     struct effects effects;
-    uint16_t held[SHARDS_MAX]; /* ascending */
+    struct ready_key *ready, **ready_tail; /* changed keys that somebody waits for: wait.h */
+    uint16_t held[SHARDS_MAX];             /* ascending */
     struct rng rng;
     jmp_buf keyspec_unwind;
 };
@@ -80,23 +81,34 @@ void txn_deinit(struct txn *t);
 void txn_begin(struct txn *t, int db, bool exclusive);
 /* Locks the shards of the keys. Not in exclusive mode; once per txn. */
 void txn_lock(struct txn *t, const struct key *keys, uint32_t count);
+
+/* Whether the shard of a hash is held, or the txn is alone. */
+INLINE bool txn_holds(const struct txn *t, uint64_t hash)
+{
+    const struct shard *s = &t->ks->shards[keyspace_shard_of(t->ks, hash)];
+    return t->exclusive || atomic_load_explicit(&s->holder, memory_order_relaxed) == t->self + 1;
+}
+
 /* For walks over the keyspace: locks this one shard (no other held), until txn_unlock(), which also
  * hands over the DELs of keys that expired meanwhile. */
 void txn_lock_shard(struct txn *t, unsigned shard);
 /* The same without waiting: false when somebody holds it. */
 bool txn_try_shard(struct txn *t, unsigned shard);
 void txn_unlock(struct txn *t);
-/* Hands the effect to the sink and drops the locks. `argv` is the command itself. */
+/* Serves who waited for what changed, hands the effect to the sink and drops the locks. `argv` is
+ * the command itself. */
 void txn_end(struct txn *t, const struct slice *argv, uint32_t argc);
 
-/* Several commands in one txn (EXEC). txn_group() after the locks; then for each command
- * txn_select() before it and txn_next() after it, which takes its effect: together they become one
- * record, with MULTI and EXEC around it when there are several. */
+/* Several commands in one txn (EXEC, served waiters). txn_group() before them, at any time after
+ * the locks: what was logged so far is part of the group; then for each command txn_select() before
+ * it and txn_next() after it, which takes its effect: together they become one record, with MULTI
+ * and EXEC around it when there are several. */
 void txn_group(struct txn *t);
 void txn_select(struct txn *t, int db);
 void txn_next(struct txn *t, const struct slice *argv, uint32_t argc);
 
-/* Looks a key up; an expired one is deleted first. Counts no hit or miss, does not touch the clock.
+/* Looks a key up; it is deleted first when it has expired, and so are members that have. Counts no
+ * hit or miss, does not touch the clock.
  */
 bool txn_find(struct txn *t, const struct key *key, struct ref *out);
 /* The same for a read: counts a hit or a miss and touches the access clock; a miss is an event. */
@@ -147,6 +159,17 @@ void txn_put(struct txn *t, struct ref *ref, struct entry *e, enum event event);
 /* Absolute expiry in ms, or TTL_NONE. Edits; the caller commits with its own event. */
 void txn_set_expire(struct txn *t, struct ref *ref, int64_t when_ms);
 
+/* A member's deadline: absolute ms, MEMBER_FOREVER or MEMBER_MISSING (deadlines.h). The key has a
+ * hash, set or sorted set. */
+int64_t txn_member_deadline(const struct ref *ref, struct slice member);
+/* Gives a member that is there another one, or MEMBER_FOREVER. Edits; the caller commits with its
+ * own event. */
+void txn_set_member_deadline(struct txn *t, struct ref *ref, struct slice member, int64_t when_ms);
+/* Removes a member; false when it was not there. Edits; the caller commits, and then deletes the
+ * key when its collection has become empty: true from txn_is_empty(). */
+bool txn_remove_member(struct txn *t, struct ref *ref, struct slice member);
+bool txn_is_empty(const struct ref *ref);
+
 /* Exclusive mode only: the whole database (-1: all of them) becomes empty; two databases change
  * places. */
 void txn_flush(struct txn *t, int db, bool lazy);
@@ -161,8 +184,12 @@ INLINE bool txn_logs(const struct txn *t)
     return t->ks->sink != NULL;
 }
 
-/* Deletes due keys of one shard, at most `budget`; true when more are due. The shard is locked
- * inside. */
+/* Whether the key is as good as gone: it has expired, or all of its members have. O(1), unless some
+ * members are due and all have a deadline. */
+bool txn_is_dead(const struct txn *t, const struct entry *e);
+
+/* Deletes due keys and members of one shard, at most `budget`; true when more are due. The shard is
+ * locked inside. */
 bool txn_expire_shard(struct txn *t, unsigned shard, unsigned budget);
 
 /* First stage of the pipeline's prefetch: lock and part lines' bucket. No lock needed. */

@@ -3,6 +3,7 @@
 #include "store/notify.h"
 #include "store/txn_internal.h"
 #include "store/value.h"
+#include "store/wait.h"
 #include "store/watch.h"
 
 static void count_key(struct txn *t, struct db *db, unsigned shard, int64_t delta)
@@ -29,13 +30,18 @@ static void entry_moved(void *entry, uint32_t position)
     entry_set_heap_position(entry, position);
 }
 
+void txn_wake_at(struct txn *t, unsigned shard, int64_t when_ms)
+{
+    _Atomic int64_t *next = &t->ks->shards[shard].next_expire_ms;
+    if (when_ms < atomic_load_explicit(next, memory_order_relaxed))
+        atomic_store_explicit(next, when_ms, memory_order_relaxed);
+}
+
 static void heap_add(struct txn *t, struct db *db, unsigned shard, struct entry *e, int64_t when_ms)
 {
     memcpy(entry_expire_at(e), &when_ms, 8);
     heap_push(&db_part(db, shard)->expires, MEM_DATA, when_ms, e, entry_moved);
-    _Atomic int64_t *next = &t->ks->shards[shard].next_expire_ms;
-    if (when_ms < atomic_load_explicit(next, memory_order_relaxed))
-        atomic_store_explicit(next, when_ms, memory_order_relaxed);
+    txn_wake_at(t, shard, when_ms);
     count_expire(t, db, 1);
 }
 
@@ -52,6 +58,7 @@ static void replace_entry(struct ref *ref, struct entry *e)
     table_pos_set(ref->pos, e);
     if (entry_expires(e))
         ref->part->expires.items[entry_heap_position(e)].item = e;
+    txn_members_moved(ref);
 }
 
 struct db *ref_db(const struct txn *t, const struct ref *ref)
@@ -70,25 +77,34 @@ struct db *ref_db(const struct txn *t, const struct ref *ref)
     return NULL;
 }
 
-static struct entry *unlink_entry(struct txn *t, struct ref *ref)
+struct entry *txn_unlink(struct txn *t, struct ref *ref)
 {
     unsigned shard = ref_shard(t, ref);
     struct db *db = ref_db(t, ref);
     struct entry *e = ref->entry;
     if (entry_expires(e))
         heap_drop(t, db, shard, e);
+    if (unlikely(e->flags & ENTRY_MEMBERS_EXPIRE))
+        txn_members_unlink(t, ref);
     table_remove(&ref->part->table, ref->key->hash, ref->pos, entry_hash);
     count_key(t, db, shard, -1);
     ref->entry = NULL;
     return e;
 }
 
-/* Tells who watches the key that it has changed. */
+/* Tells who watches the key that it has changed, and notes it when somebody waits for it. */
 INLINE void tell_watchers(struct txn *t, const struct ref *ref)
 {
     const struct shard *s = &t->ks->shards[ref_shard(t, ref)];
+    if (unlikely(atomic_load_explicit(&s->waiters, memory_order_relaxed) != NULL))
+        wait_note(t, ref_db(t, ref)->id, ref->key);
     if (unlikely(atomic_load_explicit(&s->watchers, memory_order_relaxed) != NULL))
         watch_touch(t, ref_db(t, ref)->id, ref->key);
+}
+
+void txn_tell_watchers(struct txn *t, const struct ref *ref)
+{
+    tell_watchers(t, ref);
 }
 
 void txn_expire(struct txn *t, struct ref *ref)
@@ -100,7 +116,7 @@ void txn_expire(struct txn *t, struct ref *ref)
     txn_edit(t, ref);
     effect_del(t, ref_db(t, ref), entry_key(ref->entry));
     tell_watchers(t, ref);
-    struct entry *e = unlink_entry(t, ref);
+    struct entry *e = txn_unlink(t, ref);
     if (notify_is_heard(t->ks)) /* the key's name may be the entry's */
         notify_change(t, ref_db(t, ref)->id, ref->key, EVENT_EXPIRED);
     entry_release(e, true);
@@ -120,6 +136,8 @@ HOT void txn_commit(struct txn *t, const struct ref *ref, enum event event)
 {
     sched_point();
     tell_watchers(t, ref);
+    if (ref->entry && unlikely(ref->entry->flags & ENTRY_MEMBERS_EXPIRE))
+        txn_members_sync(t, ref);
     if (notify_is_heard(t->ks))
         notify_change(t, ref_db(t, ref)->id, ref->key, event);
     t->dirty++;
@@ -155,6 +173,8 @@ static void reshape(struct txn *t, struct ref *ref, enum value_type type, struct
     struct db *db = ref_db(t, ref);
     unsigned shard = ref_shard(t, ref);
     bool had = entry_expires(e), expires = expire_ms == TTL_KEEP ? had : expire_ms >= 0;
+    if (unlikely(e->flags & ENTRY_MEMBERS_EXPIRE))
+        txn_members_unlink(t, ref);
     drop_value(e);
     if (had && expire_ms != TTL_KEEP)
         heap_drop(t, db, shard, e);
@@ -251,28 +271,30 @@ void txn_set_collection(struct txn *t, struct ref *ref, enum value_type type,
     else
         put_new(t, ref, entry_create(ref->key->name, type, shape, false), TTL_NONE);
     entry_set_pointer(ref->entry, root);
+    txn_members_sync(t, ref);
     txn_commit(t, ref, event);
 }
 
 void txn_delete(struct txn *t, struct ref *ref, bool lazy, enum event event)
 {
     txn_edit(t, ref);
-    entry_release(unlink_entry(t, ref), lazy);
+    entry_release(txn_unlink(t, ref), lazy);
     txn_commit(t, ref, event);
 }
 
 void txn_delete_empty(struct txn *t, struct ref *ref)
 {
     txn_edit(t, ref);
-    entry_release(unlink_entry(t, ref), true);
+    struct entry *e = txn_unlink(t, ref);
     if (notify_is_heard(t->ks)) /* the caller has committed the change that emptied it */
         notify_change(t, ref_db(t, ref)->id, ref->key, EVENT_DEL);
+    entry_release(e, true); /* the key's name may be the entry's */
 }
 
 struct entry *txn_take(struct txn *t, struct ref *ref, enum event event)
 {
     txn_edit(t, ref);
-    struct entry *e = unlink_entry(t, ref);
+    struct entry *e = txn_unlink(t, ref);
     txn_commit(t, ref, event);
     return e;
 }
@@ -292,6 +314,7 @@ void txn_put(struct txn *t, struct ref *ref, struct entry *e, enum event event)
         e = renamed;
     }
     put_new(t, ref, e, expire_ms);
+    txn_members_sync(t, ref);
     txn_commit(t, ref, event);
 }
 
@@ -309,6 +332,7 @@ void txn_set_expire(struct txn *t, struct ref *ref, int64_t when_ms)
         e = entry_reshape(e, shape, when_ms >= 0, true);
         ref->entry = e;
         table_pos_set(ref->pos, e);
+        txn_members_moved(ref);
     }
     if (when_ms >= 0)
         heap_add(t, db, shard, e, when_ms);
@@ -321,6 +345,7 @@ void txn_flush(struct txn *t, int db, bool lazy)
         if (db == i || db < 0) {
             watch_flush(t, i);
             keyspace_flush(t->ks, i, lazy);
+            wait_note_all(t, i, i);
         }
     notify_flush(t);
     t->dirty++;
@@ -332,6 +357,7 @@ void txn_swap(struct txn *t, int a, int b)
     ASSERT(t->exclusive);
     watch_swap(t, a, b);
     keyspace_swap(t->ks, a, b);
+    wait_note_all(t, a, b);
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
@@ -353,13 +379,14 @@ static int64_t expire_part(struct txn *t, struct db *db, unsigned shard, unsigne
     struct part *part = db_part(db, shard);
     const struct heap_item *top;
     t->db = db;
+    int64_t members_ms = txn_members_expire_part(t, db, shard, budget);
     while ((top = heap_peek(&part->expires)) && top->when < t->now_ms && *budget) {
         expire_top(t, db, part);
         --*budget;
     }
     if (unlikely(txn_logs(t)))
         effect_write(t, NULL, 0);
-    return top ? top->when : INT64_MAX;
+    return MIN(top ? top->when : INT64_MAX, members_ms);
 }
 
 bool txn_expire_shard(struct txn *t, unsigned shard, unsigned budget)

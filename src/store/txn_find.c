@@ -4,6 +4,8 @@
 #include "store/txn_internal.h"
 #include "store/value.h"
 
+#include <limits.h>
+
 COLD static void unheld(struct txn *t)
 {
     stat_add(&t->stats->value[STAT_KEYSPEC], 1);
@@ -23,6 +25,17 @@ INLINE void assert_held(struct txn *t, unsigned shard)
     unheld(t);
 }
 
+/* An entry with a clock to look at: whether it is still there. */
+static bool outlives(struct txn *t, struct ref *ref)
+{
+    unsigned all = UINT_MAX;
+    if (entry_expires(ref->entry) && t->now_ms > entry_expire_ms(ref->entry)) {
+        txn_expire(t, ref);
+        return false;
+    }
+    return !(ref->entry->flags & ENTRY_MEMBERS_EXPIRE) || txn_members_expire(t, ref, &all);
+}
+
 INLINE bool find_in(struct txn *t, struct db *db, const struct key *key, struct ref *out)
 {
     unsigned shard = keyspace_shard_of(t->ks, key->hash);
@@ -34,11 +47,7 @@ INLINE bool find_in(struct txn *t, struct db *db, const struct key *key, struct 
     out->entry = table_find(&out->part->table, key->hash, entry_has_key, &key->name, &out->pos);
     if (!out->entry)
         return false;
-    if (unlikely(entry_expires(out->entry)) && t->now_ms > entry_expire_ms(out->entry)) {
-        txn_expire(t, out);
-        return false;
-    }
-    return true;
+    return likely(!entry_has_deadline(out->entry)) || outlives(t, out);
 }
 
 INLINE void touch(struct txn *t, struct entry *e)

@@ -60,7 +60,7 @@ struct entry *entry_copy(const struct entry *e, struct slice key, bool expires)
     enum encoding encoding = entry_encoding(e);
     struct value_shape shape = {encoding, encoding == ENC_INLINE ? e->inline_len : 8, 0};
     struct entry *copy = entry_create(key, entry_type(e), shape, expires);
-    copy->flags |= e->flags & (uint8_t)~ENTRY_EXPIRES;
+    copy->flags |= e->flags & ENTRY_RAW;
     entry_set_access(copy, entry_access(e));
     if (expires) {
         int64_t when = entry_expire_ms(e);

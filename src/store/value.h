@@ -12,6 +12,20 @@
 typedef void (*value_visit_fn)(void *arg, struct slice element, struct slice value);
 
 struct table;
+struct deadlines;
+
+/* Members with a time to live of their own (deadlines.h): hash, set, sorted set. */
+struct member_ops {
+    /* Where the root keeps its deadlines; NULL in encodings that cannot have any. */
+    struct deadlines **(*deadlines)(enum encoding encoding, void *root);
+    uint64_t (*len)(enum encoding encoding, const void *root);
+    /* Absolute milliseconds, MEMBER_FOREVER or MEMBER_MISSING. */
+    int64_t (*deadline)(enum encoding encoding, const void *root, struct slice member);
+    /* Of a member that is there; encoding and root of the entry may change. */
+    void (*set_deadline)(struct entry *e, struct slice member, int64_t when_ms);
+    /* False when it was not there. The collection may become empty. `member` may lie in it. */
+    bool (*remove)(struct entry *e, struct slice member);
+};
 
 struct value_ops {
     /* Frees what the pointer leads to (not called for inline and int strings). */
@@ -23,6 +37,7 @@ struct value_ops {
     /* The table of members, or NULL in other encodings: planned lookups prefetch in it. No
      * function: there never is one. */
     const struct table *(*members)(enum encoding encoding, const void *root);
+    const struct member_ops *member_ops; /* NULL: elements of this type do not expire */
     /* A deep copy of the same encoding, owned by the caller; COPY. A value that cannot change in
      * place may be shared. */
     void *(*copy)(enum encoding encoding, const void *root);

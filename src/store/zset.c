@@ -1,6 +1,7 @@
 #include "store/zset.h"
 
 #include "base/assert.h"
+#include "store/deadlines.h"
 #include "store/settings.h"
 #include "store/zset_packed.h"
 #include "store/zset_tree.h"
@@ -117,6 +118,15 @@ static bool fits_packed(const struct zset *z, struct slice member)
            packed_can_add(z->packed, member.len);
 }
 
+/* A member that has a time to live is being set. */
+static enum zset_result set_for_ever(struct zset *z, struct member **m, struct table_pos pos,
+                                     enum zset_result result)
+{
+    if (result == ZSET_UPDATED || result == ZSET_SAME)
+        *m = zset_tree_set_deadline(z->tree, *m, pos, MEMBER_FOREVER);
+    return result == ZSET_SAME ? ZSET_KEPT : result;
+}
+
 static enum zset_result add_to_tree(struct zset *z, struct slice member, double *score,
                                     unsigned rules)
 {
@@ -130,6 +140,8 @@ static enum zset_result add_to_tree(struct zset *z, struct slice member, double 
         return ZSET_ADDED;
     }
     enum zset_result result = decide(member_score(m), score, rules);
+    if (unlikely(member_expires(m)) && !(rules & ZSET_INCR))
+        result = set_for_ever(z, &m, pos, result);
     if (result == ZSET_UPDATED)
         zset_tree_rescore(z->tree, m, *score);
     return result;
@@ -186,6 +198,26 @@ bool zset_remove(struct zset *z, struct slice member)
     return m != NULL;
 }
 
+int64_t zset_deadline(const struct zset *z, struct slice member)
+{
+    if (z->encoding == ENC_PACKED)
+        return zset_packed_find(z->packed, member) ? MEMBER_FOREVER : MEMBER_MISSING;
+    const struct member *m = find_in_tree(z, member);
+    return m ? deadlines_get(z->tree->deadlines, m) : MEMBER_MISSING;
+}
+
+void zset_set_deadline(struct zset *z, struct slice member, int64_t when_ms)
+{
+    struct table_pos pos;
+    if (z->encoding == ENC_PACKED && when_ms == MEMBER_FOREVER)
+        return;
+    if (z->encoding == ENC_PACKED)
+        become_tree(z, 0);
+    struct member *m = zset_tree_find(z->tree, member, hash_slice(member), &pos);
+    ASSERT(m);
+    zset_tree_set_deadline(z->tree, m, pos, when_ms);
+}
+
 /* ---- the value type ---- */
 
 static void value_destroy(enum encoding encoding, void *root)
@@ -209,7 +241,8 @@ static size_t value_bytes(enum encoding encoding, const void *root, size_t sampl
         sum += mem_size_class(member_size(ttree_iter_item(it)));
     if (seen && seen < count)
         sum = (size_t)((double)sum / (double)seen * (double)count);
-    return mem_size_class(sizeof(*t)) + table_bytes(&t->members) + ttree_bytes(&t->order) + sum;
+    return mem_size_class(sizeof(*t)) + table_bytes(&t->members) + ttree_bytes(&t->order) + sum +
+           deadlines_bytes(t->deadlines);
 }
 
 static void *value_copy(enum encoding encoding, const void *root)
@@ -219,10 +252,13 @@ static void *value_copy(enum encoding encoding, const void *root)
     const struct zset_tree *t = root;
     struct zset_tree *copy = zset_tree_create();
     table_reserve(&copy->members, t->members.used);
+    copy->deadlines = deadlines_copy(t->deadlines);
     struct ttree_iter it = ttree_first(&t->order);
     for (; ttree_iter_valid(it); ttree_iter_next(&it)) {
-        struct slice name = member_name(ttree_iter_item(it));
-        zset_tree_add(copy, name, hash_slice(name), ttree_iter_score(it));
+        struct member *twin = member_copy(ttree_iter_item(it));
+        deadlines_moved(copy->deadlines, twin);
+        table_insert(&copy->members, member_hash(twin), twin, member_hash);
+        ttree_insert(&copy->order, ttree_iter_score(it), twin);
     }
     return copy;
 }
@@ -243,11 +279,50 @@ static const struct table *value_members(enum encoding encoding, const void *roo
     return encoding == ENC_TREE ? &((const struct zset_tree *)root)->members : NULL;
 }
 
+static struct deadlines **value_deadlines(enum encoding encoding, void *root)
+{
+    return encoding == ENC_TREE ? &((struct zset_tree *)root)->deadlines : NULL;
+}
+
+static uint64_t value_len(enum encoding encoding, const void *root)
+{
+    return zset_len(&(struct zset){encoding, {(void *)root}});
+}
+
+static int64_t value_deadline(enum encoding encoding, const void *root, struct slice member)
+{
+    return zset_deadline(&(struct zset){encoding, {(void *)root}}, member);
+}
+
+static void value_set_deadline(struct entry *e, struct slice member, int64_t when_ms)
+{
+    struct zset z = zset_of(e);
+    zset_set_deadline(&z, member, when_ms);
+    zset_store(e, &z);
+}
+
+static bool value_remove(struct entry *e, struct slice member)
+{
+    struct zset z = zset_of(e);
+    bool removed = zset_remove(&z, member);
+    zset_store(e, &z);
+    return removed;
+}
+
+static const struct member_ops member_ops = {
+    .deadlines = value_deadlines,
+    .len = value_len,
+    .deadline = value_deadline,
+    .set_deadline = value_set_deadline,
+    .remove = value_remove,
+};
+
 const struct value_ops zset_value_ops = {
     .destroy = value_destroy,
     .effort = value_effort,
     .bytes = value_bytes,
     .members = value_members,
+    .member_ops = &member_ops,
     .copy = value_copy,
     .visit = value_visit,
 };

@@ -1,9 +1,10 @@
 /* zset.h: the sorted set value type, in Redis's two encodings.
  *
  *   ENC_PACKED  ds/packed block (zset_packed.h): up to zset-max-listpack-entries members of
- * zset-max-listpack-value bytes ENC_TREE    member table and T-tree (zset_tree.h) A set grows out
- * of the packed form exactly when Redis 7.2's does, and never back; results of set operations
- * choose anew.
+ *               zset-max-listpack-value bytes
+ *   ENC_TREE    member table and T-tree (zset_tree.h)
+ * A set grows out of the packed form exactly when Redis 7.2's does, or when a member gets a time to
+ * live of its own, and never back; results of set operations choose anew.
  *
  * struct zset is a handle: encoding and root of a value that an entry (or the caller) owns.
  * Functions that change a set take the handle by pointer, because the root may move; zset_store()
@@ -61,21 +62,28 @@ enum zset_rule { /* ZADD's options, or-ed */
     ZSET_INCR = 16,
 };
 
-enum zset_result {
+enum zset_result { /* up to ZSET_KEPT the set has changed */
     ZSET_ADDED,
     ZSET_UPDATED,
-    ZSET_SAME,    /* the member has this score already */
+    ZSET_KEPT, /* the score is the same, but it has lost its time to live: a change nobody counts */
+    ZSET_SAME, /* the member has this score already */
     ZSET_REFUSED, /* by a rule */
     ZSET_NAN,     /* the incremented score is not a number; nothing was changed */
 };
 
 /* Adds a member or changes its score, as the rules allow. *score is the score (or increment) asked
- * for, and afterwards the member's; untouched when refused. */
+ * for, and afterwards the member's; untouched when refused. A member that is set lives for ever
+ * from then on; with ZSET_INCR it keeps its time to live. */
 enum zset_result zset_add(struct zset *z, struct slice member, double *score, unsigned rules);
 /* Adds one that is not there. Its place need not be the end. */
 void zset_insert(struct zset *z, struct slice member, double score);
 /* False when it was not there. */
 bool zset_remove(struct zset *z, struct slice member);
+
+/* When a member expires: absolute milliseconds, MEMBER_FOREVER or MEMBER_MISSING (deadlines.h). */
+int64_t zset_deadline(const struct zset *z, struct slice member);
+/* Gives a member that is there another deadline, or MEMBER_FOREVER; the set becomes a tree. */
+void zset_set_deadline(struct zset *z, struct slice member, int64_t when_ms);
 
 /* ---- ranges ---- */
 

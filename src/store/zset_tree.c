@@ -16,6 +16,7 @@ struct zset_tree *zset_tree_create(void)
     struct zset_tree *t = mem_alloc(MEM_DATA, sizeof(*t));
     table_init(&t->members);
     ttree_init(&t->order, &member_order);
+    t->deadlines = NULL;
     return t;
 }
 
@@ -28,6 +29,7 @@ void zset_tree_destroy(struct zset_tree *t)
 {
     ttree_deinit(&t->order, NULL, NULL);
     table_deinit(&t->members, free_member, NULL);
+    deadlines_destroy(t->deadlines);
     mem_free(MEM_DATA, t, sizeof(*t));
 }
 
@@ -49,8 +51,26 @@ void zset_tree_remove(struct zset_tree *t, struct member *m, uint64_t hash, stru
 {
     bool found = ttree_remove(&t->order, member_score(m), m);
     ASSERT(found);
+    if (unlikely(member_expires(m)))
+        deadlines_forget(t->deadlines, m);
     table_remove(&t->members, hash, pos, member_hash);
     member_free(m);
+}
+
+struct member *zset_tree_set_deadline(struct zset_tree *t, struct member *m, struct table_pos pos,
+                                      int64_t when_ms)
+{
+    bool moves = member_expires(m) != (when_ms != MEMBER_FOREVER);
+    double score = member_score(m);
+    if (moves) { /* the order compares names: it must not hold a node that is freed */
+        bool found = ttree_remove(&t->order, score, m);
+        ASSERT(found);
+    }
+    m = deadlines_set(&t->deadlines, m, when_ms);
+    table_pos_set(pos, m);
+    if (moves)
+        ttree_insert(&t->order, score, m);
+    return m;
 }
 
 static bool is_same(const void *entry, const void *key)
@@ -66,6 +86,8 @@ static void drop_member(void *item, double score, void *arg)
     uint64_t hash = member_hash(item);
     void *found = table_find(&t->members, hash, is_same, item, &pos);
     ASSERT(found);
+    if (unlikely(member_expires(item)))
+        deadlines_forget(t->deadlines, item);
     table_remove(&t->members, hash, pos, member_hash);
     member_free(item);
 }

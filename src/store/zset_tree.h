@@ -8,11 +8,12 @@
 
 #include "ds/table.h"
 #include "ds/ttree.h"
-#include "store/member.h"
+#include "store/deadlines.h"
 
 struct zset_tree {
     struct table members;
     struct ttree order;
+    struct deadlines *deadlines; /* of the members that expire; NULL while none ever did */
 };
 
 struct zset_tree *zset_tree_create(void);
@@ -30,6 +31,10 @@ void zset_tree_add(struct zset_tree *t, struct slice name, uint64_t hash, double
 void zset_tree_rescore(struct zset_tree *t, struct member *m, double score);
 /* Takes a member found at `pos` out and frees it. */
 void zset_tree_remove(struct zset_tree *t, struct member *m, uint64_t hash, struct table_pos pos);
+/* Gives a member found at `pos` another deadline, or MEMBER_FOREVER. Takes the node and returns the
+ * one that is valid now. */
+struct member *zset_tree_set_deadline(struct zset_tree *t, struct member *m, struct table_pos pos,
+                                      int64_t when_ms);
 /* Removes the members of rank first … first + count - 1. */
 void zset_tree_remove_span(struct zset_tree *t, size_t first, size_t count);
 

@@ -278,6 +278,29 @@ EXEC
 DISCARD
 """
 
+# Nobody listens here; who hears what is compared in test_pubsub.py.
+PUBSUB = """
+PUBLISH m v
+SPUBLISH m v
+PUBSUB CHANNELS [pattern]
+PUBSUB SHARDCHANNELS [pattern]
+PUBSUB NUMSUB (m)+
+PUBSUB NUMSUB
+PUBSUB SHARDNUMSUB (m)+
+PUBSUB NUMPAT
+PUBSUB NOSUCH
+PUBSUB CHANNELS m m
+"""
+
+# Only inside MULTI, where nothing waits: redis-server 7.0 looks at timeouts ten times a second.
+BLOCKING = {"list": """
+BLPOP (k)+ 0.001
+BRPOP (k)+ 0.001
+BLMOVE k k (LEFT|RIGHT) (LEFT|RIGHT) 0.001
+BRPOPLPUSH k k 0.001
+BLMPOP 0.001 nkeys (LEFT|RIGHT) [COUNT cnt]
+"""}
+
 # Younger than redis-server 7.0, so drawn only when the family is asked for: for replays of effects and for
 # comparisons of Tokamak with itself.
 NEWER = """
@@ -306,8 +329,8 @@ FLUSHALL NOW
 
 FAMILIES = {"string": STRING, "generic": GENERIC, "list": LIST, "hash": HASH,
             "set": SET, "zset": ZSET, "lex": LEX, "geo": GEO,
-            "hll": HLL, "connection": CONNECTION, "transaction": TRANSACTION, "flush": FLUSH,
+            "hll": HLL, "connection": CONNECTION, "transaction": TRANSACTION, "pubsub": PUBSUB, "flush": FLUSH,
             "newer": NEWER}
 NOT_IN_REDIS = {"newer"}
 WEIGHTS = {"string": 20, "generic": 15, "list": 15, "hash": 12, "set": 15, "zset": 18, "lex": 5, "geo": 8, "hll": 5,
-           "connection": 2, "transaction": 4, "flush": 0.02, "newer": 12}
+           "connection": 2, "transaction": 4, "pubsub": 1, "flush": 0.02, "newer": 12}

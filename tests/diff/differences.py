@@ -16,6 +16,7 @@ ENCODINGS = {
     (b"listpack", b"quicklist"): "7.2 keeps small lists as listpack",
     (b"listpack", b"hashtable"): "7.2 keeps small sets of strings as listpack",
     (b"listpack", b"skiplist"): "SORT of a sorted set is a read and leaves its encoding alone",
+    (b"skiplist", b"listpack"): "7.2 takes a ZADD of very many pairs for a large sorted set, repeated members or not",
     (b"hashtable", b"listpack"): "7.2 takes an HSET of very many pairs for a large hash, repeated fields or not",
 }
 

@@ -6,7 +6,7 @@ a few milliseconds apart, cannot change any outcome.
 import random
 import time
 
-from diff.commands import FAMILIES, NOT_IN_REDIS, WEIGHTS
+from diff.commands import BLOCKING, FAMILIES, NOT_IN_REDIS, WEIGHTS
 from diff.grammar import Template
 from lib import rdb
 from diff.random_replies import HANDLERS
@@ -44,6 +44,8 @@ class Generator:
         names = [name for name in FAMILIES if (name in families if families else name not in NOT_IN_REDIS)]
         self.templates = {name: self._templates(name, exclude) for name in names}
         self.names = [name for name in names if self.templates[name]]
+        self.blocking = [(family, Template(line)) for family, lines in BLOCKING.items() if family in names
+                         for line in lines.split("\n")[1:-1] if Template(line).name not in exclude]
         self.weights = [WEIGHTS[name] for name in self.names]
         self.family = "string"
         self.block = None  # commands left until EXEC, inside MULTI
@@ -70,6 +72,9 @@ class Generator:
             command = self._any_command()
             while command[0].upper() in NOT_IN_BLOCKS:
                 command = self._any_command()
+            if self.blocking and self.rng.random() < 0.1:
+                self.family, template = self.rng.choice(self.blocking)
+                command = template.expand(self.rng, self.draw)
         self.block = None if command[0].upper() in (b"EXEC", b"DISCARD") and len(command) == 1 else self.block - 1
         return command
 

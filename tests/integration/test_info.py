@@ -144,8 +144,8 @@ def test_keyspace(conn):
     assert info(conn, "keyspace")[1] == {}
     conn.pipeline([["SET", "a", "1"], ["SET", "b", "1", "EX", "100"], ["SELECT", "3"],
                    ["SET", "c", "1"]])
-    assert info(conn, "keyspace")[1] == {"db0": "keys=2,expires=1,avg_ttl=0",
-                                         "db3": "keys=1,expires=0,avg_ttl=0"}
+    assert info(conn, "keyspace")[1] == {"db0": "keys=2,expires=1,avg_ttl=0,subexpiry=0",
+                                         "db3": "keys=1,expires=0,avg_ttl=0,subexpiry=0"}
 
 
 def test_memory(conn):

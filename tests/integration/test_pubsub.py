@@ -1,5 +1,6 @@
 """Publish/subscribe across reactors: who gets what, in which order, in which protocol; and what is left."""
 import threading
+import time
 
 import pytest
 import redis
@@ -145,6 +146,51 @@ def test_slow_subscribers_are_closed(conn, server):
         slow.cmd("SUBSCRIBE", "c")
         counts = [conn.cmd("PUBLISH", "c", "x" * 60_000) for _ in range(400)]
         assert counts[0] == 1 and counts[-1] == 0
+
+
+def fill(conn, payload, above):
+    """Publishes until the only subscriber, which reads nothing, has so much pending; nothing once it is closed."""
+    def pending():
+        lines = [line for line in conn.cmd("CLIENT", "LIST", "TYPE", "pubsub").decode().split("\n") if line]
+        return int(lines[0].split(" omem=")[1].split()[0]) if lines else None
+
+    while (omem := pending()) is not None and omem <= above:
+        conn.cmd("PUBLISH", "c", payload)
+    return omem
+
+
+def test_the_soft_limit_lasts_for_its_seconds(conn, server):
+    conn.cmd("CONFIG", "SET", "client-output-buffer-limit", "pubsub 0 200kb 2")
+    with server.connect() as slow, server.connect() as patient:
+        slow.cmd("SUBSCRIBE", "c")
+        fill(conn, "x" * 50_000, 200 * 1024)
+        began = time.monotonic()
+        assert conn.cmd("PUBSUB", "NUMSUB", "c") == [b"c", 1]  # above the limit, but not for long
+        assert wait_until(lambda: conn.cmd("PUBSUB", "NUMSUB", "c") == [b"c", 0], 20), "nothing is sent, yet it must go"
+        assert time.monotonic() - began > 1
+        assert info(conn, "client_output_buffer_limit_disconnections") == 1
+        assert patient.cmd("PING") == b"PONG"
+
+
+def test_the_limit_of_normal_clients_is_another(conn, server):
+    conn.cmd("CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0 pubsub 300kb 0 0")
+    with server.connect() as reader:
+        assert reader.cmd("PING") == b"PONG"
+        conn.cmd("SET", "big", "x" * 2_000_000)
+        assert len(reader.cmd("GET", "big")) == 2_000_000
+        reader.cmd("SUBSCRIBE", "c")
+        assert fill(conn, "x" * 50_000, 300 * 1024) is None
+
+
+def test_a_reader_in_time_goes_below_the_soft_limit(conn, server):
+    conn.cmd("CONFIG", "SET", "client-output-buffer-limit", "pubsub 0 200kb 30")
+    with server.connect() as slow:
+        slow.cmd("SUBSCRIBE", "c")
+        fill(conn, "x" * 50_000, 200 * 1024)
+        conn.cmd("PUBLISH", "c", "end")
+        while slow.read()[2] != b"end":
+            pass
+        assert conn.cmd("PUBLISH", "c", "more") == 1 and slow.read()[2] == b"more"
 
 
 def test_redis_py(many):

@@ -375,3 +375,12 @@ def test_reload_during_a_snapshot(start_server):
         assert conn.cmd("GET", "new") == b"1"
         assert conn.cmd("DEBUG", "RELOAD", "NOSAVE") == OK
         assert conn.cmd("MGET", "new", "key:499") == [b"1", b"value:499"]
+
+
+def test_fields_that_expire(server, conn):
+    conn.cmd("HSET", "h", "a", 1, "b", 2)
+    assert conn.cmd("HPEXPIRE", "h", 100000000, "FIELDS", 1, "a") == [1]
+    before = conn.cmd("HPEXPIRETIME", "h", "FIELDS", 2, "a", "b")
+    assert conn.cmd("DEBUG", "RELOAD") == OK
+    assert conn.cmd("HPEXPIRETIME", "h", "FIELDS", 2, "a", "b") == before
+    assert sorted(conn.cmd("HGETALL", "h")) == [b"1", b"2", b"a", b"b"]

@@ -348,3 +348,16 @@ def test_a_cache_never_stays_stale(many, client):
             for key in keys:
                 if key in cache:
                     assert cache[key] == conn.cmd("GET", key), key
+
+
+def test_evicted_keys_come_before_the_reply_even_of_the_silent(client, writer):
+    """CLIENT REPLY OFF takes replies away, not what was told in front of them."""
+    conn = client(TRACKED)
+    writer.cmd("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    writer.cmd("SET", "k", "x" * 1000)
+    conn.cmd("GET", "k")
+    conn.send(b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n")
+    writer.cmd("CONFIG", "SET", "maxmemory", 1)
+    conn.send(b"*3\r\n$3\r\nSET\r\n$1\r\nn\r\n$1\r\n1\r\n")
+    assert conn.read() == invalid("k")
+    writer.cmd("CONFIG", "SET", "maxmemory", 0)

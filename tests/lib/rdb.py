@@ -76,8 +76,9 @@ def _zip_value(item):
 
 
 def listpack(*items):
-    """Of short byte strings, all written as strings."""
-    body = b"".join(bytes([0x80 | len(item)]) + item + bytes([len(item) + 1]) for item in items)
+    """Of short byte strings, all written as strings, and integers, all written in 64 bits."""
+    body = b"".join(b"\xf4" + struct.pack("<q", item) + b"\x09" if isinstance(item, int) else
+                    bytes([0x80 | len(item)]) + item + bytes([len(item) + 1]) for item in items)
     return struct.pack("<IH", 7 + len(body), len(items)) + body + b"\xff"
 
 

@@ -1,6 +1,7 @@
 // node-redis: its handshake, pipelines, all types with RESP3's maps, sets and doubles, and reconnection.
 import assert from 'node:assert/strict';
-import { createClient, RESP_TYPES } from 'redis';
+import { test } from 'node:test';
+import { BasicClientSideCache, createClient, RESP_TYPES } from 'redis';
 import { binary, each, port, unicode, until } from './common.js';
 
 async function open(RESP) {
@@ -84,4 +85,21 @@ check('reconnection', async (client) => {
   await until(async () => (await client.clientId().catch(() => id)) !== id);
   assert.equal(await client.clientGetName(), 'nr');
   killer.destroy();
+});
+
+test('node-redis: client-side cache (RESP3)', async () => {
+  const clientSideCache = new BasicClientSideCache({ ttl: 0, maxEntries: 0 });
+  const client = createClient({ RESP: 3, socket: { port }, clientSideCache });
+  client.on('error', () => {});
+  await client.connect();
+  const writer = await open(2);
+  await writer.set('k', 'old');
+  for (let i = 0; i < 10; i++) assert.equal(await client.get('k'), 'old');
+  assert.equal(clientSideCache.stats().hitCount, 9);
+  await writer.set('k', 'new');
+  await until(async () => (await client.get('k')) === 'new');
+  await writer.flushAll();
+  await until(async () => (await client.get('k')) === null);
+  writer.destroy();
+  client.destroy();
 });

@@ -6,7 +6,7 @@ enum {
     LONGEST = 70000
 };
 
-static char text[2 * LONGEST];
+static char text[2 * LONGEST + 64];
 
 static const size_t lens[] = {0, 1, 15, 16, 17, 254, 255, 256, 4096, LONGEST};
 
@@ -114,6 +114,36 @@ static void finds_its_fields_behind_an_expiry(void **state)
     assert_int_equal(member_size(m), 2 + MEMBER_EXPIRE_BYTES + 8 + 3);
 }
 
+/* With the place in a heap and without: name, score and value stay. */
+static void gets_and_loses_the_place_of_a_deadline(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+        struct slice name = slice_make(text, lens[i]), value = slice_make(text + 3, lens[i] + 1);
+        struct member *scored = member_create_scored(name, 2.5);
+        for (int round = 0; round < 2; round++) {
+            scored = member_reshape(scored, true);
+            assert_true(member_expires(scored));
+            member_set_position(scored, 0xfedcba98);
+            assert_int_equal(member_position(scored), 0xfedcba98);
+            assert_true(member_score(scored) == 2.5);
+            check_name(scored, name);
+            scored = member_reshape(scored, false);
+            assert_false(member_expires(scored));
+            check_name(scored, name);
+        }
+        member_free(scored);
+        struct member *valued = member_reshape(member_create_valued(name, value), true);
+        member_set_position(valued, 7);
+        valued = member_set_value(valued, slice_make(text + 5, 2 * lens[i] + 20));
+        assert_int_equal(member_position(valued), 7);
+        valued = member_reshape(valued, false);
+        assert_true(slice_equal(member_value(valued), slice_make(text + 5, 2 * lens[i] + 20)));
+        check_name(valued, name);
+        member_free(valued);
+    }
+    assert_int_equal(mem_used(MEM_DATA), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +153,7 @@ int main(void)
         cmocka_unit_test(copies_are_equal),
         cmocka_unit_test(keeps_within_its_budget),
         cmocka_unit_test(finds_its_fields_behind_an_expiry),
+        cmocka_unit_test(gets_and_loses_the_place_of_a_deadline),
     };
     fill();
     hash_seed(NULL);
