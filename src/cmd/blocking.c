@@ -58,6 +58,7 @@ static struct blocked *create(struct exec *ex, const struct blocking *how)
     b->waiter.key_count = how->key_count;
     b->waiter.also_count = command->key_count - how->key_count;
     b->waiter.ready = how->ready;
+    b->waiter.on_missing = how->on_missing;
     b->waiter.nodes = b->nodes;
     return b;
 }

@@ -47,6 +47,7 @@ struct blocked {
 struct blocking {
     uint32_t key_count; /* the first ones of ex->keys: waits for these; needs the others too */
     wait_ready_fn ready;
+    bool on_missing;    /* ready, too, when a key goes */
     int64_t timeout_ms; /* 0: for ever */
     enum blocking_answer answer;
     const struct slice *argv; /* NULL: ex->argv; else as many arguments, copied */

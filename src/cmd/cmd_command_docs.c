@@ -18,6 +18,7 @@ static const struct old_command old_commands[] = {
     {CMD_ID_hmset, "4.0.0", "`HSET` with several fields"},
     {CMD_ID_psetex, "2.6.12", "`SET` with the `PX` argument"},
     {CMD_ID_quit, "7.2.0", "closing the connection"},
+    {CMD_ID_brpoplpush, "6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"},
     {CMD_ID_rpoplpush, "6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments"},
     {CMD_ID_setex, "2.6.12", "`SET` with the `EX` argument"},
     {CMD_ID_setnx, "2.6.12", "`SET` with the `NX` argument"},

@@ -49,7 +49,7 @@ enum err worker_pool_create(unsigned threads, struct worker_pool **out)
     p->tail = &p->head;
     *out = p;
     for (p->count = 0; p->count < threads; p->count++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof(name), "worker-%u", p->count);
         enum err err = thread_start(&p->threads[p->count], name, work, p);
         if (err)

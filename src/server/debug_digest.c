@@ -69,7 +69,8 @@ static void visit_element(void *arg, struct slice element, struct slice value)
         break;
     default:
         add_mix(v->digest, element);
-        add_mix(v->digest, value);
+        if (value.ptr) /* not an entry's ID */
+            add_mix(v->digest, value);
     }
 }
 

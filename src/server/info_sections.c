@@ -128,7 +128,7 @@ void info_clients(struct server *s, struct buf *out)
     put_int(out, "clients_in_timeout_table", sums.timeouts);
     put_int(out, "total_watched_keys", watch_keys(s->ks));
     put_int(out, "total_blocking_keys", wait_keys(s->ks));
-    put_int(out, "total_blocking_keys_on_nokey", 0);
+    put_int(out, "total_blocking_keys_on_nokey", wait_keys_on_missing(s->ks));
 }
 
 /* ---- memory ---- */

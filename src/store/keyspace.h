@@ -66,8 +66,8 @@ enum store_stat {
 struct store_stats { /* of one thread; read by others */
     CACHE_ALIGNED _Atomic uint64_t value[STAT_COUNT];
     struct key_counts *counts; /* [databases] */
-    _Atomic int64_t watched_keys, watching_clients,
-        waited_keys; /* only the sums over all threads mean something */
+    _Atomic int64_t watched_keys, watching_clients, waited_keys,
+        waited_on_missing; /* only the sums over all threads mean something */
 };
 
 /* Receives the effect of each command in execution order per key: called with the shard locks held.

@@ -3,6 +3,7 @@
 #include "store/hash.h"
 #include "store/list.h"
 #include "store/rdb_pack.h"
+#include "store/rdb_stream.h"
 #include "store/rdb_value.h"
 #include "store/set.h"
 #include "store/zset.h"
@@ -306,6 +307,9 @@ static bool type_of(uint8_t type, enum value_type *out)
         [RDB_ZSET_LISTPACK] = TYPE_ZSET + 1,
         [RDB_LIST_QUICKLIST_2] = TYPE_LIST + 1,
         [RDB_SET_LISTPACK] = TYPE_SET + 1,
+        [RDB_STREAM_LISTPACKS] = TYPE_STREAM + 1,
+        [RDB_STREAM_LISTPACKS_2] = TYPE_STREAM + 1,
+        [RDB_STREAM_LISTPACKS_3] = TYPE_STREAM + 1,
         [RDB_HASH_METADATA_PRE_GA] = TYPE_HASH + 1,
         [RDB_HASH_LISTPACK_EX_PRE_GA] = TYPE_HASH + 1,
         [RDB_HASH_METADATA] = TYPE_HASH + 1,
@@ -316,6 +320,13 @@ static bool type_of(uint8_t type, enum value_type *out)
         return false;
     *out = (enum value_type)(types[type] - 1);
     return true;
+}
+
+static bool read_stream(struct rdb_in *in, struct rdb_value *v, unsigned form)
+{
+    v->encoding = ENC_STREAM;
+    v->root = stream_create();
+    return rdb_stream_read(in, form, v->root);
 }
 
 static bool read_collection(struct rdb_in *in, struct building *b, enum rdb_type type)
@@ -333,6 +344,12 @@ static bool read_collection(struct rdb_in *in, struct building *b, enum rdb_type
         return read_pack(in, b, RDB_PACK_ZIPMAP);
     case RDB_SET_INTSET:
         return read_pack(in, b, RDB_PACK_INTSET);
+    case RDB_STREAM_LISTPACKS:
+        return read_stream(in, b->value, 1);
+    case RDB_STREAM_LISTPACKS_2:
+        return read_stream(in, b->value, 2);
+    case RDB_STREAM_LISTPACKS_3:
+        return read_stream(in, b->value, 3);
     case RDB_LIST_QUICKLIST:
     case RDB_LIST_QUICKLIST_2:
         return read_quicklist(in, b, type == RDB_LIST_QUICKLIST);

@@ -5,9 +5,6 @@
 enum {
     RDB_MODULE_OLD = 6,
     RDB_MODULE = 7,
-    RDB_STREAM = 15, /* of listpacks */
-    RDB_STREAM_2 = 19,
-    RDB_STREAM_3 = 21,
     STREAM_ID = 16, /* bytes of an entry's ID */
     TIME = 8,       /* bytes of a moment */
     SCORE = 8,
@@ -144,7 +141,7 @@ static bool skip_consumers(struct rdb_skipper *s, uint8_t type)
     if (!rdb_skip_len(s, &count))
         return false;
     while (count--) {
-        uint64_t times = type == RDB_STREAM_3 ? 2 : 1; /* seen; active */
+        uint64_t times = type == RDB_STREAM_LISTPACKS_3 ? 2 : 1; /* seen; active */
         if (!rdb_skip_text(s) || !rdb_skip_bytes(s, times * TIME) || !rdb_skip_len(s, &owned))
             return false;
         if (owned > UINT64_MAX / STREAM_ID)
@@ -160,7 +157,7 @@ static bool skip_consumers(struct rdb_skipper *s, uint8_t type)
 static bool skip_stream(struct rdb_skipper *s, uint8_t type)
 {
     uint64_t nodes, groups;
-    bool counted = type != RDB_STREAM;
+    bool counted = type != RDB_STREAM_LISTPACKS;
     if (!rdb_skip_len(s, &nodes))
         return false;
     while (nodes--)
@@ -204,9 +201,9 @@ bool rdb_skip_value(struct rdb_skipper *s, uint8_t type)
         return rdb_skip_text(s);
     case RDB_HASH_LISTPACK_EX:
         return rdb_skip_bytes(s, TIME) && rdb_skip_text(s);
-    case RDB_STREAM:
-    case RDB_STREAM_2:
-    case RDB_STREAM_3:
+    case RDB_STREAM_LISTPACKS:
+    case RDB_STREAM_LISTPACKS_2:
+    case RDB_STREAM_LISTPACKS_3:
         return skip_stream(s, type);
     case RDB_MODULE_OLD:
     case RDB_MODULE:

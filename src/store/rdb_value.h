@@ -4,7 +4,7 @@
  * Written: the forms of RDB version 10, which Redis 7.0 and everything later read; only a hash with
  * fields that expire is written in Redis 7.4's form of it, under version 12. For members of sets
  * and sorted sets that expire there is no form: they are written without their times. Read: all
- * forms of strings, lists, sets, sorted sets and hashes in RDB versions 1 to 12 and 80. A field
+ * forms of strings, lists, sets, sorted sets, hashes and streams in RDB versions 1 to 12 and 80. A field
  * whose time is past is read as any other; the keyspace's next lookup removes it.
  *
  *   HASH_METADATA      u64 earliest deadline in ms | length | per field: length ttl, field, value
@@ -14,8 +14,8 @@
  *
  * Foreign bytes never become memory of the keyspace: values are rebuilt member by member through
  * the functions that commands use, so that the configured limits decide about encodings. Refused:
- * anything cut off or left over, duplicates, NaN, empty collections, counts that the input cannot
- * hold. Memory is bounded by the size of the input.
+ * anything cut off or left over, duplicates, NaN, empty collections (streams may be empty), counts
+ * that the input cannot hold. Memory is bounded by the size of the input.
  *
  * Ownership: a value that was read belongs to the caller, until a keyspace takes its root.
  * Threading: pure functions; an entry is read under its shard's lock. O(bytes). */
@@ -44,10 +44,13 @@ enum rdb_type {
     RDB_ZSET_ZIPLIST = 12,
     RDB_HASH_ZIPLIST = 13,
     RDB_LIST_QUICKLIST = 14, /* of ziplists */
+    RDB_STREAM_LISTPACKS = 15,
     RDB_HASH_LISTPACK = 16,
     RDB_ZSET_LISTPACK = 17,
     RDB_LIST_QUICKLIST_2 = 18, /* of listpacks and single strings */
+    RDB_STREAM_LISTPACKS_2 = 19, /* with counters */
     RDB_SET_LISTPACK = 20,
+    RDB_STREAM_LISTPACKS_3 = 21, /* with times of activity */
     RDB_HASH_METADATA_PRE_GA = 22,
     RDB_HASH_LISTPACK_EX_PRE_GA = 23,
     RDB_HASH_METADATA = 24,

@@ -3,6 +3,7 @@
 #include "ds/packed.h"
 #include "store/hash.h"
 #include "store/list.h"
+#include "store/rdb_stream.h"
 #include "store/rdb_value.h"
 #include "store/set.h"
 #include "store/zset.h"
@@ -153,6 +154,10 @@ bool rdb_value_write_root(struct buf *out, enum value_type type, enum encoding e
         return true;
     case TYPE_ZSET:
         put_zset(out, (struct zset){encoding, {(void *)root}});
+        return true;
+    case TYPE_STREAM:
+        put_type(out, RDB_STREAM_LISTPACKS_2);
+        rdb_stream_write(out, root);
         return true;
     default:
         return false;

@@ -123,6 +123,10 @@ bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 void txn_edit(struct txn *t, const struct ref *ref);
 void txn_commit(struct txn *t, const struct ref *ref, enum event event);
 
+/* Reports a change that Redis's WATCH does not see: of a stream's groups and counters. The log,
+ * subscribers and who waits for the key hear of it. */
+void txn_commit_unwatched(struct txn *t, const struct ref *ref, enum event event);
+
 enum {
     TTL_NONE = -1,
     TTL_KEEP = -2

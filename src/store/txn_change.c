@@ -92,12 +92,19 @@ struct entry *txn_unlink(struct txn *t, struct ref *ref)
     return e;
 }
 
-/* Tells who watches the key that it has changed, and notes it when somebody waits for it. */
-INLINE void tell_watchers(struct txn *t, const struct ref *ref)
+/* Notes that the key has changed, when somebody waits for it. */
+INLINE void tell_waiters(struct txn *t, const struct ref *ref)
 {
     const struct shard *s = &t->ks->shards[ref_shard(t, ref)];
     if (unlikely(atomic_load_explicit(&s->waiters, memory_order_relaxed) != NULL))
         wait_note(t, ref_db(t, ref)->id, ref->key);
+}
+
+/* The same, and tells who watches the key. */
+INLINE void tell_watchers(struct txn *t, const struct ref *ref)
+{
+    const struct shard *s = &t->ks->shards[ref_shard(t, ref)];
+    tell_waiters(t, ref);
     if (unlikely(atomic_load_explicit(&s->watchers, memory_order_relaxed) != NULL))
         watch_touch(t, ref_db(t, ref)->id, ref->key);
 }
@@ -140,6 +147,16 @@ HOT void txn_commit(struct txn *t, const struct ref *ref, enum event event)
         txn_members_sync(t, ref);
     if (notify_is_heard(t->ks))
         notify_change(t, ref_db(t, ref)->id, ref->key, event);
+    t->dirty++;
+    stat_add(&t->stats->value[STAT_CHANGES], 1);
+}
+
+void txn_commit_unwatched(struct txn *t, const struct ref *ref, enum event event)
+{
+    sched_point();
+    tell_waiters(t, ref);
+    if (event != EVENT_NONE)
+        notify_event(t, ref_db(t, ref)->id, ref->key, event);
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }

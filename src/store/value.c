@@ -6,6 +6,7 @@
 #include "store/keyspace.h"
 #include "store/list.h"
 #include "store/set.h"
+#include "store/stream.h"
 #include "store/zset.h"
 
 static void string_destroy(enum encoding encoding, void *root)
@@ -47,7 +48,7 @@ static const struct value_ops string_ops = {
 
 const struct value_ops *const value_ops[TYPE_COUNT] = {
     [TYPE_STRING] = &string_ops, [TYPE_LIST] = &list_value_ops, [TYPE_HASH] = &hash_value_ops,
-    [TYPE_SET] = &set_value_ops, [TYPE_ZSET] = &zset_value_ops,
+    [TYPE_SET] = &set_value_ops, [TYPE_ZSET] = &zset_value_ops, [TYPE_STREAM] = &stream_value_ops,
 };
 
 static bool is_direct(enum encoding encoding)

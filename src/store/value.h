@@ -7,8 +7,8 @@
 
 /* One element of a value. What `element` and `value` hold depends on the type:
  *   string (bytes, empty) · list, set (element, empty) · hash (field, value) · zset (member, score
- * in the shortest text) stream (entry ID, then field and value: one call per pair) The slices are
- * valid during the call. */
+ * in the shortest text) stream (entry ID and no value, its ptr being NULL; then one call for each of
+ * the entry's pairs: field, value). The slices are valid during the call. */
 typedef void (*value_visit_fn)(void *arg, struct slice element, struct slice value);
 
 struct table;

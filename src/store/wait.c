@@ -6,6 +6,7 @@ struct wait_queue { /* the waiters of one key name, in all databases */
     struct key key; /* the name follows */
     struct wait_node *first, *last;
     uint64_t last_number;
+    size_t on_missing; /* waiters that are */
     int noted_db; /* the database for which a txn has noted the key; -1: none */
 };
 
@@ -34,6 +35,14 @@ int64_t wait_keys(const struct keyspace *ks)
     int64_t sum = 0;
     for (unsigned i = 0; i < MAX(ks->gates.count, 1u); i++)
         sum += atomic_load_explicit(&ks->stats[i].waited_keys, memory_order_relaxed);
+    return MAX(sum, 0);
+}
+
+int64_t wait_keys_on_missing(const struct keyspace *ks)
+{
+    int64_t sum = 0;
+    for (unsigned i = 0; i < MAX(ks->gates.count, 1u); i++)
+        sum += atomic_load_explicit(&ks->stats[i].waited_on_missing, memory_order_relaxed);
     return MAX(sum, 0);
 }
 
@@ -102,8 +111,10 @@ static void close_queue(struct txn *t, struct shard *s, struct wait_queue *q)
     close_if_empty(s);
 }
 
-static void link_node(struct wait_queue *q, struct wait_node *n)
+static void link_node(struct txn *t, struct wait_queue *q, struct wait_node *n)
 {
+    if (n->waiter->on_missing && q->on_missing++ == 0)
+        count(&t->stats->waited_on_missing, 1);
     n->queue = q;
     n->number = ++q->last_number;
     n->next = NULL;
@@ -118,6 +129,8 @@ static void link_node(struct wait_queue *q, struct wait_node *n)
 static void unlink_node(struct txn *t, struct shard *s, struct wait_node *n)
 {
     struct wait_queue *q = n->queue;
+    if (n->waiter->on_missing && --q->on_missing == 0)
+        count(&t->stats->waited_on_missing, -1);
     if (n->previous)
         n->previous->next = n->next;
     else
@@ -143,7 +156,7 @@ void wait_join(struct txn *t, struct waiter *w)
         lock_acquire(&s->wait_lock);
         struct wait_queue *q = open_queue(t, s, &w->keys[i]);
         if (!q->last || q->last->waiter != w) /* nobody else could join since: the shard is held */
-            link_node(q, n);
+            link_node(t, q, n);
         lock_release(&s->wait_lock);
     }
 }

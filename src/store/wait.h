@@ -57,6 +57,7 @@ struct waiter {
     const struct key *keys;
     uint32_t key_count, also_count;
     wait_ready_fn ready;
+    bool on_missing;         /* ready, too, when a key goes: counted for INFO */
     struct wait_node *nodes; /* [key_count] */
 };
 
@@ -107,4 +108,5 @@ int wait_also(struct txn *t, const struct key *keys, uint32_t count, uint32_t bu
               uint64_t hashes[WAIT_ALSO_MAX]);
 
 /* For INFO. Any thread. */
-int64_t wait_keys(const struct keyspace *ks); /* waited for by somebody */
+int64_t wait_keys(const struct keyspace *ks);            /* waited for by somebody */
+int64_t wait_keys_on_missing(const struct keyspace *ks); /* by somebody with on_missing */

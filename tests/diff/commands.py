@@ -245,6 +245,49 @@ ZCARD k
 DEL k
 """
 
+# IDs are explicit: "*" asks the clock. Idle times are none or very long ones.
+STREAM = """
+XADD k newid (m v)+
+XADD k newid (A v B int C m)
+XADD k newid (A v B int C m)
+XADD k newid (A v B int C m)
+XADD k [NOMKSTREAM] [MAXLEN small|MAXLEN ~ cnt|MAXLEN = small|MINID sid|MINID ~ sid] [LIMIT cnt] newid (m v)+
+XADD k (MAXLEN|MINID) ~ sid LIMIT cnt newid A v
+XADD k sid A v
+XLEN k
+XRANGE k sbound sbound [COUNT cnt]
+XREVRANGE k sbound sbound [COUNT cnt]
+XRANGE k - +
+XREVRANGE k + - COUNT small
+XDEL k (sid)+
+XTRIM k (MAXLEN|MINID) [=|~] (sid|small) [LIMIT cnt]
+XTRIM k MAXLEN (~|=) small
+XSETID k topid [ENTRIESADDED cnt] [MAXDELETEDID sid]
+XREAD [COUNT cnt] STREAMS k (sid|$|0)
+XREAD [COUNT small] STREAMS k k (sid|0) sid
+XREAD [COUNT cnt] [NOACK] STREAMS k k sid
+XGROUP CREATE k group (sid|0|$) [MKSTREAM] [ENTRIESREAD cnt]
+XGROUP CREATE k group 0 MKSTREAM
+XGROUP SETID k group (sid|$|0) [ENTRIESREAD cnt]
+XGROUP DESTROY k group
+XGROUP CREATECONSUMER k group consumer
+XGROUP DELCONSUMER k group consumer
+XREADGROUP GROUP group consumer [COUNT small] [NOACK] STREAMS k >
+XREADGROUP GROUP group consumer [COUNT small] STREAMS k >
+XREADGROUP GROUP group consumer [COUNT small] STREAMS k (0|sid)
+XREADGROUP GROUP group consumer [COUNT cnt] STREAMS k k > (>|0)
+XACK k group (sid)+
+XPENDING k group
+XPENDING k group - + cnt [consumer]
+XPENDING k group [IDLE idle] sbound sbound cnt [consumer]
+XCLAIM k group consumer idle (sid)+ [IDLE 0|TIME 0] [RETRYCOUNT small] [FORCE] [JUSTID] [LASTID sid]
+XCLAIM k group consumer 0 (sid)+ FORCE
+XAUTOCLAIM k group consumer idle (sid|0|-) [COUNT cnt] [JUSTID]
+XINFO STREAM k [FULL [COUNT cnt]]
+XINFO GROUPS k
+XINFO CONSUMERS k group
+"""
+
 CONNECTION = """
 PING [v]
 ECHO v
@@ -278,6 +321,15 @@ EXEC
 DISCARD
 """
 
+# Only inside MULTI, where nothing waits: redis-server 7.0 looks at timeouts ten times a second.
+BLOCKING = {"list": """
+BLPOP (k)+ 0.001
+BRPOP (k)+ 0.001
+BLMOVE k k (LEFT|RIGHT) (LEFT|RIGHT) 0.001
+BRPOPLPUSH k k 0.001
+BLMPOP 0.001 nkeys (LEFT|RIGHT) [COUNT cnt]
+"""}
+
 # Nobody listens here; who hears what is compared in test_pubsub.py.
 PUBSUB = """
 PUBLISH m v
@@ -291,15 +343,6 @@ PUBSUB NUMPAT
 PUBSUB NOSUCH
 PUBSUB CHANNELS m m
 """
-
-# Only inside MULTI, where nothing waits: redis-server 7.0 looks at timeouts ten times a second.
-BLOCKING = {"list": """
-BLPOP (k)+ 0.001
-BRPOP (k)+ 0.001
-BLMOVE k k (LEFT|RIGHT) (LEFT|RIGHT) 0.001
-BRPOPLPUSH k k 0.001
-BLMPOP 0.001 nkeys (LEFT|RIGHT) [COUNT cnt]
-"""}
 
 # Younger than redis-server 7.0, so drawn only when the family is asked for: for replays of effects and for
 # comparisons of Tokamak with itself.
@@ -328,9 +371,9 @@ FLUSHALL NOW
 """
 
 FAMILIES = {"string": STRING, "generic": GENERIC, "list": LIST, "hash": HASH,
-            "set": SET, "zset": ZSET, "lex": LEX, "geo": GEO,
+            "set": SET, "zset": ZSET, "stream": STREAM, "lex": LEX, "geo": GEO,
             "hll": HLL, "connection": CONNECTION, "transaction": TRANSACTION, "pubsub": PUBSUB, "flush": FLUSH,
             "newer": NEWER}
 NOT_IN_REDIS = {"newer"}
-WEIGHTS = {"string": 20, "generic": 15, "list": 15, "hash": 12, "set": 15, "zset": 18, "lex": 5, "geo": 8, "hll": 5,
+WEIGHTS = {"string": 20, "generic": 15, "list": 15, "hash": 12, "set": 15, "zset": 18, "stream": 15, "lex": 5, "geo": 8, "hll": 5,
            "connection": 2, "transaction": 4, "pubsub": 1, "flush": 0.02, "newer": 12}

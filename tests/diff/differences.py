@@ -73,7 +73,34 @@ def _missing_bitmap(command, ours, theirs):
         (theirs in (0, -1) or (isinstance(theirs, Error) and theirs.startswith(b"WRONGTYPE")))
 
 
+def _early_consumer(command, ours, theirs):
+    """7.2 makes the consumer of XREADGROUP, XCLAIM and XAUTOCLAIM also when it gets nothing."""
+    return command[:2] == [b"XGROUP", b"CREATECONSUMER"] and (ours, theirs) == (0, 1)
+
+
+def _unbalanced_streams(command, ours, theirs):
+    """7.2 names the command."""
+    return command[0] in (b"XREAD", b"XREADGROUP") and isinstance(ours, Error) and isinstance(theirs, Error) and \
+        ours.startswith(b"ERR Unbalanced '") and theirs.startswith(b"ERR Unbalanced XREAD list")
+
+
+def _xsetid_below_deleted(command, ours, theirs):
+    """7.2 refuses an ID below the highest deleted one before it looks at the entries."""
+    return command[0] == b"XSETID" and isinstance(ours, Error) and \
+        ours == b"ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
+
+
+def _last_entry(command, ours, theirs):
+    """7.4 gave XREAD the ID + and XREADGROUP an error text about it."""
+    return command[0] in (b"XREAD", b"XREADGROUP") and b"+" in command and \
+        isinstance(theirs, Error) and theirs.startswith(b"ERR Invalid stream ID")
+
+
 RULES = [
+    ("XREAD's + of 7.4", _last_entry),
+    ("7.2 names the command", _unbalanced_streams),
+    ("7.2 compares XSETID's ID with deleted ones", _xsetid_below_deleted),
+    ("7.2 makes consumers that get nothing", _early_consumer),
     ("an old errno in redis-server's SORT", _stale_errno),
     ("COMMAND GETKEYS of one word", _short_getkeys),
     ("BITCOUNT key start", _end_of_bits),

@@ -1,5 +1,5 @@
 """All data of a server as plain values, and the comparison of two such dumps."""
-from diff.compare import TOLERANCE_S, pairs
+from diff.compare import TOLERANCE_S, pairs, stream_info
 from diff.differences import same_encoding
 
 DATABASES = 3
@@ -8,6 +8,7 @@ READERS = {
     b"list": lambda k: [b"LRANGE", k, 0, -1],
     b"set": lambda k: [b"SMEMBERS", k],
     b"hash": lambda k: [b"HGETALL", k],
+    b"stream": lambda k: [b"XINFO", b"STREAM", k, b"FULL", b"COUNT", 0],
     b"zset": lambda k: [b"ZRANGE", k, 0, -1, b"WITHSCORES"],
 }
 
@@ -46,6 +47,8 @@ def _dump_database(conn):
 def _canonical(kind, value):
     if kind == b"set":
         return sorted(value)
+    if kind == b"stream":
+        return stream_info(value)
     if kind == b"hash":
         return pairs(value)
     if kind == b"zset":

@@ -17,15 +17,20 @@ ODD_NUMBERS = [b"", b" 1", b"1 ", b"+1", b"01", b"-0", b"1.5", b"abc", b"9223372
 FLOATS = [b"0", b"1", b"-1", b"0.1", b"3.0", b"1.5", b"-2.75", b"1e3", b"1e-5", b"123456789.123",
           b"1e17", b"0.30000000000000004", b"5e-324", b"1e308"]
 ODD_FLOATS = [b"inf", b"-inf", b"+inf", b"nan", b"", b"1e400", b"0x1p3", b" 1", b"1a", b"-1e-400", b"infinity"]
+# A node of two entries, 600-4 and 600-5, and a deleted one.
+STREAM = b"\1" + rdb.text(bytes(6) + b"\2\x58" + bytes(7) + b"\3") + rdb.text(rdb.listpack(
+    2, 1, 1, b"a", 0, 3, 0, 0, b"gone", 4, 2, 0, 1, b"v", 4, 0, 0, 2, 1, b"b", 5, 6))
 PAYLOADS = [
     (0, rdb.text(b"restored")), (0, rdb.lzf(b"text " * 30)), (1, rdb.strings(b"m1", b"7")), (2, rdb.strings(b"m2", b"8")),
     (2, rdb.strings(b"1", b"2")), (3, b"\1\2m1\0031.5"), (4, b"\1\2m1\1x"), (9, rdb.text(rdb.zipmap((b"m3", b"y")))),
     (10, rdb.text(rdb.ziplist(b"m1", 5, b"m2"))), (11, rdb.text(rdb.intset(2, 1, 5, 9))),
     (12, rdb.text(rdb.ziplist(b"m1", 2))), (13, rdb.text(rdb.ziplist(b"m1", -70000))),
     (16, rdb.text(rdb.listpack(b"m5", b"6"))), (17, rdb.text(rdb.listpack(b"m5", b"6.5"))),
+    (15, STREAM + b"\2\x42\x58\5\0"), (19, STREAM + b"\2\x42\x58\5\x42\x58\4\0\0\7\0"),
+    (19, b"\0\0\1\0\0\0\0\0\0\0"),
     (18, b"\2\2" + rdb.text(rdb.listpack(b"m1")) + b"\1\2m2"), (5, b"\1"), (2, rdb.strings(b"a", b"a")),
 ]
-TYPED_FAMILIES = ("string", "list", "hash", "set", "zset")
+TYPED_FAMILIES = ("string", "list", "hash", "set", "zset", "stream")
 KEYED_FAMILIES = TYPED_FAMILIES + ("hll",)
 KEYS_PER_FAMILY = 5
 BLOCK_MAX = 10
@@ -48,6 +53,7 @@ class Generator:
                          for line in lines.split("\n")[1:-1] if Template(line).name not in exclude]
         self.weights = [WEIGHTS[name] for name in self.names]
         self.family = "string"
+        self.stream_ms = 1  # of the newest stream IDs
         self.block = None  # commands left until EXEC, inside MULTI
         self.draws = {name[5:]: getattr(self, name) for name in dir(self) if name.startswith("draw_")}
 
@@ -204,6 +210,38 @@ class Generator:
         """An empty sparse HyperLogLog, or a string that is none."""
         kind = self.rng.choice([b"\0", b"\1", b"\1", b"\2"])
         return b"HYLL" + kind + bytes(10) + self.rng.choice([b"\0", b"\x80"]) + b"\x7f\xff"
+
+    def draw_newid(self):
+        """Mostly above all others: the stream's own next one within a growing time."""
+        self.stream_ms += self.rng.random() < 0.4
+        roll = self.rng.random()
+        if roll < 0.9:
+            return b"%d-*" % self.stream_ms
+        return b"%d-%d" % (self.stream_ms, self.rng.randrange(9)) if roll < 0.97 else self.draw_sid()
+
+    def draw_topid(self):
+        """Never below a deleted ID: 7.0 would take one that 7.2 refuses, and the data would differ."""
+        return b"%d-99" % self.stream_ms
+
+    def draw_sid(self):
+        """An ID that may be there, an incomplete one, or none."""
+        if self.rng.random() < 0.04:
+            return self.rng.choice([b"0-0", b"-", b"+", b"(1", b"1-", b"-1", b"1-x", b"0-*", b"", b"1-2-3",
+                                    b"18446744073709551615-18446744073709551615", b"18446744073709551616-1"])
+        ms = max(0, self.stream_ms - int(self.rng.expovariate(0.1)))
+        return b"%d" % ms if self.rng.random() < 0.2 else b"%d-%d" % (ms, self.rng.randrange(5))
+
+    def draw_sbound(self):
+        return self.rng.choice([b"-", b"+", self.draw_sid(), b"(" + self.draw_sid()])
+
+    def draw_group(self):
+        return b"g%d" % self.rng.randrange(3)
+
+    def draw_consumer(self):
+        return b"c%d" % self.rng.randrange(3)
+
+    def draw_idle(self):
+        return self.rng.choice([b"0", b"0", b"-1", b"1000000000", b"x"] if self.rng.random() < 0.3 else [b"0"])
 
     def draw_weight(self):
         """Always with a star: sorting a set by nothing has no order to compare."""

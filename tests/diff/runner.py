@@ -7,11 +7,11 @@ from lib.resp import encode
 BATCH = 200
 SMALL_ENCODINGS = {"hash-max-listpack-entries": 8, "hash-max-listpack-value": 16,
                    "zset-max-listpack-entries": 8, "zset-max-listpack-value": 16,
-                   "set-max-intset-entries": 8, "set-max-listpack-entries": 8, "list-max-listpack-size": 4}
+                   "set-max-intset-entries": 8, "set-max-listpack-entries": 8, "list-max-listpack-size": 4, "stream-node-max-entries": 5}
 DEFAULT_ENCODINGS = {"hash-max-listpack-entries": 128, "hash-max-listpack-value": 64,
                      "zset-max-listpack-entries": 128, "zset-max-listpack-value": 64,
                      "set-max-intset-entries": 512, "set-max-listpack-entries": 128,
-                     "list-max-listpack-size": -2}
+                     "list-max-listpack-size": -2, "stream-node-max-entries": 100}
 
 
 class Divergence:

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "store/rdb_value.h"
 #include "store/settings.h"
+#include "store/stream_group.h"
 
 #include <stdlib.h>
 
@@ -22,12 +23,37 @@ static void add_element(void *arg, struct slice element, struct slice value)
     d->elements++;
 }
 
+static void add_number(struct digest *d, uint64_t number)
+{
+    add_element(d, slice_make(&number, sizeof(number)), SLICE(""));
+}
+
+/* The groups, which a visit of the entries does not see. */
+static void add_groups(struct digest *d, const struct stream *s)
+{
+    add_number(d, s->entries_added);
+    add_number(d, s->last_id.seq);
+    for (struct stream_group *g = stream_group_first(s); g; g = stream_group_next(g)) {
+        add_element(d, stream_group_name(g), SLICE("group"));
+        add_number(d, (uint64_t)g->entries_read);
+        for (struct stream_pending *p = stream_pending_from(g, STREAM_ID_MIN); p;
+             p = stream_pending_next(p)) {
+            add_element(d, stream_consumer_name(p->consumer), SLICE("pending"));
+            add_number(d, p->id.ms * 31 + p->id.seq);
+            add_number(d, (uint64_t)p->deliveries);
+        }
+    }
+}
+
 static struct digest digest_of(const struct rdb_value *v)
 {
-    struct digest d = {.ordered = v->type == TYPE_LIST || v->type == TYPE_ZSET};
+    struct digest d = {.ordered =
+                           v->type == TYPE_LIST || v->type == TYPE_ZSET || v->type == TYPE_STREAM};
     if (v->root)
         value_ops[v->type]->visit(v->encoding, v->root, add_element, &d);
-    else
+    if (v->type == TYPE_STREAM)
+        add_groups(&d, v->root);
+    if (!v->root)
         add_element(&d, v->string.text, SLICE(""));
     return d;
 }
@@ -68,6 +94,8 @@ static void set_limits(void)
     store_settings.set_max_intset_entries = 512;
     store_settings.list_max_listpack_size = -2;
     store_settings.rdb_compression = true;
+    store_settings.stream_node_max_bytes = 4096;
+    store_settings.stream_node_max_entries = 100;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

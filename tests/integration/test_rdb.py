@@ -384,3 +384,19 @@ def test_fields_that_expire(server, conn):
     assert conn.cmd("DEBUG", "RELOAD") == OK
     assert conn.cmd("HPEXPIRETIME", "h", "FIELDS", 2, "a", "b") == before
     assert sorted(conn.cmd("HGETALL", "h")) == [b"1", b"2", b"a", b"b"]
+
+
+def test_streams_both_ways(start_server):
+    ours = start_server()
+    with ours.connect() as conn:
+        for i in range(300):
+            conn.cmd("XADD", "s", f"{i + 1}-1", "field", "value %d" % i)
+        conn.cmd("XDEL", "s", "5-1")
+        conn.cmd("XGROUP", "CREATE", "s", "g", "0")
+        conn.cmd("XREADGROUP", "GROUP", "g", "c", "COUNT", 10, "STREAMS", "s", ">")
+        whole, pending = conn.cmd("XRANGE", "s", "-", "+"), conn.cmd("XPENDING", "s", "g")
+        assert len(whole) == 299
+        assert conn.cmd("DEBUG", "RELOAD") == OK
+        assert (conn.cmd("XRANGE", "s", "-", "+"), conn.cmd("XPENDING", "s", "g")) == (whole, pending)
+        with load_in(start_server, dump_of(ours), binary=REDIS).connect() as other:
+            assert (other.cmd("XRANGE", "s", "-", "+"), other.cmd("XPENDING", "s", "g")) == (whole, pending)
