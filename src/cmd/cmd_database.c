@@ -33,6 +33,8 @@ void cmd_flushall(struct exec *ex)
     if (!flush_mode(ex, &lazy))
         return;
     txn_flush(ex->txn, -1, lazy);
+    if (keyspace_flushed_all)
+        keyspace_flushed_all();
     reply_ok(ex->reply);
 }
 

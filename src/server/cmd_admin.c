@@ -32,14 +32,18 @@ static bool parse_shutdown(struct exec *ex, unsigned *flags, bool *abort_it)
     return (!both && !(*abort_it && *flags)) || fail_syntax(ex);
 }
 
-/* Nothing can be saved by this server: who asked for it must not lose data unnoticed. */
-static bool refuses_to_save(struct exec *ex, unsigned flags)
+/* False: the data could not be saved, and nothing forces us to go without. */
+static bool save_first(struct exec *ex, unsigned flags)
 {
-    if (!(flags & SHUTDOWN_SAVE) || flags & SHUTDOWN_FORCE)
-        return false;
-    log_warning("SHUTDOWN SAVE: there is no persistence to save to; use NOSAVE or FORCE.");
-    fail(ex, "ERR Errors trying to SHUTDOWN. Check logs.");
-    return true;
+    struct persistence *p = &exec_thread(ex)->server->persistence;
+    if (!persistence_saves_at_end(p, flags) || persistence_last_save(p) == OK)
+        return true;
+    if (flags & SHUTDOWN_FORCE) {
+        log_warning("Error trying to save the DB, but exiting anyway.");
+        return true;
+    }
+    log_warning("Error trying to save the DB, can't exit.");
+    return fail(ex, "ERR Errors trying to SHUTDOWN. Check logs.");
 }
 
 void cmd_shutdown(struct exec *ex)
@@ -52,9 +56,9 @@ void cmd_shutdown(struct exec *ex)
         fail(ex, "ERR No shutdown in progress.");
         return;
     }
-    if (refuses_to_save(ex, flags))
-        return;
     log_warning("User requested shutdown...");
+    if (!save_first(ex, flags))
+        return;
     ex->session->close_after_reply = true; /* the reply is the end of the connection */
     server_stop(exec_thread(ex)->server);
 }
@@ -67,10 +71,4 @@ void cmd_role(struct exec *ex)
     reply_bulk_cstr(ex->reply, "master");
     reply_int(ex->reply, 0);
     reply_array(ex->reply, 0);
-}
-
-/* As in Redis, the start counts as a save: the data set was as on disk. */
-void cmd_lastsave(struct exec *ex)
-{
-    reply_int(ex->reply, exec_thread(ex)->server->started_wall_s);
 }

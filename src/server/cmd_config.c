@@ -23,6 +23,8 @@ static enum err set_pairs(struct exec *ex, char *errbuf)
     size_t count = (ex->argc - 2) / 2;
     const struct conn *c = exec_thread(ex)->current;
     unsigned caller = sock_is_local(c->source.fd) ? CONFIG_CALLER_LOCAL : 0;
+    if (persistence_loading(&exec_thread(ex)->server->persistence))
+        caller |= CONFIG_CALLER_LOADING;
     struct config_pair *pairs = mem_alloc(MEM_OTHER, count * sizeof(*pairs));
     for (size_t i = 0; i < count; i++)
         pairs[i] = (struct config_pair){ex->argv[2 + 2 * i], ex->argv[3 + 2 * i]};

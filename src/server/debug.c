@@ -4,6 +4,7 @@
 #include "base/rand.h"
 #include "os/sock.h"
 #include "proto/settings.h"
+#include "server/cmd_persistence.h"
 #include "server/debug_digest.h"
 #include "server/debug_protocol.h"
 #include "server/server_internal.h"
@@ -241,9 +242,9 @@ static void debug_replicate(struct exec *ex)
     reply_ok(ex->reply);
 }
 
-static void debug_reload(struct exec *ex)
+static void debug_loadaof(struct exec *ex)
 {
-    reply_error(ex->reply, "ERR there is no persistence to reload from");
+    reply_error(ex->reply, "ERR there is no append-only file to reload from");
 }
 
 /* ---- switches of what is not here ---- */
@@ -324,8 +325,8 @@ static void debug_help(struct exec *ex)
         "    Reply with a value of that type of the protocol.",
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "    Has no effect but a line in the log.",
-        "RELOAD | LOADAOF",
-        "    Not possible without persistence.",
+        "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+        "    Save, empty all databases, and load them from the file.",
         "REPLICATE <command> [<arg> ...]",
         "    Put a command into the log that did not happen.",
         "SET-ACTIVE-EXPIRE <0|1>",
@@ -353,7 +354,7 @@ static const struct {
     {"help", 2, 2, debug_help},
     {"htstats", 3, 4, debug_htstats},
     {"htstats-key", 3, 4, debug_htstats_key},
-    {"loadaof", 2, 2, debug_reload},
+    {"loadaof", 2, 2, debug_loadaof},
     {"log", 3, 3, debug_log},
     {"object", 3, 4, debug_object},
     {"oom", 2, 2, debug_abort},

@@ -205,6 +205,18 @@ COLD static void refuse_listener(struct server_thread *t, const struct command *
     refuse(t, cmd, text);
 }
 
+/* True: answered. */
+COLD static bool refused_by_persistence(struct server_thread *t, const struct command *cmd,
+                                        const struct session *session)
+{
+    const char *error;
+    uint32_t flags = transaction_flags(session, cmd);
+    if (persistence_admits(&t->server->persistence, flags, cmd->id == CMD_ID_ping, &error))
+        return false;
+    refuse(t, cmd, error);
+    return true;
+}
+
 /* False: the command was answered with an error. */
 static bool admit(struct server_thread *t, const struct command *cmd, const struct request *r,
                   const struct session *session)
@@ -231,6 +243,9 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
         refuse(t, cmd, "NOAUTH Authentication required.");
         return false;
     }
+    if (unlikely(atomic_load_explicit(&t->server->persistence.refusals, memory_order_relaxed)) &&
+        refused_by_persistence(t, cmd, session))
+        return false;
     if (session_only_listens(session) && !is_for_listeners(cmd)) {
         refuse_listener(t, cmd);
         return false;
@@ -369,6 +384,14 @@ static void retry_parked(struct server_thread *t)
     t->net.reactor.again = true;
 }
 
+/* The last save is done: whatever comes now is not answered any more. Asked inside the gate, or
+ * alone: the save was alone too. */
+INLINE bool has_ended(const struct server_thread *t)
+{
+    const struct persistence *p = &t->server->persistence;
+    return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_ALL;
+}
+
 /* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the
  * way back is closed. */
 static enum run_result call_exclusive(struct run *run, const struct planned *p,
@@ -386,14 +409,16 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     t->raiser = run->conn;
     if (grant != GATE_GRANTED)
         return RUN_LATER;
-    (void)call(t, p, r, run->session, true);
+    bool ended = has_ended(t);
+    if (likely(!ended))
+        (void)call(t, p, r, run->session, true);
     t->raised = false;
     t->rerun_exclusive = run->session->run_alone = false;
     gate_open(gates, t->txn.self);
     slow_unbar(t);
     if (unlikely(t->net.parked)) /* another one's request was used up */
         retry_parked(t);
-    return RUN_DONE;
+    return likely(!ended) ? RUN_DONE : RUN_LATER;
 }
 
 void dispatch_unraise(struct server_thread *t, const struct conn *c)
@@ -506,6 +531,8 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     if (unlikely(alone && t->raised)) /* the request of this thread closed the gate to it too */
         return call_exclusive(run, p, r);
     if (unlikely(!enter_gate(run))) /* also for a look at the limits: CONFIG SET changes them */
+        return RUN_LATER;
+    if (unlikely(has_ended(t)))
         return RUN_LATER;
     if (evict_limited() && !make_room(t, session, p, r, queued))
         return RUN_REFUSED;

@@ -241,18 +241,64 @@ void info_memory(struct server *s, struct buf *out)
 
 /* ---- persistence, replication, cluster, modules ---- */
 
+static void put_loading(struct server *s, struct buf *out)
+{
+    const struct persistence *p = &s->persistence;
+    bool loading = persistence_loading(p);
+    put_int(out, "loading", loading);
+    buf_puts(out, "async_loading:0\r\n");
+    if (!loading)
+        return;
+    uint64_t done = atomic_load(&p->load.bytes_done), total = atomic_load(&p->load.bytes_total);
+    int64_t elapsed_s = MAX(clock_wall_ms() / 1000 - p->load_started_s, 1);
+    put_int(out, "loading_start_time", p->load_started_s);
+    put_int(out, "loading_total_bytes", (int64_t)total);
+    buf_puts(out, "loading_rdb_used_mem:0\r\n");
+    put_int(out, "loading_loaded_bytes", (int64_t)done);
+    buf_printf(out, "loading_loaded_perc:%.2f\r\n", ratio((double)done * 100, (double)total));
+    put_int(out, "loading_eta_seconds",
+            done ? (int64_t)((double)(total - done) / (double)done * (double)elapsed_s) : 1);
+}
+
+static void put_snapshot(struct server *s, struct buf *out)
+{
+    const struct persistence *p = &s->persistence;
+    const struct snapshot *shot = &p->snapshot;
+    bool running = snapshot_running(shot);
+    put_int(out, "current_cow_peak", running ? atomic_load(&shot->queued_peak) : 0);
+    put_int(out, "current_cow_size", running ? atomic_load(&shot->queued_bytes) : 0);
+    buf_puts(out, "current_cow_size_age:0\r\n");
+    uint64_t done = running ? atomic_load(&shot->keys_done) : 0;
+    uint64_t total = running ? atomic_load(&shot->keys_total) : 0;
+    buf_printf(out, "current_fork_perc:%.2f\r\n", ratio((double)done * 100, (double)total));
+    put_int(out, "current_save_keys_processed", (int64_t)done);
+    put_int(out, "current_save_keys_total", (int64_t)total);
+}
+
+static void put_saves(struct server *s, struct buf *out)
+{
+    const struct persistence *p = &s->persistence;
+    int64_t started_s = atomic_load(&p->started_s);
+    put_int(out, "rdb_changes_since_last_save", (int64_t)persistence_changes(p));
+    put_int(out, "rdb_bgsave_in_progress", atomic_load(&p->busy));
+    put_int(out, "rdb_last_save_time", atomic_load(&p->last_save_s));
+    put_text(out, "rdb_last_bgsave_status", atomic_load(&p->last_ok) ? "ok" : "err");
+    put_int(out, "rdb_last_bgsave_time_sec", atomic_load(&p->last_took_s));
+    put_int(out, "rdb_current_bgsave_time_sec",
+            started_s < 0 ? -1 : clock_wall_ms() / 1000 - started_s);
+    put_int(out, "rdb_saves", (int64_t)atomic_load(&p->saves));
+    put_int(out, "rdb_last_cow_size", atomic_load(&p->snapshot.queued_peak));
+    put_int(out, "rdb_last_load_keys_expired", (int64_t)atomic_load(&p->load.expired));
+    put_int(out, "rdb_last_load_keys_loaded", (int64_t)atomic_load(&p->load.keys));
+}
+
 void info_persistence(struct server *s, struct buf *out)
 {
-    buf_puts(out, "# Persistence\r\nloading:0\r\nasync_loading:0\r\ncurrent_cow_peak:0\r\n"
-                  "current_cow_size:0\r\ncurrent_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\n"
-                  "current_save_keys_processed:0\r\ncurrent_save_keys_total:0\r\n");
-    put_int(out, "rdb_changes_since_last_save", (int64_t)keyspace_stat(s->ks, STAT_CHANGES));
-    put_int(out, "rdb_bgsave_in_progress", 0);
-    put_int(out, "rdb_last_save_time", s->started_wall_s);
-    buf_puts(out, "rdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\n"
-                  "rdb_current_bgsave_time_sec:-1\r\nrdb_saves:0\r\nrdb_last_cow_size:0\r\n"
-                  "rdb_last_load_keys_expired:0\r\nrdb_last_load_keys_loaded:0\r\n"
-                  "aof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
+    buf_puts(out, "# Persistence\r\n");
+    put_loading(s, out);
+    put_snapshot(s, out);
+    put_saves(s, out);
+    buf_puts(out, "aof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
                   "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n"
                   "aof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\n"
                   "aof_rewrites_consecutive_failures:0\r\naof_last_write_status:ok\r\n"

@@ -172,9 +172,14 @@ static void signal_ready(struct source *self, unsigned bits)
     struct server *s = container_of(self, struct server, signal_source);
     struct signalfd_siginfo info;
     if (read(self->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        log_warning("Received %s scheduling shutdown...",
-                    info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-        server_stop(s);
+        bool sigint = info.ssi_signo == SIGINT;
+        unsigned options =
+            sigint ? server_settings.shutdown_on_sigint : server_settings.shutdown_on_sigterm;
+        log_warning("Received %s scheduling shutdown...", sigint ? "SIGINT" : "SIGTERM");
+        if (persistence_saves_at_end(&s->persistence, options))
+            persistence_stop(&s->persistence, options & SHUTDOWN_FORCE);
+        else
+            server_stop(s);
     }
 }
 
@@ -235,6 +240,7 @@ static enum err create_parts(struct server *s)
         err = worker_pool_create((unsigned)server_settings.worker_threads, &s->pool);
     for (unsigned i = 0; i < threads && !err; i++)
         err = create_thread(s, i);
+    persistence_init(&s->persistence, s);
     return err;
 }
 
@@ -266,6 +272,7 @@ enum err server_create(struct server **out)
     notify_hear(s->ks, HEARD_EVENTS, store_settings.notify_events != 0);
     keyspace_free_later = free_entry_later;
     keyspace_free_parts_later = free_parts_later;
+    keyspace_flushed_all = persistence_flushed;
     enum err err = record_effects(s);
     if (!err)
         err = create_parts(s);
@@ -275,7 +282,17 @@ enum err server_create(struct server **out)
         err = listeners_open(s);
     config_apply_register();
     stats_start(s);
+    if (!err)
+        err = persistence_start(&s->persistence);
     return err;
+}
+
+/* The thread has ended and will not use the exclusive mode that it asked for. */
+static void drop_request(struct server_thread *t)
+{
+    if (t->raised)
+        gate_open(&t->server->ks->gates, t->txn.self);
+    t->raised = false;
 }
 
 int server_run(struct server *s)
@@ -292,8 +309,12 @@ int server_run(struct server *s)
         }
         started++;
     }
-    if (started == s->thread_count)
+    if (started == s->thread_count && !persistence_run(&s->persistence)) {
+        log_warning("Cannot start a thread: %s", strerror(errno));
+        server_stop(s);
+    } else if (started == s->thread_count && !persistence_loading(&s->persistence)) {
         log_notice("Ready to accept connections tcp");
+    }
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
     let_signals_end_us();
@@ -303,8 +324,12 @@ int server_run(struct server *s)
         reactor_stop(&s->threads[i]->net.reactor);
     for (unsigned i = 0; i < started; i++)
         pthread_join(s->threads[i]->net.reactor.thread, NULL);
+    for (unsigned i = 0; i < started; i++)
+        drop_request(s->threads[i]);
+    persistence_end(&s->persistence);
     log_warning("Tokamak is now ready to exit, bye bye...");
-    return started == s->thread_count ? 0 : 1;
+    bool good = started == s->thread_count && !atomic_load(&s->persistence.load_failed);
+    return good ? 0 : 1;
 }
 
 /* A message may send another, and that one a third. */
@@ -331,9 +356,11 @@ void server_destroy(struct server *s)
     pubsub_deinit(&s->pubsub);
     prefixes_deinit(&s->prefixes);
     readers_clear(s->ks);
+    persistence_deinit(&s->persistence);
     worker_pool_destroy(s->pool);
     keyspace_free_later = NULL;
     keyspace_free_parts_later = NULL;
+    keyspace_flushed_all = NULL;
     keyspace_destroy(s->ks);
     reactor_disarm(&s->acceptor, &s->sample_timer);
     effects_file_close();

@@ -9,6 +9,7 @@
 #include "io/worker.h"
 #include "net/conn.h"
 #include "server/latency.h"
+#include "server/persistence.h"
 #include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
@@ -114,6 +115,7 @@ struct server {
     struct prefixes prefixes; /* of clients that are tracked by them */
     _Atomic bool trimming;    /* a thread is in tracking_trim() */
     struct keyspace *ks;
+    struct persistence persistence;
     struct worker_pool *pool;
     struct lock migrate_lock;
     struct worker_pool *migrate_pool; /* NULL before the first MIGRATE; guarded by migrate_lock */

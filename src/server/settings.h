@@ -66,7 +66,7 @@ struct server_settings {
     int loglevel; /* enum log_level */
     _Atomic int hz;
     int shutdown_timeout_s;
-    unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
+    _Atomic unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
     char *requirepass, *aclfile;
     char *debug_effects_file;
     bool acl_pubsub_default; /* new users may use all channels */
@@ -76,6 +76,10 @@ struct server_settings {
     size_t slowlog_max_len;
     size_t tracking_table_max_keys; /* 0: no limit */
 
+    _Atomic bool stop_writes_on_bgsave_error;
+    bool rdb_checksum, rdb_save_incremental_fsync;
+    int rdb_version;
+    _Atomic int rdb_key_save_delay_us, key_load_delay_us; /* tests */
     char *dbfilename, *appendfilename, *appenddirname;
     bool appendonly;
     enum fsync_mode appendfsync;

@@ -44,6 +44,7 @@ enum entry_flag {
     ENTRY_EXPIRES = 1,
     ENTRY_RAW = 2,            /* a string that was modified in place: OBJECT ENCODING says raw */
     ENTRY_MEMBERS_EXPIRE = 4, /* a collection in the part's heap of those (txn_members.c) */
+    ENTRY_PARITY = 8, /* equals keyspace.parity: a running snapshot is done with it (keyspace.h) */
 };
 
 enum {

@@ -32,6 +32,8 @@ struct gate {
 struct gates {
     CACHE_ALIGNED _Atomic uint32_t exclusive; /* 0, or the owner's index + 1 */
     unsigned count;
+    unsigned idle; /* gates that nobody enters for now; changed in exclusive mode or before there
+                      are threads */
     struct gate gates[GATES_MAX];
 };
 
@@ -44,11 +46,11 @@ enum gate_grant {
 /* Adds a gate and returns its index. Before the threads start. */
 unsigned gate_register(struct gates *gs, gate_wake_fn wake, void *arg);
 
-/* Only one thread has a gate: nobody else ever takes a shard lock. Does not change once the threads
- * run. */
+/* One thread only enters for now: what it does needs no lock against others. Changes in exclusive
+ * mode only, once the threads run. */
 INLINE bool gates_lone(const struct gates *gs)
 {
-    return gs->count == 1;
+    return gs->count - gs->idle == 1;
 }
 
 /* False: closed; a wake will come. */

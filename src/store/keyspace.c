@@ -8,6 +8,7 @@ enum {
 }; /* larger collections are freed by the worker pool */
 
 void (*keyspace_free_later)(struct entry *e);
+void (*keyspace_flushed_all)(void);
 void (*keyspace_free_parts_later)(struct part *parts, unsigned count);
 
 struct keyspace *keyspace_create(unsigned shards, int databases)
@@ -222,6 +223,8 @@ void keyspace_flush(struct keyspace *ks, int db, bool lazy)
     atomic_store_explicit(&ks->dbs[db].parts, parts_create(ks), memory_order_release);
     memset((void *)ks->dbs[db].nonempty, 0, MAX(ks->shard_count, 64u) / 8);
     reset_counts(ks, db);
+    if (ks->snapshot && ks->snapshot->detach(ks->snapshot, old))
+        return;
     if (keyspace_free_parts_later && lazy)
         keyspace_free_parts_later(old, ks->shard_count);
     else

@@ -80,6 +80,21 @@ struct effect_sink {
 };
 
 struct txn;
+struct ref;
+
+/* Snapshots. Every entry has one bit of parity. When a snapshot begins (exclusive mode), the
+ * keyspace's parity flips: all entries there are unvisited, new ones are born visited. The walk
+ * takes each entry over and flips its bit; whoever changes an entry that is not visited yet hands
+ * its old value over first. So each entry is taken exactly once, as it was when the snapshot began,
+ * and at the end all bits are equal again, also when the snapshot has failed. Between snapshots no
+ * entry differs, and the hook is not called. */
+struct snapshot_hook {
+    /* The entry is about to change: takes its value over and sets its bit. Its shard is held. */
+    void (*edit)(struct snapshot_hook *self, struct txn *t, const struct ref *ref);
+    /* FLUSH has put new parts in the place of these. True: the walk still needs them and frees them
+     * when it has passed. Exclusive mode. */
+    bool (*detach)(struct snapshot_hook *self, struct part *parts);
+};
 struct notify_ops; /* notify.h */
 
 struct keyspace {
@@ -91,6 +106,8 @@ struct keyspace {
     int db_count;
     struct store_stats stats[GATES_MAX]; /* by gate index */
     const struct effect_sink *sink; /* NULL: no effect is recorded. Changed in exclusive mode */
+    struct snapshot_hook *snapshot; /* set before there are threads, or NULL */
+    uint8_t parity;                 /* 0 or ENTRY_PARITY; flipped in exclusive mode */
     /* Plugged in by the server before threads start: runs the commands that waited for the keys
      * noted in the txn (wait.h). NULL: nobody waits. */
     void (*serve)(struct txn *t);
@@ -169,5 +186,7 @@ void value_release(enum value_type type, enum encoding encoding, void *root);
 void keyspace_flush(struct keyspace *ks, int db, bool lazy);
 extern void (*keyspace_free_parts_later)(struct part *parts, unsigned count);
 void keyspace_free_parts(struct part *parts, unsigned count);
+/* Plugged in by the server: FLUSHALL has emptied all databases. NULL: nobody wants to know. */
+extern void (*keyspace_flushed_all)(void);
 /* Exclusive mode only. */
 void keyspace_swap(struct keyspace *ks, int a, int b);

@@ -1,8 +1,10 @@
 #include "store/rdb_text.h"
 
 #include "ds/le.h"
+#include "store/settings.h"
 
 #include <lzf.h>
+#include <stdatomic.h>
 
 enum {
     LEN_6_BITS = 0,
@@ -166,7 +168,8 @@ static bool put_int(struct buf *out, struct slice text)
 /* The compressed bytes are made behind the room for the head, and moved to it. */
 static bool put_compressed(struct buf *out, struct slice text)
 {
-    if (text.len <= COMPRESS_ABOVE || text.len > UINT32_MAX)
+    if (text.len <= COMPRESS_ABOVE || text.len > UINT32_MAX ||
+        !atomic_load_explicit(&store_settings.rdb_compression, memory_order_relaxed))
         return false;
     char *made = buf_reserve(out, HEAD_ROOM + text.len) + HEAD_ROOM;
     size_t begin = out->end;

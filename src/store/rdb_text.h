@@ -6,7 +6,7 @@
  *
  * Reading trusts nothing: a cursor never leaves its bytes, and what is allocated is bounded by the
  * size of the input (LZF makes at most 88 bytes of one). Writing gives what Redis would: integers
- * that fit 32 bits, compression above 20 bytes when it pays.
+ * that fit 32 bits, compression above 20 bytes when it pays and rdbcompression allows it.
  * Pure functions on memory of the caller; any thread; O(bytes). */
 #pragma once
 

@@ -1,3 +1,3 @@
 #include "store/settings.h"
 
-struct store_settings store_settings;
+struct store_settings store_settings = {.rdb_compression = true};

@@ -50,6 +50,7 @@ struct store_settings {
     bool activerehashing;
     bool lazyfree_lazy_eviction, lazyfree_lazy_expire, lazyfree_lazy_server_del;
     bool lazyfree_lazy_user_del, lazyfree_lazy_user_flush;
+    _Atomic bool rdb_compression;
     unsigned notify_events; /* enum notify_class, OR-ed */
 
     size_t hash_max_listpack_entries, hash_max_listpack_value;

@@ -135,12 +135,12 @@ void txn_expire(struct txn *t, struct ref *ref)
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
 
-void txn_edit(struct txn *t, const struct ref *ref)
+HOT void txn_edit(struct txn *t, const struct ref *ref)
 {
     sched_point();
     DASSERT(t->exclusive || t->held_count > 0);
-    (void)ref;
-    (void)t;
+    if (ref->entry && unlikely((ref->entry->flags & ENTRY_PARITY) != t->ks->parity))
+        t->ks->snapshot->edit(t->ks->snapshot, t, ref);
 }
 
 HOT void txn_commit(struct txn *t, const struct ref *ref, enum event event)
@@ -177,6 +177,7 @@ static void put_new(struct txn *t, struct ref *ref, struct entry *e, int64_t exp
     unsigned shard = ref_shard(t, ref);
     struct db *db = ref_db(t, ref);
     entry_set_access(e, access_is_lfu() ? access_lfu_new(t->now_ms) : t->access_clock);
+    e->flags = (uint8_t)((e->flags & ~ENTRY_PARITY) | t->ks->parity);
     ref->pos = table_insert(&ref->part->table, ref->key->hash, e, entry_hash);
     ref->entry = e;
     count_key(t, db, shard, 1);

@@ -1,5 +1,6 @@
 /* tokamak-check: checks files before a server depends on them.
- * Exit status: 0 the file is good, 1 it is not, 2 wrong usage or a file that cannot be read. */
+ * Exit status: 0 the file is good, 1 it is not, 2 wrong usage or a file that cannot be read or
+ * written. */
 #include "base/buf.h"
 #include "server/config.h"
 
@@ -7,25 +8,26 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum {
-    STATUS_GOOD,
-    STATUS_BAD,
-    STATUS_USAGE
-};
+#include "tools/check_rdb.h"
 
 static const char usage[] =
     "Usage: tokamak-check config FILE\n"
+    "       tokamak-check rdb [--fix OUT] FILE\n"
     "       tokamak-check --help | --version\n"
     "  config   loads a configuration file with its includes, says OK or what is wrong\n"
     "           and where. Nothing is started, nothing is changed.\n"
-    "Exit status: 0 good, 1 not good, 2 wrong usage or an unreadable file.\n";
+    "  rdb      reads an RDB file to its end, every value and the checksum, and says what it\n"
+    "           holds and what is wrong. --fix writes what is whole of a damaged file to OUT,\n"
+    "           which must not exist, and says what is lost; FILE stays as it is.\n"
+    "Exit status: 0 good, 1 not good, 2 wrong usage or a file that cannot be\n"
+    "read or written. A repaired file still counts as not good.\n";
 
 static int check_config(const char *path)
 {
     struct buf message;
     if (access(path, R_OK) != 0) {
         fprintf(stderr, "%s: %s\n", path, strerror(errno));
-        return STATUS_USAGE;
+        return CHECK_USAGE;
     }
     buf_init(&message, MEM_OTHER);
     enum err err = config_init_defaults();
@@ -39,18 +41,22 @@ static int check_config(const char *path)
         printf("%s: OK\n", path);
     buf_deinit(&message);
     config_deinit();
-    return err ? STATUS_BAD : STATUS_GOOD;
+    return err ? CHECK_BAD : CHECK_GOOD;
 }
 
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "config") == 0)
         return check_config(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "rdb") == 0)
+        return check_rdb(argv[2], NULL);
+    if (argc == 5 && strcmp(argv[1], "rdb") == 0 && strcmp(argv[2], "--fix") == 0)
+        return check_rdb(argv[4], argv[3]);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         puts("tokamak-check " TOKAMAK_VERSION);
-        return STATUS_GOOD;
+        return CHECK_GOOD;
     }
     bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
     fputs(usage, help ? stdout : stderr);
-    return help ? STATUS_GOOD : STATUS_USAGE;
+    return help ? CHECK_GOOD : CHECK_USAGE;
 }

@@ -93,6 +93,7 @@ static void set_limits(void)
     store_settings.zset_max_listpack_value = 64;
     store_settings.set_max_intset_entries = 512;
     store_settings.list_max_listpack_size = -2;
+    store_settings.rdb_compression = true;
     store_settings.stream_node_max_bytes = 4096;
     store_settings.stream_node_max_entries = 100;
 }

@@ -92,3 +92,21 @@ def zipmap(*pairs, free=0):
         return head + unused + data
     body = b"".join(part(k) + part(v, bytes([free])) + b"x" * free for k, v in pairs)
     return bytes([min(len(pairs), 254)]) + body + b"\xff"
+
+
+def file(*items, version=10, checksum=True, magic=None):
+    """A whole file of items."""
+    data = (magic or b"REDIS%04d" % version) + b"".join(items) + b"\xff"
+    if version < 5:
+        return data
+    return data + (struct.pack("<Q", crc64(data)) if checksum else bytes(8))
+
+
+def key(name, kind, body, expire_ms=None):
+    """A key of a file."""
+    head = b"" if expire_ms is None else b"\xfc" + struct.pack("<q", expire_ms)
+    return head + bytes([kind]) + text(name) + body
+
+
+def select(db):
+    return b"\xfe" + length(db)

@@ -11,7 +11,8 @@
 static void limits(void)
 {
     hash_seed(NULL);
-    store_settings = (struct store_settings){.hash_max_listpack_entries = 16,
+    store_settings = (struct store_settings){.rdb_compression = true,
+                                             .hash_max_listpack_entries = 16,
                                              .hash_max_listpack_value = 64,
                                              .set_max_intset_entries = 16,
                                              .set_max_listpack_entries = 16,

@@ -1,0 +1,150 @@
+#include "persist/rdb_reader.h"
+
+#include "base/crc.h"
+#include "ds/le.h"
+#include "os/file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum {
+    WINDOW = 1 << 20
+};
+
+static PRINTF_LIKE(2, 3) enum rdb_read fault(struct rdb_reader *r, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    r->fault.offset = r->at;
+    vsnprintf(r->fault.reason, sizeof(r->fault.reason), format, args);
+    va_end(args);
+    return RDB_READ_FAULT;
+}
+
+/* Makes the window hold at least `missing` bytes more. RDB_READ_ITEM: it does. */
+static enum rdb_read fill(struct rdb_reader *r, size_t missing)
+{
+    uint64_t rest = r->size - r->loaded;
+    if (missing > rest)
+        return fault(r, "the file ends in the middle of an item; it is cut off");
+    size_t want =
+        (size_t)MIN(rest, MAX((uint64_t)missing, MAX(buf_len(&r->window), (size_t)WINDOW)));
+    while (want) {
+        size_t len;
+        if (file_read(r->fd, buf_reserve(&r->window, want), want, &len) != OK)
+            return fault(r, "reading failed: %s", strerror(errno));
+        if (len == 0)
+            return fault(r, "the file became shorter while it was read");
+        buf_advance(&r->window, len);
+        r->loaded += len;
+        want -= len;
+        missing -= MIN(missing, len);
+        if (!missing)
+            break;
+    }
+    return RDB_READ_ITEM;
+}
+
+/* Drops bytes from the front of the window. */
+static void consume(struct rdb_reader *r, size_t len)
+{
+    if (r->verify)
+        r->crc = crc64(r->crc, buf_ptr(&r->window), len);
+    buf_consume(&r->window, len);
+}
+
+enum err rdb_reader_init(struct rdb_reader *r, const char *path, bool verify)
+{
+    *r = (struct rdb_reader){.fd = -1, .verify = verify};
+    buf_init(&r->window, MEM_OTHER);
+    enum err err = file_open(path, &r->fd, &r->size);
+    if (err)
+        return err;
+    if (r->size < RDB_MAGIC_BYTES || fill(r, RDB_MAGIC_BYTES) != RDB_READ_ITEM) {
+        if (!*r->fault.reason)
+            fault(r, "too short for an RDB file (%" PRIu64 " bytes)", r->size);
+        return ERR_SYNTAX;
+    }
+    r->version = rdb_magic_version(slice_make(buf_ptr(&r->window), RDB_MAGIC_BYTES));
+    if (!r->version) {
+        fault(r, "not an RDB file: it does not begin with REDIS or VALKEY and a version");
+        return ERR_SYNTAX;
+    }
+    if (!rdb_version_known(r->version)) {
+        fault(r, "RDB version %u is not one of those that can be read (1 to 12, and 80)",
+              r->version);
+        return ERR_SYNTAX;
+    }
+    r->at = r->taken = RDB_MAGIC_BYTES;
+    return OK;
+}
+
+void rdb_reader_deinit(struct rdb_reader *r)
+{
+    if (r->fd >= 0)
+        file_drop(r->fd);
+    r->fd = -1;
+    buf_deinit(&r->window);
+}
+
+static enum rdb_read fault_of(struct rdb_reader *r, const struct rdb_skipper *s)
+{
+    switch (s->state) {
+    case RDB_SKIP_MODULE:
+        return fault(r, "it holds data of a module, and there are no modules here");
+    case RDB_SKIP_UNKNOWN:
+        return fault(r, "a type or opcode that RDB version %u does not have", r->version);
+    default:
+        return fault(r, "damaged: a byte with which no length can begin");
+    }
+}
+
+/* The item stands at the front of the window. */
+static enum rdb_read finish(struct rdb_reader *r)
+{
+    uint64_t crc = r->crc, stored = 0;
+    if (r->version >= RDB_CHECKSUM_SINCE) {
+        size_t have = buf_len(&r->window);
+        if (have < RDB_CHECKSUM_BYTES && fill(r, RDB_CHECKSUM_BYTES - have) != RDB_READ_ITEM)
+            return RDB_READ_FAULT;
+        stored = le_load64(buf_ptr(&r->window));
+        buf_consume(&r->window, RDB_CHECKSUM_BYTES);
+        if (r->verify && stored && stored != crc)
+            return fault(r, "wrong checksum: the file says %016" PRIx64 ", its bytes %016" PRIx64,
+                         stored, crc);
+        r->at += RDB_CHECKSUM_BYTES;
+    }
+    if (r->at != r->size)
+        return fault(r, "%" PRIu64 " bytes follow the end of the data", r->size - r->at);
+    return RDB_READ_END;
+}
+
+enum rdb_read rdb_reader_next(struct rdb_reader *r, struct rdb_item *out)
+{
+    consume(r, r->taken);
+    r->taken = 0;
+    for (;;) {
+        struct rdb_skipper s = rdb_skipper_make(rdb_in_make(buf_slice(&r->window)));
+        if (rdb_item_read(&s, out)) {
+            r->taken = buf_len(&r->window) - s.in.left;
+            break;
+        }
+        if (s.state != RDB_SKIP_SHORT)
+            return fault_of(r, &s);
+        if (fill(r, s.missing) != RDB_READ_ITEM)
+            return RDB_READ_FAULT;
+    }
+    r->at += r->taken;
+    if (out->kind != RDB_ITEM_EOF)
+        return RDB_READ_ITEM;
+    consume(r, r->taken);
+    r->taken = 0;
+    return finish(r);
+}
+
+struct slice rdb_reader_bytes(const struct rdb_reader *r)
+{
+    return slice_make(buf_ptr(&r->window), r->taken);
+}

@@ -1,0 +1,93 @@
+/* snapshot.h: the keyspace as it was at one moment, item by item, while commands go on: no fork.
+ *
+ * snapshot_begin() runs in exclusive mode: it flips the keyspace's parity (store/keyspace.h) and
+ * notes which tables there are, and whose databases they were. snapshot_walk() then visits them in
+ * slices of a few µs (struct snapshot_output) under a shard's lock, each slice inside the gate. A
+ * change of an entry not yet visited hands its old value over first, through the hook in the
+ * keyspace, to a queue that the walk empties between slices. FLUSH leaves its old tables to the
+ * walk, SWAPDB and MOVE change nothing for it: an entry belongs to the table in which it stood.
+ *
+ * Costs: a value is encoded under its shard's lock, by the walk or by the first command that
+ * changes it: O(size of the value), once per snapshot. Long strings are exempt: they are referenced
+ * and encoded later, without a lock. Memory: what the queues hold (old values changed faster than
+ * the output takes them), and strings that are referenced meanwhile.
+ *
+ * Owner: one walk at a time. The thread that calls snapshot_walk() is the walker; begin, cancel and
+ * the figures are for others. */
+#pragma once
+
+#include "persist/guest.h"
+
+/* Where the items go; called on the walker's thread, without a lock, outside the gate. False: it
+ * cannot go on; the walk is finished without output. The items begin with a SELECT. */
+struct snapshot_output {
+    bool (*write)(struct snapshot_output *self, struct slice items);
+    int64_t slice_us;  /* longest stay under one lock, about; 0: a bucket */
+    size_t part_bytes; /* that are worth a call; 0: whatever there is */
+};
+
+/* Strings whose encoding waits until no lock is held. */
+struct snapshot_late {
+    struct blob *blob;
+    size_t head; /* end of its head in `heads` */
+};
+
+/* Items that one thread has put together. */
+struct snapshot_items {
+    struct buf items;
+    struct buf heads; /* of late strings: attributes, type and key */
+    struct snapshot_late *late;
+    size_t late_count, late_cap, late_bytes; /* late_bytes: of the strings */
+    int db, late_db;                         /* where items and heads end, -1: nowhere yet */
+    uint64_t keys;
+};
+
+struct snapshot_queue {
+    CACHE_ALIGNED struct lock lock; /* a leaf */
+    struct snapshot_items content;
+};
+
+struct snapshot_table {
+    struct part *parts;
+    int db;
+    uint64_t keys, expires;
+    bool detached, passed; /* under snapshot.lock */
+};
+
+struct snapshot {
+    struct snapshot_hook hook;
+    struct keyspace *ks;
+    struct guest guest;
+    struct snapshot_queue *queues; /* [GATES_MAX], by the gate of who writes */
+    struct lock lock;
+    struct snapshot_table *tables;
+    int table_count;
+    struct snapshot_items own; /* the walker's */
+    int64_t now_ms;            /* when it began */
+    _Atomic bool running;      /* from begin to the end of the walk */
+    _Atomic bool mute;         /* cancelled, or the output has failed */
+    _Atomic uint64_t keys_done, keys_total;
+    _Atomic int64_t queued_bytes, queued_peak; /* old values that wait */
+};
+
+/* Plugs itself into the keyspace; before there are threads. */
+void snapshot_init(struct snapshot *s, struct keyspace *ks);
+void snapshot_deinit(struct snapshot *s);
+
+/* Exclusive mode; no other snapshot is running. Somebody must call snapshot_walk() soon. */
+void snapshot_begin(struct snapshot *s);
+/* Walks to the end. True: the output has got every entry once; false: it has failed or was
+ * cancelled. */
+bool snapshot_walk(struct snapshot *s, struct snapshot_output *output);
+/* The rest of the walk happens without output. Any thread. */
+void snapshot_cancel(struct snapshot *s);
+
+INLINE bool snapshot_running(const struct snapshot *s)
+{
+    return atomic_load(&s->running);
+}
+
+INLINE bool snapshot_muted(const struct snapshot *s)
+{
+    return atomic_load_explicit(&s->mute, memory_order_relaxed);
+}
