@@ -106,6 +106,24 @@ def test_a_group_called_streams(conn):
     assert conn.cmd("XREADGROUP", "NOACK", "GROUP", "streams", "c", "BLOCK", "1", "STREAMS", "s", ">") == NullArray()
 
 
+def test_counters_at_their_end_stay_loadable(conn):
+    """What is counted beyond the last number that a file may hold makes the whole file unreadable."""
+    most = str((1 << 63) - 1)
+    conn.cmd("XADD", "s", "1-1", "f", "v")
+    conn.cmd("XGROUP", "CREATE", "s", "g", "0", "ENTRIESREAD", most)
+    assert conn.cmd("XSETID", "s", "1-1", "ENTRIESADDED", most) == b"OK"
+    conn.cmd("XADD", "s", "2-1", "f", "v")
+    assert len(conn.cmd("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")[0][1]) == 2
+    for _ in range(2):
+        assert conn.cmd("XCLAIM", "s", "g", "c", "0", "1-1", "RETRYCOUNT", most, "JUSTID") == [b"1-1"]
+        conn.cmd("XCLAIM", "s", "g", "c", "0", "1-1")
+        conn.cmd("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", "0")
+    assert conn.cmd("XPENDING", "s", "g", "1-1", "1-1", "1")[0][3] == int(most)
+    assert info(conn, "XINFO", "STREAM", "s")[b"entries-added"] == int(most)
+    assert conn.cmd("RESTORE", "t", "0", conn.cmd("DUMP", "s")) == b"OK"
+    assert conn.cmd("DEBUG", "RELOAD") == b"OK"
+
+
 # ---- waiting ----
 
 def test_last_id_is_resolved_when_the_wait_begins(server, conn):
