@@ -57,7 +57,7 @@ struct node {
     bool begun;      /* has an entry in a block of the stream */
     struct slice *items;
     char (*digits)[NUM_INT64_MAX_LEN];
-    size_t cap; /* of items and digits; the shared fields are kept behind the entry's */
+    size_t cap; /* of items and digits; the shared fields are kept behind the entry's, two apart */
 };
 
 static bool next_int(struct node *n, int64_t min, int64_t max, int64_t *out)
@@ -88,11 +88,11 @@ static bool take_head(struct node *n, int64_t *entries)
         return false;
     *entries = live + deleted;
     n->shared = (uint64_t)shared;
-    n->cap = (size_t)max * 2 + (size_t)shared;
+    n->cap = ((size_t)max + (size_t)shared) * 2;
     n->items = mem_alloc(MEM_OTHER, n->cap * sizeof(*n->items));
     n->digits = mem_alloc(MEM_OTHER, n->cap * sizeof(*n->digits));
     for (size_t i = 0; i < n->shared; i++)
-        if (!next_text(n, n->cap - n->shared + i))
+        if (!next_text(n, n->cap - 2 * (n->shared - i)))
             return false;
     return next_int(n, 0, 0, &zero);
 }
@@ -101,25 +101,22 @@ static bool take_head(struct node *n, int64_t *entries)
 static bool take_items(struct node *n, bool same, int64_t count)
 {
     int64_t elements, expected = same ? count + 3 : 2 * count + 4;
-    for (size_t i = 0; i < (size_t)count; i++) {
-        if (same)
-            n->items[2 * i] = n->items[n->cap - n->shared + i];
-        else if (!next_text(n, 2 * i))
+    for (size_t i = 0; i < (size_t)count; i++)
+        if ((!same && !next_text(n, 2 * i)) || !next_text(n, 2 * i + 1))
             return false;
-        if (!next_text(n, 2 * i + 1))
-            return false;
-    }
     return next_int(n, expected, expected, &elements);
 }
 
-static bool add_entry(struct node *n, struct stream_id id, uint32_t count)
+static bool add_entry(struct node *n, struct stream_id id, bool same, uint32_t count)
 {
+    struct stream_load how = {.opens = !n->begun,
+                              .shared = n->items + (n->cap - 2 * n->shared),
+                              .shared_count = (uint32_t)n->shared,
+                              .same = same,
+                              .count = count};
     if (stream_id_compare(id, n->stream->last_id) <= 0)
         return false;
-    if (n->begun)
-        stream_append(n->stream, id, n->items, count);
-    else
-        stream_append_block(n->stream, id, n->items, count);
+    stream_load(n->stream, id, n->items, &how);
     n->begun = true;
     return true;
 }
@@ -136,7 +133,7 @@ static bool take_entry(struct node *n)
     if (!take_items(n, same, count))
         return false;
     struct stream_id id = {n->first.ms + (uint64_t)ms, n->first.seq + (uint64_t)seq};
-    return flags & STREAM_DELETED || add_entry(n, id, (uint32_t)count);
+    return flags & STREAM_DELETED || add_entry(n, id, same, (uint32_t)count);
 }
 
 static bool take_entries(struct node *n)

@@ -289,3 +289,25 @@ def test_dump_cut_anywhere_is_refused(conn):
         assert isinstance(conn.cmd("RESTORE", "t", "0", rdb.payload(19, value[:end])), Error)
     assert conn.cmd("RESTORE", "t", "0", rdb.payload(19, value)) == b"OK"
     assert conn.cmd("XRANGE", "t", "-", "+") == conn.cmd("XRANGE", "s", "-", "+")
+
+
+def node(fields, entries):
+    """As Redis writes it: the shared fields once, however many entries there are."""
+    words = [len(entries), 0, len(fields), *fields, 0] + [word for entry in entries for word in entry]
+    return b"\1" + rdb.text(bytes(7) + b"\5" + bytes(8)) + rdb.text(rdb.listpack(*words))
+
+
+@pytest.mark.parametrize("other", [[], [[0, 0, 0, 1, b"x", b"y", 6]]], ids=["alike", "first-unlike"])
+def test_shared_fields_are_held_once(server, conn, other):
+    """A field's name that a payload has once must not be there once for each of its entries."""
+    name, count = b"n" * 100_000, 5_000
+    entries = other + [[2, 0, i, b"v", 4] for i in range(1, count)]
+    head = rdb.length(len(entries)) + b"\5" + rdb.length(count) + b"\5\0\0\0" + rdb.length(len(entries)) + b"\0"
+    conn.cmd("CONFIG", "SET", "stream-node-max-bytes", "4096")
+    assert conn.cmd("RESTORE", "s", "0", rdb.payload(19, node([name], entries) + head)) == b"OK"
+    assert conn.cmd("XLEN", "s") == len(entries)
+    assert conn.cmd("MEMORY", "USAGE", "s", "SAMPLES", "0") < 2_000_000
+    assert conn.cmd("XREVRANGE", "s", "+", "-", "COUNT", "1") == [[b"5-%d" % (count - 1), [name, b"v"]]]
+    again = conn.cmd("DUMP", "s")
+    assert len(again) < 1_000_000 and conn.cmd("RESTORE", "t", "0", again) == b"OK"
+    assert conn.cmd("XRANGE", "t", "-", "5-9") == conn.cmd("XRANGE", "s", "-", "5-9")
