@@ -114,6 +114,27 @@ def test_optin_and_optout(client, writer):
     assert out.read() == invalid("yes")
 
 
+def test_caching_no_ends_with_a_command_that_waits(client, writer):
+    conn = client(TRACKED, "OPTOUT")
+    conn.cmd("CLIENT", "CACHING", "NO")
+    conn.cmd("BLPOP", "none", "0.01")
+    conn.cmd("GET", "k")
+    writer.cmd("SET", "k", 1)
+    assert conn.read() == invalid("k")
+
+
+def test_caching_no_ends_with_a_slow_command(client, writer):
+    writer.cmd("CONFIG", "SET", "slow-command-threshold", 10)
+    writer.cmd("SADD", "set", *range(100))
+    conn = client(TRACKED, "OPTOUT")
+    conn.cmd("CLIENT", "CACHING", "NO")
+    assert len(conn.cmd("SUNION", "set", "set")) == 100
+    assert info(writer, "slow_commands_run") == 1
+    conn.cmd("GET", "k")
+    writer.cmd("SET", "k", 1)
+    assert conn.read() == invalid("k")
+
+
 MODES = pytest.mark.parametrize("bcast", [False, True], ids=["reads", "prefixes"])
 
 
