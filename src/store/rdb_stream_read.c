@@ -189,7 +189,7 @@ static bool read_counters(struct rdb_in *in, unsigned form, struct stream *s)
     if (form == 1)
         return true;
     return take_id(in, &first) && take_id(in, &s->max_deleted_id) &&
-           take_count(in, INT64_MAX, &s->entries_added) && s->entries_added >= len;
+           rdb_take_len(in, &s->entries_added) && s->entries_added >= len;
 }
 
 /* Pending entries that wait for their owners. */
@@ -302,7 +302,7 @@ static bool read_group(struct rdb_in *in, unsigned form, struct stream *s)
     if (valid && form == 1)
         read = (uint64_t)stream_count_until(s, last);
     else
-        valid = valid && rdb_take_len(in, &read) && (int64_t)read >= STREAM_READ_UNKNOWN;
+        valid = valid && rdb_take_len(in, &read); /* any: it may have started at its last number */
     if (valid)
         g = stream_group_add(s, name.text, last, (int64_t)read);
     rdb_text_deinit(&name);

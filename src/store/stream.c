@@ -68,7 +68,7 @@ bool stream_next_id(const struct stream *s, int64_t now_ms, struct stream_id *ou
 
 static void count_added(struct stream *s, struct stream_id id)
 {
-    s->entries_added += s->entries_added < INT64_MAX; /* XSETID may have put it there */
+    s->entries_added += s->entries_added < UINT64_MAX; /* a payload may have put it there */
     s->last_id = id;
     if (s->len++ == 0)
         s->first_id = id;

@@ -24,7 +24,7 @@ struct stream {
     struct stream_block *tail; /* the last block, NULL: empty */
     size_t block_count;
     uint64_t len;
-    uint64_t entries_added; /* ever; stays at INT64_MAX, which is what a file may hold */
+    uint64_t entries_added; /* ever */
     struct stream_id first_id, last_id, max_deleted_id;
     struct avl_tree groups; /* struct stream_group, by name */
     size_t group_count;
