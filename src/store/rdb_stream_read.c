@@ -7,6 +7,9 @@ enum {
     RAW_ID = 16,
     PENDING_MIN = RAW_ID + 8 + 1, /* bytes of a pending entry at least */
     FLAGS_KNOWN = STREAM_DELETED | STREAM_SAME_FIELDS,
+    /* An entry's texts may have STREAM_ENTRY_MAX bytes, and its node some more. In a block a node
+     * is hardly longer than here: no size overflows. */
+    NODE_BYTES_MAX = STREAM_ENTRY_MAX + STREAM_ENTRY_MAX / 4,
 };
 
 static struct stream_id raw_id(const unsigned char *p)
@@ -153,7 +156,7 @@ static bool read_node(struct rdb_in *in, struct stream *s)
     struct rdb_text id = {.cap = 0}, listpack = {.cap = 0};
     struct node n = {.stream = s};
     bool valid = rdb_take_text(in, &id) && id.text.len == RAW_ID && rdb_take_text(in, &listpack) &&
-                 listpack.text.len <= PACKED_BYTES_MAX &&
+                 listpack.text.len <= NODE_BYTES_MAX &&
                  rdb_pack_open(&n.pack, RDB_PACK_LISTPACK, listpack.text);
     if (valid) {
         n.first = raw_id((const unsigned char *)id.text.ptr);

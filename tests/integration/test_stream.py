@@ -143,6 +143,24 @@ def count_beyond(conn):
     assert conn.cmd("DEBUG", "RELOAD") == b"OK"
 
 
+@pytest.mark.release
+def test_the_largest_entry_can_be_loaded(server):
+    """What fits into an entry must fit into a node of the file, which is a little longer."""
+    if free_mb() < 8192:
+        pytest.skip("takes 8 GB")
+    half = b"x" * (512 << 20)
+    with server.connect(timeout=300) as conn:
+        conn.cmd("CONFIG", "SET", "rdbcompression", "no")
+        assert conn.cmd("XADD", "s", "1-1", half, half) == b"1-1"
+        assert conn.cmd("DEBUG", "RELOAD") == b"OK"
+        assert conn.cmd("XLEN", "s") == 1
+
+
+def free_mb():
+    with open("/proc/meminfo") as lines:
+        return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable"))
+
+
 # ---- waiting ----
 
 def test_last_id_is_resolved_when_the_wait_begins(server, conn):
