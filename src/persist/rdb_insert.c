@@ -17,11 +17,13 @@ void rdb_inserter_init(struct rdb_inserter *x, struct rdb_load *load, struct txn
                        struct rdb_fault *fault)
 {
     *x = (struct rdb_inserter){.load = load, .txn = t, .fault = fault};
+    t->silent = true; /* as in Redis; and only reactors can tell anybody */
 }
 
 void rdb_inserter_deinit(struct rdb_inserter *x)
 {
     rdb_text_deinit(&x->key);
+    x->txn->silent = false;
 }
 
 static PRINTF_LIKE(3, 4) bool fail(struct rdb_inserter *x, uint64_t offset, const char *format, ...)

@@ -4,7 +4,7 @@
 
 #include "server/server_internal.h"
 
-/* Every txn that changes keys belongs to a reactor. */
+/* Every txn that changes keys and is not silent belongs to a reactor. */
 static struct server_thread *txn_thread(struct txn *txn)
 {
     return container_of(txn, struct server_thread, txn);

@@ -62,6 +62,7 @@ struct txn {
     bool exclusive;
     bool no_touch;     /* leave access clocks alone */
     bool restartable;  /* the planner can run the command again exclusively */
+    bool silent;       /* nobody is told of what it does: it loads a file */
     bool keep_expired; /* what has expired is missing, but not deleted: CLIENT PAUSE WRITE; set for
                           commands that write nothing. Members that have expired stay in sight */
     uint32_t held_count;

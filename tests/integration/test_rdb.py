@@ -377,6 +377,33 @@ def test_reload_during_a_snapshot(start_server):
         assert conn.cmd("MGET", "new", "key:499") == [b"1", b"value:499"]
 
 
+def test_nobody_hears_of_a_load(start_server):
+    """Neither subscribers nor who tracks keys from the first moment on."""
+    server = start_server(io_threads=2)
+    with server.connect() as conn:
+        conn.cmd("DEBUG", "POPULATE", 20000)
+        conn.cmd("SAVE")
+    server.stop()
+    server.stopped = False
+    server.directives |= {"key-load-delay": 20000, "notify-keyspace-events": "KEAn"}
+    server.start()
+    with server.connect() as tracker, server.connect() as conn:
+        tracker.cmd("HELLO", 3)
+        assert tracker.cmd("CLIENT", "TRACKING", "ON", "BCAST") == OK
+        assert info(conn, "loading") == "1"
+        conn.cmd("PSUBSCRIBE", "__key*")
+        with server.connect() as other:
+            assert wait_until(lambda: info(other, "loading") == "0", 60)
+            assert other.cmd("DBSIZE") == 20000
+            assert other.cmd("DEBUG", "RELOAD", "NOSAVE") == OK
+            other.cmd("SET", "last", 1)
+        pushes = [tracker.read()]
+        while b"last" not in repr(pushes[-1]).encode():
+            pushes.append(tracker.read())
+        assert len(pushes) <= 2, pushes[:5] # the reload has emptied all databases first
+        assert conn.read()[2:] == [b"__keyspace@0__:last", b"new"]
+
+
 def test_fields_that_expire(server, conn):
     conn.cmd("HSET", "h", "a", 1, "b", 2)
     assert conn.cmd("HPEXPIRE", "h", 100000000, "FIELDS", 1, "a") == [1]
