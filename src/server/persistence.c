@@ -256,6 +256,15 @@ bool persistence_snapshot(struct persistence *p)
     return true;
 }
 
+bool persistence_schedule(struct persistence *p)
+{
+    bool idle = false;
+    if (!atomic_compare_exchange_strong(&p->busy, &idle, true))
+        return !snapshot_running(&p->snapshot);
+    persistence_want(p, PERSIST_SNAPSHOT);
+    return true;
+}
+
 /* ---- save points ---- */
 
 static bool point_reached(const struct persistence *p, const struct save_point *point,

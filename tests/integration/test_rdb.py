@@ -404,6 +404,17 @@ def test_nobody_hears_of_a_load(start_server):
         assert conn.read()[2:] == [b"__keyspace@0__:last", b"new"]
 
 
+def test_snapshot_in_a_transaction(server, conn):
+    """It begins behind the transaction: the file holds all of it."""
+    batch = [["MULTI"], ["SET", "before", 1], ["BGSAVE"], ["BGSAVE"], ["SET", "after", 1], ["EXEC"]]
+    scheduled = Simple(b"Background saving scheduled")
+    assert conn.pipeline(batch)[-1] == [OK, scheduled, scheduled, OK]
+    assert wait_until(lambda: info(conn, "rdb_bgsave_in_progress") == "0", 60)
+    assert info(conn, "rdb_saves") == "1"
+    assert conn.cmd("DEBUG", "RELOAD", "NOSAVE") == OK
+    assert conn.cmd("EXISTS", "before", "after") == 2
+
+
 def test_fields_that_expire(server, conn):
     conn.cmd("HSET", "h", "a", 1, "b", 2)
     assert conn.cmd("HPEXPIRE", "h", 100000000, "FIELDS", 1, "a") == [1]
