@@ -36,7 +36,8 @@ COLD static void edit(struct snapshot_hook *self, struct txn *t, const struct re
     struct snapshot_queue *q = &s->queues[t->self];
     lock_acquire(&q->lock);
     size_t before = snapshot_items_bytes(&q->content);
-    snapshot_items_add(&q->content, table_of(s, ref->part)->db, ref->entry, s->now_ms);
+    snapshot_items_add(&q->content, table_of(s, ref->part)->db, ref->entry, s->now_ms,
+                       s->rdb_version);
     note_queued(s, (int64_t)(snapshot_items_bytes(&q->content) - before));
     lock_release(&q->lock);
 }
@@ -84,7 +85,7 @@ void snapshot_deinit(struct snapshot *s)
     guest_deinit(&s->guest);
 }
 
-void snapshot_begin(struct snapshot *s)
+void snapshot_begin(struct snapshot *s, unsigned rdb_version)
 {
     struct keyspace *ks = s->ks;
     uint64_t keys = 0;
@@ -102,6 +103,7 @@ void snapshot_begin(struct snapshot *s)
         s->table_count++;
     }
     s->now_ms = clock_wall_ms();
+    s->rdb_version = rdb_version;
     ks->parity ^= ENTRY_PARITY;
     guest_awake(&s->guest, true);
     atomic_store(&s->keys_done, 0);
@@ -135,7 +137,8 @@ static void visit(void *entry, void *arg)
         return;
     e->flags ^= ENTRY_PARITY;
     if (!snapshot_muted(w->snapshot))
-        snapshot_items_add(&w->snapshot->own, w->table->db, e, w->snapshot->now_ms);
+        snapshot_items_add(&w->snapshot->own, w->table->db, e, w->snapshot->now_ms,
+                           w->snapshot->rdb_version);
 }
 
 /* Goes on with one shard until it is done or the time is up; true: done. */

@@ -64,6 +64,7 @@ struct snapshot {
     int table_count;
     struct snapshot_items own; /* the walker's */
     int64_t now_ms;            /* when it began */
+    unsigned rdb_version;      /* whose forms the items have */
     _Atomic bool running;      /* from begin to the end of the walk */
     _Atomic bool mute;         /* cancelled, or the output has failed */
     _Atomic uint64_t keys_done, keys_total;
@@ -74,8 +75,9 @@ struct snapshot {
 void snapshot_init(struct snapshot *s, struct keyspace *ks);
 void snapshot_deinit(struct snapshot *s);
 
-/* Exclusive mode; no other snapshot is running. Somebody must call snapshot_walk() soon. */
-void snapshot_begin(struct snapshot *s);
+/* Exclusive mode; no other snapshot is running. The items have forms of this version of RDB.
+ * Somebody must call snapshot_walk() soon. */
+void snapshot_begin(struct snapshot *s, unsigned rdb_version);
 /* Walks to the end. True: the output has got every entry once; false: it has failed or was
  * cancelled. */
 bool snapshot_walk(struct snapshot *s, struct snapshot_output *output);

@@ -51,7 +51,8 @@ static void add_late(struct snapshot_items *x, struct blob *blob)
     x->late[x->late_count++] = (struct snapshot_late){blob, buf_len(&x->heads)};
 }
 
-void snapshot_items_add(struct snapshot_items *x, int db, const struct entry *e, int64_t now_ms)
+void snapshot_items_add(struct snapshot_items *x, int db, const struct entry *e, int64_t now_ms,
+                        unsigned rdb_version)
 {
     x->keys++;
     if (entry_encoding(e) == ENC_BLOB && entry_string_len(e) >= LATE_BYTES) {
@@ -61,7 +62,7 @@ void snapshot_items_add(struct snapshot_items *x, int db, const struct entry *e,
         return;
     }
     select_db(&x->items, &x->db, db);
-    bool written = rdb_put_entry(&x->items, e, now_ms);
+    bool written = rdb_put_entry(&x->items, e, now_ms, rdb_version);
     ASSERT(written); /* every type has a form */
 }
 

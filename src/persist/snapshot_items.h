@@ -8,7 +8,8 @@
 void snapshot_items_init(struct snapshot_items *x);
 void snapshot_items_deinit(struct snapshot_items *x);
 /* Adds an entry as it is now. */
-void snapshot_items_add(struct snapshot_items *x, int db, const struct entry *e, int64_t now_ms);
+void snapshot_items_add(struct snapshot_items *x, int db, const struct entry *e, int64_t now_ms,
+                        unsigned rdb_version);
 /* The hints that precede a database. */
 void snapshot_items_database(struct snapshot_items *x, int db, uint64_t keys, uint64_t expires);
 /* Encodes what was left for later: then all is in `items`. */

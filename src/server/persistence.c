@@ -242,7 +242,7 @@ void persistence_begin_snapshot(struct persistence *p)
     p->snapshot_changes = keyspace_stat(p->server->ks, STAT_CHANGES);
     atomic_store(&p->started_s, now_s);
     atomic_store(&p->last_try_s, now_s);
-    snapshot_begin(&p->snapshot);
+    snapshot_begin(&p->snapshot, p->target.options.version);
     log_notice("Background saving started by pid %d", (int)getpid());
 }
 
