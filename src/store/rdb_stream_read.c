@@ -192,7 +192,7 @@ static bool read_counters(struct rdb_in *in, unsigned form, struct stream *s)
     if (form == 1)
         return true;
     return take_id(in, &first) && take_id(in, &s->max_deleted_id) &&
-           take_count(in, INT64_MAX, &s->entries_added) && s->entries_added >= len;
+           rdb_take_len(in, &s->entries_added) && s->entries_added >= len;
 }
 
 /* Pending entries that wait for their owners. */
@@ -219,7 +219,7 @@ static bool take_owed(struct rdb_in *in, struct owed_list *list)
         struct owed *o = &list->items[list->count];
         *o = (struct owed){.owned = false};
         if (!take_raw_id(in, &o->id) || !take_time(in, 0, &o->delivered_ms) ||
-            !take_count(in, INT64_MAX, &deliveries))
+            !rdb_take_len(in, &deliveries))
             return false;
         if (list->count && stream_id_compare(o[-1].id, o->id) >= 0)
             return false; /* a duplicate */
@@ -305,7 +305,7 @@ static bool read_group(struct rdb_in *in, unsigned form, struct stream *s)
     if (valid && form == 1)
         read = (uint64_t)stream_count_until(s, last);
     else
-        valid = valid && rdb_take_len(in, &read) && (int64_t)read >= STREAM_READ_UNKNOWN;
+        valid = valid && rdb_take_len(in, &read); /* clients may set any, and have it counted on */
     if (valid)
         g = stream_group_add(s, name.text, last, (int64_t)read);
     rdb_text_deinit(&name);

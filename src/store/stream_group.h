@@ -88,6 +88,13 @@ struct stream_pending *stream_pending_find(const struct stream_group *g, struct 
 /* Adds one, or takes the one that is there over from its consumer: delivered once, now. */
 struct stream_pending *stream_pending_deliver(struct stream_group *g, struct stream_consumer *c,
                                               struct stream_id id, int64_t now_ms);
+
+/* Delivered once more. A client may have set any number: as in Redis, it wraps around. */
+INLINE void stream_pending_count(struct stream_pending *p)
+{
+    p->deliveries = (int64_t)((uint64_t)p->deliveries + 1);
+}
+
 void stream_pending_move(struct stream_pending *p, struct stream_consumer *to);
 void stream_pending_remove(struct stream_group *g, struct stream_pending *p);
 /* The first one of the group, or of one consumer, whose ID is not below `from`; then the next. NULL

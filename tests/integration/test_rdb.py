@@ -512,3 +512,20 @@ def test_streams_both_ways(start_server):
         assert (conn.cmd("XRANGE", "s", "-", "+"), conn.cmd("XPENDING", "s", "g")) == (whole, pending)
         with load_in(start_server, dump_of(ours), binary=REDIS).connect() as other:
             assert (other.cmd("XRANGE", "s", "-", "+"), other.cmd("XPENDING", "s", "g")) == (whole, pending)
+
+
+@pytest.mark.parametrize("changes", [
+    [["XSETID", "s", "9-9", "ENTRIESADDED", 2**63 - 1], ["XADD", "s", "10-1", "f", "v"]],
+    [["XGROUP", "SETID", "s", "g", "0", "ENTRIESREAD", 2**63 - 1],
+     ["XREADGROUP", "GROUP", "g", "d", "STREAMS", "s", ">"]],
+    [["XCLAIM", "s", "g", "d", 0, "1-1", "RETRYCOUNT", 2**63 - 1], ["XCLAIM", "s", "g", "d", 0, "1-1"]],
+    [["XCLAIM", "s", "g", "d", 0, "1-1", "RETRYCOUNT", 2**63 - 1],
+     ["XREADGROUP", "GROUP", "g", "d", "STREAMS", "s", "0"]]], ids=["added", "read", "claimed", "delivered"])
+def test_counters_at_the_end_of_their_range(conn, changes):
+    """No client can put a value into the file that keeps it from being loaded."""
+    for command in (["XADD", "s", "1-1", "f", "v"], ["XGROUP", "CREATE", "s", "g", "0"],
+                    ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">"], *changes):
+        assert not isinstance(conn.cmd(*command), Error)
+    before = conn.cmd("XINFO", "GROUPS", "s"), conn.cmd("XPENDING", "s", "g", "-", "+", 10)[0][3]
+    assert conn.cmd("DEBUG", "RELOAD") == OK
+    assert (conn.cmd("XINFO", "GROUPS", "s"), conn.cmd("XPENDING", "s", "g", "-", "+", 10)[0][3]) == before
