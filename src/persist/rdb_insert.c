@@ -17,7 +17,7 @@ void rdb_inserter_init(struct rdb_inserter *x, struct rdb_load *load, struct txn
                        struct rdb_fault *fault)
 {
     *x = (struct rdb_inserter){.load = load, .txn = t, .fault = fault};
-    t->mute = true;
+    t->mute = true; /* as in Redis; and only reactors can tell anybody */
 }
 
 void rdb_inserter_deinit(struct rdb_inserter *x)
@@ -94,18 +94,14 @@ static bool insert_value(struct rdb_inserter *x, const struct rdb_item *item, st
 static bool insert_key(struct rdb_inserter *x, const struct rdb_item *item, uint64_t offset)
 {
     struct rdb_value v;
-    struct rdb_in key = rdb_in_make(item->key), value = rdb_in_make(item->value);
+    struct rdb_in key = rdb_in_make(item->key);
     if (!rdb_take_text(&key, &x->key) || x->key.text.len > UINT32_MAX)
         return fail(x, offset, "a damaged key");
-    if (!rdb_value_read(&value, item->type, &v))
+    if (!rdb_item_value(item, &v))
         return fail(x, offset, "the value of key '%.*s' (type %u) is damaged or cannot be held",
                     shown(x->key.text), x->key.text.ptr, item->type);
-    bool good = value.left == 0;
-    bool expired = item->expire_ms != -1 && item->expire_ms < x->txn->now_ms;
-    if (!good)
-        fail(x, offset, "the value of key '%.*s' (type %u) is damaged", shown(x->key.text),
-             x->key.text.ptr, item->type);
-    else if (expired)
+    bool good = true, expired = item->expire_ms != -1 && item->expire_ms < x->txn->now_ms;
+    if (expired)
         atomic_fetch_add_explicit(&x->load->expired, 1, memory_order_relaxed);
     else
         good = insert_value(x, item, &v, offset);

@@ -1,6 +1,7 @@
 #include "persist/rdb_item.h"
 
 #include "ds/le.h"
+#include "store/rdb_members.h"
 
 enum {
     VERSION_MAX = 12, /* of Redis */
@@ -185,4 +186,28 @@ bool rdb_item_read(struct rdb_skipper *s, struct rdb_item *out)
         }
         attributes = true;
     }
+}
+
+/* What the property before the key says about its value. */
+static bool take_extra(struct slice extra, struct rdb_value *v)
+{
+    struct rdb_in in = rdb_in_make(extra);
+    struct rdb_text name = {.cap = 0}, text = {.cap = 0};
+    bool valid = rdb_take_text(&in, &name);
+    if (valid && slice_equal(name.text, SLICE(RDB_PROPERTY_MEMBERS)))
+        valid = rdb_take_text(&in, &text) && rdb_members_read(text.text, v);
+    rdb_text_deinit(&name);
+    rdb_text_deinit(&text);
+    return valid;
+}
+
+bool rdb_item_value(const struct rdb_item *item, struct rdb_value *out)
+{
+    struct rdb_in in = rdb_in_make(item->value);
+    if (!rdb_value_read(&in, item->type, out))
+        return false;
+    if (in.left == 0 && (likely(!item->extra.len) || take_extra(item->extra, out)))
+        return true;
+    rdb_value_deinit(out);
+    return false;
 }

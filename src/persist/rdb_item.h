@@ -13,13 +13,17 @@
  *           0xF8 length                    seconds since its last use
  *           0xF9 u8                        its access counter
  *           0xFA "tokamak-key-…" string        what plain RDB has no place for; it belongs to the
- * key behind it, and others skip it
+ * key behind it, and others skip it: "tokamak-key-members" is store/rdb_members.h's, unknown ones
+ * are skipped, too
  *
  * (The format is Redis's; its source of truth is redis.io and antirez's rdb.c of 2009–2024.) Slices
  * of an item lie in the input. Pure functions, any thread, O(elements). */
 #pragma once
 
 #include "store/rdb_skip.h"
+#include "store/rdb_value.h"
+
+#define RDB_PROPERTY_MEMBERS "tokamak-key-members"
 
 enum {
     RDB_MAGIC_BYTES = 9,
@@ -73,3 +77,6 @@ void rdb_magic_write(struct buf *out, unsigned version);
 /* The next item; the cursor is behind it afterwards. On failure `s->state` says why and the cursor
  * stands anywhere. */
 bool rdb_item_read(struct rdb_skipper *s, struct rdb_item *out) MUST_USE;
+/* Builds the value of a RDB_ITEM_KEY, with what its property adds. False: damaged, or it cannot be
+ * held; else rdb_value_deinit() is due. A string's text may lie in the item. */
+bool rdb_item_value(const struct rdb_item *item, struct rdb_value *out) MUST_USE;

@@ -4,7 +4,7 @@
 #include "ds/le.h"
 #include "os/file.h"
 #include "store/access.h"
-#include "store/rdb_value.h"
+#include "store/rdb_members.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -57,15 +57,35 @@ void rdb_put_entry_head(struct buf *out, const struct entry *e, int64_t now_ms)
     rdb_put_text(out, entry_key(e));
 }
 
-bool rdb_put_entry(struct buf *out, const struct entry *e, int64_t now_ms)
+static void put_property(struct buf *out, const char *name, struct slice value)
+{
+    put_opcode(out, RDB_OP_AUX);
+    rdb_put_text(out, slice_cstr(name));
+    rdb_put_text(out, value);
+}
+
+/* Others load the collection and skip what they have no place for. */
+COLD static void put_members(struct buf *out, const struct entry *e)
+{
+    struct buf times;
+    buf_init(&times, MEM_OTHER);
+    if (rdb_members_write(&times, e))
+        put_property(out, RDB_PROPERTY_MEMBERS, buf_slice(&times));
+    buf_deinit(&times);
+}
+
+bool rdb_put_entry(struct buf *out, const struct entry *e, int64_t now_ms, unsigned version)
 {
     size_t begin = buf_len(out);
+    if (unlikely(e->flags & ENTRY_MEMBERS_EXPIRE) &&
+        !rdb_value_keeps_members(entry_type(e), version))
+        put_members(out, e);
     put_attributes(out, e, now_ms);
     size_t type_at = buf_len(out); /* the type stands before the key, the value writes it behind */
     buf_putc(out, 0);
     rdb_put_text(out, entry_key(e));
     size_t value_at = buf_len(out);
-    if (!rdb_value_write(out, e)) {
+    if (!rdb_value_write(out, e, version)) {
         out->end = out->begin + begin;
         return false;
     }
@@ -83,13 +103,6 @@ void rdb_put_database(struct buf *out, int db, uint64_t keys, uint64_t expires)
     put_opcode(out, RDB_OP_RESIZE);
     rdb_put_len(out, keys);
     rdb_put_len(out, expires);
-}
-
-static void put_property(struct buf *out, const char *name, struct slice value)
-{
-    put_opcode(out, RDB_OP_AUX);
-    rdb_put_text(out, slice_cstr(name));
-    rdb_put_text(out, value);
 }
 
 static void put_number(struct buf *out, const char *name, int64_t value)
@@ -177,7 +190,7 @@ bool rdb_writer_entry(struct rdb_writer *w, int db, const struct entry *e, int64
     if (w->db != db)
         rdb_put_select(&w->out, db);
     w->db = db;
-    return rdb_put_entry(&w->out, e, now_ms);
+    return rdb_put_entry(&w->out, e, now_ms, w->options.version);
 }
 
 void rdb_writer_items(struct rdb_writer *w, struct slice items)

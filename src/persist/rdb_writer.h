@@ -58,7 +58,8 @@ void rdb_writer_deinit(struct rdb_writer *w);
 
 /* Appends the item that selects a database, and the one of a key: for those who collect items. */
 void rdb_put_select(struct buf *out, int db);
-bool rdb_put_entry(struct buf *out, const struct entry *e, int64_t now_ms) MUST_USE;
+bool rdb_put_entry(struct buf *out, const struct entry *e, int64_t now_ms,
+                   unsigned version) MUST_USE;
 /* A string's item up to its text, which rdb_put_text() puts behind it. */
 void rdb_put_entry_head(struct buf *out, const struct entry *e, int64_t now_ms);
 /* Selects a database and gives hints for the reader's tables. */

@@ -4,6 +4,10 @@
 #include "base/clock.h"
 #include "persist/snapshot_items.h"
 
+enum {
+    CHUNK_BYTES = 1 << 20
+};
+
 /* ---- what others call, in the middle of a command ---- */
 
 static const struct snapshot_table *table_of(const struct snapshot *s, const struct part *part)
@@ -27,6 +31,15 @@ static void note_queued(struct snapshot *s, int64_t bytes)
         ;
 }
 
+/* The queue's lock is held. */
+static void close_chunk(struct snapshot_queue *q)
+{
+    struct snapshot_chunk *c = mem_alloc(MEM_OTHER, sizeof(*c));
+    *c = (struct snapshot_chunk){q->full, q->content};
+    q->full = c;
+    snapshot_items_init(&q->content);
+}
+
 COLD static void edit(struct snapshot_hook *self, struct txn *t, const struct ref *ref)
 {
     struct snapshot *s = container_of(self, struct snapshot, hook);
@@ -36,8 +49,11 @@ COLD static void edit(struct snapshot_hook *self, struct txn *t, const struct re
     struct snapshot_queue *q = &s->queues[t->self];
     lock_acquire(&q->lock);
     size_t before = snapshot_items_bytes(&q->content);
-    snapshot_items_add(&q->content, table_of(s, ref->part)->db, ref->entry, s->now_ms);
+    snapshot_items_add(&q->content, table_of(s, ref->part)->db, ref->entry, s->now_ms,
+                       s->rdb_version);
     note_queued(s, (int64_t)(snapshot_items_bytes(&q->content) - before));
+    if (snapshot_items_bytes(&q->content) >= CHUNK_BYTES)
+        close_chunk(q);
     lock_release(&q->lock);
 }
 
@@ -54,6 +70,8 @@ static bool detach(struct snapshot_hook *self, struct part *parts)
             t->detached = needed = true;
     }
     lock_release(&s->lock);
+    if (needed) /* its memory will come back: nobody is refused for it, or evicted */
+        keyspace_freeing(1, 0);
     return needed;
 }
 
@@ -84,7 +102,7 @@ void snapshot_deinit(struct snapshot *s)
     guest_deinit(&s->guest);
 }
 
-void snapshot_begin(struct snapshot *s)
+void snapshot_begin(struct snapshot *s, unsigned rdb_version)
 {
     struct keyspace *ks = s->ks;
     uint64_t keys = 0;
@@ -102,6 +120,7 @@ void snapshot_begin(struct snapshot *s)
         s->table_count++;
     }
     s->now_ms = clock_wall_ms();
+    s->rdb_version = rdb_version;
     ks->parity ^= ENTRY_PARITY;
     guest_awake(&s->guest, true);
     atomic_store(&s->keys_done, 0);
@@ -135,10 +154,17 @@ static void visit(void *entry, void *arg)
         return;
     e->flags ^= ENTRY_PARITY;
     if (!snapshot_muted(w->snapshot))
-        snapshot_items_add(&w->snapshot->own, w->table->db, e, w->snapshot->now_ms);
+        snapshot_items_add(&w->snapshot->own, w->table->db, e, w->snapshot->now_ms,
+                           w->snapshot->rdb_version);
 }
 
-/* Goes on with one shard until it is done or the time is up; true: done. */
+/* Enough for a call of the output; long strings are added faster than the time runs. */
+static bool has_enough(const struct walk *w)
+{
+    return snapshot_items_bytes(&w->snapshot->own) >= MAX(w->output->part_bytes, (size_t)1);
+}
+
+/* Goes on with one shard until it is done or enough is; true: done. */
 static bool walk_shard(struct walk *w, int64_t until_us)
 {
     struct txn *t = &w->snapshot->guest.txn;
@@ -147,7 +173,7 @@ static bool walk_shard(struct walk *w, int64_t until_us)
     txn_lock_shard(t, w->shard);
     do
         w->cursor = table_scan(table, w->cursor, visit, w);
-    while (w->cursor && clock_monotonic_us() < until_us);
+    while (w->cursor && !has_enough(w) && clock_monotonic_us() < until_us);
     txn_unlock(t);
     return w->cursor == 0;
 }
@@ -156,30 +182,38 @@ static void put_out(struct walk *w, struct snapshot_items *items)
 {
     struct snapshot *s = w->snapshot;
     uint64_t keys = items->keys;
-    snapshot_items_finish(items);
-    if (buf_len(&items->items) && !snapshot_muted(s) &&
-        !w->output->write(w->output, buf_slice(&items->items)))
-        snapshot_cancel(s);
+    bool more = true;
+    while (more && !snapshot_muted(s)) {
+        more = snapshot_items_encode(items, w->output->part_bytes);
+        if (buf_len(&items->items) && !w->output->write(w->output, buf_slice(&items->items)))
+            snapshot_cancel(s);
+        buf_clear(&items->items);
+    }
     snapshot_items_clear(items);
     atomic_fetch_add_explicit(&s->keys_done, keys, memory_order_relaxed);
 }
 
-/* Takes the queue's content away and puts it out. */
+/* Takes all that is queued. */
+static struct snapshot_chunk *take_chunks(struct snapshot_queue *q)
+{
+    lock_acquire(&q->lock);
+    if (snapshot_items_bytes(&q->content))
+        close_chunk(q);
+    struct snapshot_chunk *chunks = q->full;
+    q->full = NULL;
+    lock_release(&q->lock);
+    return chunks;
+}
+
 static void drain(struct walk *w, struct snapshot_queue *q)
 {
-    struct snapshot_items content;
-    lock_acquire(&q->lock);
-    bool empty = !snapshot_items_bytes(&q->content);
-    if (!empty) {
-        content = q->content;
-        snapshot_items_init(&q->content);
+    for (struct snapshot_chunk *c = take_chunks(q), *next; c; c = next) {
+        next = c->next;
+        note_queued(w->snapshot, -(int64_t)snapshot_items_bytes(&c->items));
+        put_out(w, &c->items);
+        snapshot_items_deinit(&c->items);
+        mem_free(MEM_OTHER, c, sizeof(*c));
     }
-    lock_release(&q->lock);
-    if (empty)
-        return;
-    note_queued(w->snapshot, -(int64_t)snapshot_items_bytes(&content));
-    put_out(w, &content);
-    snapshot_items_deinit(&content);
 }
 
 static void drain_all(struct walk *w)
@@ -197,7 +231,7 @@ static void walk_slice(struct walk *w)
     do
         if (walk_shard(w, until_us))
             w->shard++;
-    while (w->shard < s->ks->shard_count && clock_monotonic_us() < until_us);
+    while (w->shard < s->ks->shard_count && !has_enough(w) && clock_monotonic_us() < until_us);
     guest_leave(&s->guest);
 }
 
@@ -207,8 +241,10 @@ static void pass(struct snapshot *s, struct snapshot_table *table)
     table->passed = true;
     bool ours = table->detached;
     lock_release(&s->lock);
-    if (ours)
-        keyspace_free_parts(table->parts, s->ks->shard_count);
+    if (!ours)
+        return;
+    keyspace_free_parts(table->parts, s->ks->shard_count);
+    keyspace_freeing(-1, 0);
 }
 
 static void walk_table(struct walk *w, struct snapshot_table *table)
@@ -221,7 +257,7 @@ static void walk_table(struct walk *w, struct snapshot_table *table)
         snapshot_items_database(&s->own, table->db, table->keys, table->expires);
     while (w->shard < s->ks->shard_count) {
         walk_slice(w);
-        if (snapshot_items_bytes(&s->own) >= w->output->part_bytes || snapshot_muted(s))
+        if (has_enough(w) || snapshot_muted(s))
             put_out(w, &s->own);
         drain_all(w);
     }

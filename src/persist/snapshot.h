@@ -10,7 +10,8 @@
  * Costs: a value is encoded under its shard's lock, by the walk or by the first command that
  * changes it: O(size of the value), once per snapshot. Long strings are exempt: they are referenced
  * and encoded later, without a lock. Memory: what the queues hold (old values changed faster than
- * the output takes them), and strings that are referenced meanwhile.
+ * the output takes them; each key's once, so no more than the data), strings that are referenced
+ * meanwhile, and the encoded form of the largest value.
  *
  * Owner: one walk at a time. The thread that calls snapshot_walk() is the walker; begin, cancel and
  * the figures are for others. */
@@ -19,7 +20,8 @@
 #include "persist/guest.h"
 
 /* Where the items go; called on the walker's thread, without a lock, outside the gate. False: it
- * cannot go on; the walk is finished without output. The items begin with a SELECT. */
+ * cannot go on; the walk is finished without output. The items begin with a SELECT, or go on in the
+ * database of the call before. */
 struct snapshot_output {
     bool (*write)(struct snapshot_output *self, struct slice items);
     int64_t slice_us;  /* longest stay under one lock, about; 0: a bucket */
@@ -32,19 +34,26 @@ struct snapshot_late {
     size_t head; /* end of its head in `heads` */
 };
 
-/* Items that one thread has put together. */
+/* Items that were put together. */
 struct snapshot_items {
     struct buf items;
     struct buf heads; /* of late strings: attributes, type and key */
     struct snapshot_late *late;
-    size_t late_count, late_cap, late_bytes; /* late_bytes: of the strings */
-    int db, late_db;                         /* where items and heads end, -1: nowhere yet */
+    size_t late_count, late_cap, late_done, late_bytes; /* encoded; bytes of those that are not */
+    int db, late_db; /* where items and heads end, -1: nowhere yet */
     uint64_t keys;
 };
 
+struct snapshot_chunk {
+    struct snapshot_chunk *next;
+    struct snapshot_items items;
+};
+
+/* In chunks, so that nothing large is ever copied under a lock, or twice in memory. */
 struct snapshot_queue {
     CACHE_ALIGNED struct lock lock; /* a leaf */
-    struct snapshot_items content;
+    struct snapshot_items content;  /* goes on */
+    struct snapshot_chunk *full;    /* in any order */
 };
 
 struct snapshot_table {
@@ -64,6 +73,7 @@ struct snapshot {
     int table_count;
     struct snapshot_items own; /* the walker's */
     int64_t now_ms;            /* when it began */
+    unsigned rdb_version;      /* whose forms the items have */
     _Atomic bool running;      /* from begin to the end of the walk */
     _Atomic bool mute;         /* cancelled, or the output has failed */
     _Atomic uint64_t keys_done, keys_total;
@@ -74,8 +84,9 @@ struct snapshot {
 void snapshot_init(struct snapshot *s, struct keyspace *ks);
 void snapshot_deinit(struct snapshot *s);
 
-/* Exclusive mode; no other snapshot is running. Somebody must call snapshot_walk() soon. */
-void snapshot_begin(struct snapshot *s);
+/* Exclusive mode; no other snapshot is running. The items have forms of this version of RDB.
+ * Somebody must call snapshot_walk() soon. */
+void snapshot_begin(struct snapshot *s, unsigned rdb_version);
 /* Walks to the end. True: the output has got every entry once; false: it has failed or was
  * cancelled. */
 bool snapshot_walk(struct snapshot *s, struct snapshot_output *output);

@@ -17,9 +17,9 @@ void snapshot_items_init(struct snapshot_items *x)
 
 static void drop_late(struct snapshot_items *x)
 {
-    for (size_t i = 0; i < x->late_count; i++)
+    for (size_t i = x->late_done; i < x->late_count; i++)
         blob_unref(x->late[i].blob);
-    x->late_count = x->late_bytes = 0;
+    x->late_count = x->late_done = x->late_bytes = 0;
 }
 
 void snapshot_items_deinit(struct snapshot_items *x)
@@ -51,7 +51,8 @@ static void add_late(struct snapshot_items *x, struct blob *blob)
     x->late[x->late_count++] = (struct snapshot_late){blob, buf_len(&x->heads)};
 }
 
-void snapshot_items_add(struct snapshot_items *x, int db, const struct entry *e, int64_t now_ms)
+void snapshot_items_add(struct snapshot_items *x, int db, const struct entry *e, int64_t now_ms,
+                        unsigned rdb_version)
 {
     x->keys++;
     if (entry_encoding(e) == ENC_BLOB && entry_string_len(e) >= LATE_BYTES) {
@@ -61,7 +62,7 @@ void snapshot_items_add(struct snapshot_items *x, int db, const struct entry *e,
         return;
     }
     select_db(&x->items, &x->db, db);
-    bool written = rdb_put_entry(&x->items, e, now_ms);
+    bool written = rdb_put_entry(&x->items, e, now_ms, rdb_version);
     ASSERT(written); /* every type has a form */
 }
 
@@ -71,18 +72,17 @@ void snapshot_items_database(struct snapshot_items *x, int db, uint64_t keys, ui
     x->db = db;
 }
 
-void snapshot_items_finish(struct snapshot_items *x)
+bool snapshot_items_encode(struct snapshot_items *x, size_t enough)
 {
-    size_t from = 0;
-    for (size_t i = 0; i < x->late_count; i++) {
-        const struct snapshot_late *l = &x->late[i];
+    while (x->late_done < x->late_count && (!buf_len(&x->items) || buf_len(&x->items) < enough)) {
+        size_t from = x->late_done ? x->late[x->late_done - 1].head : 0;
+        const struct snapshot_late *l = &x->late[x->late_done++];
         buf_append(&x->items, buf_ptr(&x->heads) + from, l->head - from);
         rdb_put_text(&x->items, slice_make(l->blob->bytes, l->blob->len));
-        from = l->head;
+        x->late_bytes -= l->blob->len;
+        blob_unref(l->blob);
     }
-    drop_late(x);
-    buf_clear(&x->heads);
-    x->late_db = -1;
+    return x->late_done < x->late_count;
 }
 
 void snapshot_items_clear(struct snapshot_items *x)

@@ -21,12 +21,14 @@ void cmd_save(struct exec *ex)
 
 void cmd_bgsave(struct exec *ex)
 {
+    struct persistence *p = persistence_of(ex);
     if (ex->argc > 2 || (ex->argc == 2 && !arg_is(ex, 1, "schedule")))
         fail_syntax(ex);
-    else if (!persistence_snapshot(persistence_of(ex)))
+    else if (!(ex->in_exec ? persistence_schedule(p) : persistence_snapshot(p)))
         fail(ex, "ERR Background save already in progress");
     else
-        reply_status(ex->reply, "Background saving started");
+        reply_status(ex->reply,
+                     ex->in_exec ? "Background saving scheduled" : "Background saving started");
 }
 
 void cmd_lastsave(struct exec *ex)

@@ -384,12 +384,10 @@ static void retry_parked(struct server_thread *t)
     t->net.reactor.again = true;
 }
 
-/* The last save is done: whatever comes now is not answered any more. Asked inside the gate, or
- * alone: the save was alone too. */
+/* Whatever comes now is not answered any more. */
 INLINE bool has_ended(const struct server_thread *t)
 {
-    const struct persistence *p = &t->server->persistence;
-    return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_ALL;
+    return persistence_ended(&t->server->persistence);
 }
 
 /* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the

@@ -242,7 +242,7 @@ void persistence_begin_snapshot(struct persistence *p)
     p->snapshot_changes = keyspace_stat(p->server->ks, STAT_CHANGES);
     atomic_store(&p->started_s, now_s);
     atomic_store(&p->last_try_s, now_s);
-    snapshot_begin(&p->snapshot);
+    snapshot_begin(&p->snapshot, p->target.options.version);
     log_notice("Background saving started by pid %d", (int)getpid());
 }
 
@@ -253,6 +253,15 @@ bool persistence_snapshot(struct persistence *p)
         return false;
     persistence_begin_snapshot(p);
     persistence_want(p, PERSIST_WALK);
+    return true;
+}
+
+bool persistence_schedule(struct persistence *p)
+{
+    bool idle = false;
+    if (!atomic_compare_exchange_strong(&p->busy, &idle, true))
+        return !snapshot_running(&p->snapshot);
+    persistence_want(p, PERSIST_SNAPSHOT);
     return true;
 }
 

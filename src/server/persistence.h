@@ -97,6 +97,9 @@ void persistence_deinit(struct persistence *p);
 enum err persistence_save(struct persistence *p) MUST_USE;
 /* Begins a snapshot into the file. Exclusive mode; false: one is running. */
 bool persistence_snapshot(struct persistence *p);
+/* The same as soon as whoever is alone now is through: in a transaction, of which the file must not
+ * hold a half. */
+bool persistence_schedule(struct persistence *p);
 /* The save of a shutdown; afterwards no command runs any more. Exclusive mode. */
 enum err persistence_last_save(struct persistence *p) MUST_USE;
 /* What a signal or SHUTDOWN without options means: whether to save. Any thread. */
@@ -117,6 +120,13 @@ bool persistence_admits(struct persistence *p, unsigned command_flags, bool is_p
 uint64_t persistence_changes(const struct persistence *p);
 /* Whether writes are refused may have changed. Any thread. */
 void persistence_update_refusal(struct persistence *p);
+
+/* The last save is done: what is changed now would be lost. Asked inside the gate, or alone: the
+ * save was alone too. */
+INLINE bool persistence_ended(const struct persistence *p)
+{
+    return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_ALL;
+}
 
 INLINE bool persistence_loading(const struct persistence *p)
 {

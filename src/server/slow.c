@@ -375,7 +375,8 @@ static bool lock_for_publishing(struct server_thread *t, const struct slow_job *
     return false;
 }
 
-/* False: nothing has happened, it must be tried again. */
+/* False: nothing has happened; it is tried again in the next turn, or never, when nothing may
+ * change any more. */
 static bool publish_job(struct server_thread *t, struct slow_job *j)
 {
     struct queued_command *q = j->command;
@@ -384,9 +385,13 @@ static bool publish_job(struct server_thread *t, struct slow_job *j)
     t->txn.access_clock = access_lru_clock(t->txn.now_ms);
     t->txn.restartable = false;
     t->txn.no_touch = false;
-    txn_begin(&t->txn, j->db, false);
-    if (!lock_for_publishing(t, j))
+    if (unlikely(persistence_ended(&t->server->persistence)))
         return false;
+    txn_begin(&t->txn, j->db, false);
+    if (!lock_for_publishing(t, j)) {
+        t->net.reactor.again = true;
+        return false;
+    }
     pins_drop(t->server->ks, q->keys, j->uses, q->key_count); /* nobody gets past the locks */
     t->current = j->client ? j->client->conn : NULL;          /* who changes the key */
     publish_outcome(&ex, &j->outcome);
@@ -419,14 +424,16 @@ void slow_answer(struct slow_client *c, struct output *output)
         session->reply_mode = REPLY_ON;
 }
 
-/* False: it must be tried again. */
+/* False: it must be tried again. The gate is closed when a guest is alone, as for the moment at
+ * which a snapshot begins or ends; its opening wakes us. Exclusive commands wait for us before they
+ * ask for the gates. */
 static bool finish(struct server_thread *t, struct slow_job *j)
 {
     struct gates *gates = &t->server->ks->gates;
     struct slow_client *c = j->client;
-    bool inside = gate_enter(gates, t->txn.self);
-    ASSERT(inside); /* exclusive commands wait for us before they ask for the gates */
     bool finished = true;
+    if (!gate_enter(gates, t->txn.self))
+        return false;
     if (j->outcome.stores)
         finished = publish_job(t, j);
     else
@@ -467,7 +474,7 @@ static void resume_woken(struct server_thread *t)
     }
 }
 
-/* What cannot be finished now comes last, in the next turn. */
+/* What cannot be finished now comes last, in another turn. */
 static void finish_done(struct server_thread *t)
 {
     struct slow_job *j = t->slow.done, *next;
@@ -478,7 +485,6 @@ static void finish_done(struct server_thread *t)
         if (finish(t, j))
             continue;
         came_back(NULL, &j->message);
-        t->net.reactor.again = true;
     }
 }
 

@@ -34,7 +34,7 @@ INLINE bool notify_is_heard(const struct keyspace *ks)
     return unlikely(atomic_load_explicit(&ks->heard, memory_order_relaxed) != 0);
 }
 
-/* An event that comes without a change of the key, or besides it. */
+/* An event that comes without a change of the key, or besides it. None of a mute txn. */
 INLINE void notify_event(struct txn *t, int db, const struct key *key, enum event event)
 {
     if (unlikely(events[event].class & store_settings.notify_events) && t->ks->notify && !t->mute)

@@ -21,8 +21,6 @@ enum {
     SCORE_MINUS_INF = 255,
 };
 
-#define RDB_DEADLINE_MAX_MS (((uint64_t)1 << 48) - 1)
-
 /* What is being built, and the strings on the way to it. */
 struct building {
     struct rdb_value *value;

@@ -219,7 +219,7 @@ static bool take_owed(struct rdb_in *in, struct owed_list *list)
         struct owed *o = &list->items[list->count];
         *o = (struct owed){.owned = false};
         if (!take_raw_id(in, &o->id) || !take_time(in, 0, &o->delivered_ms) ||
-            !take_count(in, INT64_MAX, &deliveries))
+            !rdb_take_len(in, &deliveries))
             return false;
         if (list->count && stream_id_compare(o[-1].id, o->id) >= 0)
             return false; /* a duplicate */

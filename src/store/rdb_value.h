@@ -3,9 +3,10 @@
  *
  * Written: the forms of RDB version 10, which Redis 7.0 and everything later read; only a hash with
  * fields that expire is written in Redis 7.4's form of it, under version 12. For members of sets
- * and sorted sets that expire there is no form: they are written without their times. Read: all
- * forms of strings, lists, sets, sorted sets, hashes and streams in RDB versions 1 to 12 and 80. A field
- * whose time is past is read as any other; the keyspace's next lookup removes it.
+ * and sorted sets that expire there is no form: they are written without their times, which files
+ * keep beside the value (rdb_members.h), as they do under version 10 for those of hashes. Read: all
+ * forms of strings, lists, sets, sorted sets, hashes and streams in RDB versions 1 to 12 and 80. A
+ * field whose time is past is read as any other; the keyspace's next lookup removes it.
  *
  *   HASH_METADATA      u64 earliest deadline in ms | length | per field: length ttl, field, value
  *                      ttl 0: lives for ever; else deadline = earliest + ttl - 1
@@ -30,6 +31,9 @@ enum {
     RDB_PAYLOAD_FOOTER = 10,   /* u16 version, u64 CRC of all before it */
 };
 
+/* The latest deadline of a member that is read. */
+#define RDB_DEADLINE_MAX_MS (((uint64_t)1 << 48) - 1)
+
 /* The type bytes of RDB. */
 enum rdb_type {
     RDB_STRING = 0,
@@ -47,7 +51,7 @@ enum rdb_type {
     RDB_STREAM_LISTPACKS = 15,
     RDB_HASH_LISTPACK = 16,
     RDB_ZSET_LISTPACK = 17,
-    RDB_LIST_QUICKLIST_2 = 18, /* of listpacks and single strings */
+    RDB_LIST_QUICKLIST_2 = 18,   /* of listpacks and single strings */
     RDB_STREAM_LISTPACKS_2 = 19, /* with counters */
     RDB_SET_LISTPACK = 20,
     RDB_STREAM_LISTPACKS_3 = 21, /* with times of activity */
@@ -71,9 +75,12 @@ bool rdb_value_read(struct rdb_in *in, uint8_t type, struct rdb_value *out) MUST
 /* Frees what has not been taken: who takes `root` sets it to NULL. */
 void rdb_value_deinit(struct rdb_value *v);
 
-/* Appends the type byte and the value of an entry. False: there is no form for its type. */
-bool rdb_value_write(struct buf *out, const struct entry *e) MUST_USE;
-/* The same for a collection in no entry. */
+/* Appends the type byte and the value of an entry, in forms that this version of RDB has. False:
+ * there is no form for its type. */
+bool rdb_value_write(struct buf *out, const struct entry *e, unsigned version) MUST_USE;
+/* True when that writes the times of members that expire. */
+bool rdb_value_keeps_members(enum value_type type, unsigned version);
+/* The same for a collection in no entry, in the forms of all versions. */
 bool rdb_value_write_root(struct buf *out, enum value_type type, enum encoding encoding,
                           const void *root) MUST_USE;
 

@@ -97,7 +97,7 @@ static void put_expiring_hash(struct buf *out, struct hash h, int64_t earliest_m
     }
 }
 
-static void put_hash(struct buf *out, struct hash h)
+static void put_hash(struct buf *out, struct hash h, bool with_times)
 {
     struct hash_iter it;
     struct hash_pair pair;
@@ -106,7 +106,7 @@ static void put_hash(struct buf *out, struct hash h)
         return;
     }
     const struct deadlines *deadlines = ((const struct member_table *)h.root)->deadlines;
-    if (deadlines && deadlines->heap.len) {
+    if (with_times && deadlines && deadlines->heap.len) {
         put_expiring_hash(out, h, deadlines_next(deadlines));
         return;
     }
@@ -139,8 +139,13 @@ static void put_zset(struct buf *out, struct zset z)
     }
 }
 
-bool rdb_value_write_root(struct buf *out, enum value_type type, enum encoding encoding,
-                          const void *root)
+bool rdb_value_keeps_members(enum value_type type, unsigned version)
+{
+    return type == TYPE_HASH && version >= RDB_VERSION_EXPIRING;
+}
+
+static bool write_root(struct buf *out, enum value_type type, enum encoding encoding,
+                       const void *root, unsigned version)
 {
     switch (type) {
     case TYPE_LIST:
@@ -150,7 +155,8 @@ bool rdb_value_write_root(struct buf *out, enum value_type type, enum encoding e
         put_set(out, (struct set){encoding, (void *)root});
         return true;
     case TYPE_HASH:
-        put_hash(out, (struct hash){encoding, (void *)root});
+        put_hash(out, (struct hash){encoding, (void *)root},
+                 rdb_value_keeps_members(type, version));
         return true;
     case TYPE_ZSET:
         put_zset(out, (struct zset){encoding, {(void *)root}});
@@ -164,11 +170,17 @@ bool rdb_value_write_root(struct buf *out, enum value_type type, enum encoding e
     }
 }
 
-bool rdb_value_write(struct buf *out, const struct entry *e)
+bool rdb_value_write_root(struct buf *out, enum value_type type, enum encoding encoding,
+                          const void *root)
+{
+    return write_root(out, type, encoding, root, RDB_VERSION_EXPIRING);
+}
+
+bool rdb_value_write(struct buf *out, const struct entry *e, unsigned version)
 {
     char digits[NUM_INT64_MAX_LEN];
     if (entry_type(e) != TYPE_STRING)
-        return rdb_value_write_root(out, entry_type(e), entry_encoding(e), entry_pointer(e));
+        return write_root(out, entry_type(e), entry_encoding(e), entry_pointer(e), version);
     put_type(out, RDB_STRING);
     rdb_put_text(out, entry_string(e, digits));
     return true;
@@ -177,7 +189,7 @@ bool rdb_value_write(struct buf *out, const struct entry *e)
 bool rdb_payload_write(struct buf *out, const struct entry *e)
 {
     size_t begin = buf_len(out);
-    if (!rdb_value_write(out, e))
+    if (!rdb_value_write(out, e, RDB_VERSION_EXPIRING))
         return false;
     bool expiring = buf_ptr(out)[begin] == RDB_HASH_METADATA;
     le_store16(buf_reserve(out, RDB_PAYLOAD_FOOTER),

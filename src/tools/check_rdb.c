@@ -79,12 +79,11 @@ static void check_property(struct check *c, const struct rdb_item *item)
 static bool value_is_whole(struct check *c, const struct rdb_item *item, enum value_type *type)
 {
     struct rdb_value v;
-    struct rdb_in in = rdb_in_make(item->value);
-    if (!decode(&c->name, item->key) || !rdb_value_read(&in, item->type, &v))
+    if (!decode(&c->name, item->key) || !rdb_item_value(item, &v))
         return false;
     *type = v.type;
     rdb_value_deinit(&v);
-    return in.left == 0;
+    return true;
 }
 
 static void report_damaged(struct check *c, const struct rdb_item *item)

@@ -403,6 +403,118 @@ def test_reload_during_a_snapshot(start_server):
         assert conn.cmd("MGET", "new", "key:499") == [b"1", b"value:499"]
 
 
+def test_nobody_hears_of_a_load(start_server):
+    """Neither subscribers nor who tracks keys from the first moment on."""
+    server = start_server(io_threads=2)
+    with server.connect() as conn:
+        conn.cmd("DEBUG", "POPULATE", 20000)
+        conn.cmd("SAVE")
+    server.stop()
+    server.stopped = False
+    server.directives |= {"key-load-delay": 20000, "notify-keyspace-events": "KEAn"}
+    server.start()
+    with server.connect() as tracker, server.connect() as conn:
+        tracker.cmd("HELLO", 3)
+        assert tracker.cmd("CLIENT", "TRACKING", "ON", "BCAST") == OK
+        assert info(conn, "loading") == "1"
+        conn.cmd("PSUBSCRIBE", "__key*")
+        with server.connect() as other:
+            assert wait_until(lambda: info(other, "loading") == "0", 60)
+            assert other.cmd("DBSIZE") == 20000
+            assert other.cmd("DEBUG", "RELOAD", "NOSAVE") == OK
+            other.cmd("SET", "last", 1)
+        pushes = [tracker.read()]
+        while b"last" not in repr(pushes[-1]).encode():
+            pushes.append(tracker.read())
+        assert len(pushes) <= 2, pushes[:5] # the reload has emptied all databases first
+        assert conn.read()[2:] == [b"__keyspace@0__:last", b"new"]
+
+
+def test_snapshot_in_a_transaction(server, conn):
+    """It begins behind the transaction: the file holds all of it."""
+    batch = [["MULTI"], ["SET", "before", 1], ["BGSAVE"], ["BGSAVE"], ["SET", "after", 1], ["EXEC"]]
+    scheduled = Simple(b"Background saving scheduled")
+    assert conn.pipeline(batch)[-1] == [OK, scheduled, scheduled, OK]
+    assert wait_until(lambda: info(conn, "rdb_bgsave_in_progress") == "0", 60)
+    assert info(conn, "rdb_saves") == "1"
+    assert conn.cmd("DEBUG", "RELOAD", "NOSAVE") == OK
+    assert conn.cmd("EXISTS", "before", "after") == 2
+
+
+def remember_members(conn):
+    conn.cmd("HSET", "h", "a", 1, "b", 2, "", 3)
+    conn.cmd("SADD", "s", *range(200), "long" * 100)
+    conn.cmd("SADD", "all", 1)
+    conn.cmd("ZADD", "z", *(part for i in range(200) for part in (i / 3, "m%d" % i)))
+    for i, (key, member) in enumerate([("h", "a"), ("h", ""), ("s", 7), ("s", "long" * 100), ("all", 1), ("z", "m5"),
+                                       ("z", "m199")]):
+        assert conn.cmd("PEXPIREMEMBERAT", key, member, 4_000_000_000_000 + 1000 * i) == 1
+    conn.cmd("PEXPIREAT", "z", 5_000_000_000_000)
+    return [pytest.approx(part, abs=60) if isinstance(part, float) else part for part in members_of(conn)]
+
+
+def members_of(conn):
+    return [conn.cmd("DEBUG", "DIGEST-VALUE", *"hsz"), conn.cmd("HPEXPIRETIME", "h", "FIELDS", 3, "a", "b", ""),
+            *(time.time() + conn.cmd("FIELDTTL", *of) for of in (("s", 7), ("s", "long" * 100), ("all", 1))),
+            conn.cmd("FIELDTTL", "s", 8), conn.cmd("ZPEXPIRETIME", "z", "MEMBERS", 3, "m5", "m6", "m199"),
+            conn.cmd("PEXPIRETIME", "z")]
+
+
+@pytest.mark.parametrize("version", [10, 11, 12])
+@pytest.mark.parametrize("how", ["SAVE", "BGSAVE"])
+def test_members_that_expire(start_server, version, how):
+    server = start_server(rdb_version=version)
+    with server.connect() as conn:
+        before = remember_members(conn)
+        if how == "SAVE":
+            assert conn.cmd("SAVE") == OK
+        else:
+            background_save(conn)
+        assert conn.cmd("DEBUG", "RELOAD", "NOSAVE") == OK
+        assert members_of(conn) == before
+        conn.cmd("FLUSHALL")
+    with load_in(start_server, dump_of(server)).connect() as conn:
+        assert members_of(conn) == before
+
+
+def test_redis_reads_collections_whose_members_expire(start_server):
+    """Without the times, for which it has no place."""
+    ours = start_server()
+    with ours.connect() as conn:
+        remember_members(conn)
+        before = everything(conn)
+        conn.cmd("SAVE")
+    with load_in(start_server, dump_of(ours), binary=REDIS).connect() as conn:
+        assert everything(conn) == before
+
+
+def lives(earliest, *members):
+    """What stands before a key about its members."""
+    text = struct.pack("<Q", earliest) + rdb.length(len(members)) + \
+        b"".join(rdb.length(more) + rdb.text(name) for more, name in members)
+    return b"\xfa" + rdb.text(b"tokamak-key-members") + rdb.text(text)
+
+
+def test_lives_of_members(server, conn):
+    put_file(server.dir, rdb.file(rdb.select(0), lives(4_000_000_000_000, (5, b"a")) +
+                                  rdb.key(b"k", 2, rdb.strings(b"a", b"b"))))
+    assert conn.cmd("DEBUG", "RELOAD", "NOSAVE") == OK
+    assert conn.cmd("FIELDTTL", "k", "a") > 1_000_000 and conn.cmd("FIELDTTL", "k", "b") == -1
+
+
+@pytest.mark.parametrize("extra", [
+    lives(1, (0, b"c")), lives(1, (0, b"a"), (0, b"a")), lives(1 << 48, (0, b"a")), lives(1, (1 << 48, b"a")),
+    lives(1, (0, b"a")) [:-1], b"\xfa" + rdb.text(b"tokamak-key-members") + rdb.text(b"nonsense"),
+    b"\xfa" + rdb.text(b"tokamak-key-members") + rdb.text(bytes(8) + b"\x81" + b"\xff" * 8)], ids=range(7))
+def test_hostile_lives_of_members(server, conn, extra):
+    put_file(server.dir, rdb.file(rdb.select(0), extra + rdb.key(b"k", 2, rdb.strings(b"a", b"b"))))
+    assert isinstance(conn.cmd("DEBUG", "RELOAD", "NOSAVE"), Error)
+    for kind, body in ((0, b"\x01v"), (1, rdb.strings(b"a"))): # of types whose elements do not expire
+        put_file(server.dir, rdb.file(rdb.select(0), lives(1, (0, b"a")) + rdb.key(b"k", kind, body)))
+        assert isinstance(conn.cmd("DEBUG", "RELOAD", "NOSAVE"), Error)
+    assert conn.cmd("PING") == b"PONG"
+
+
 def test_fields_that_expire(server, conn):
     conn.cmd("HSET", "h", "a", 1, "b", 2)
     assert conn.cmd("HPEXPIRE", "h", 100000000, "FIELDS", 1, "a") == [1]
@@ -426,3 +538,20 @@ def test_streams_both_ways(start_server):
         assert (conn.cmd("XRANGE", "s", "-", "+"), conn.cmd("XPENDING", "s", "g")) == (whole, pending)
         with load_in(start_server, dump_of(ours), binary=REDIS).connect() as other:
             assert (other.cmd("XRANGE", "s", "-", "+"), other.cmd("XPENDING", "s", "g")) == (whole, pending)
+
+
+@pytest.mark.parametrize("changes", [
+    [["XSETID", "s", "9-9", "ENTRIESADDED", 2**63 - 1], ["XADD", "s", "10-1", "f", "v"]],
+    [["XGROUP", "SETID", "s", "g", "0", "ENTRIESREAD", 2**63 - 1],
+     ["XREADGROUP", "GROUP", "g", "d", "STREAMS", "s", ">"]],
+    [["XCLAIM", "s", "g", "d", 0, "1-1", "RETRYCOUNT", 2**63 - 1], ["XCLAIM", "s", "g", "d", 0, "1-1"]],
+    [["XCLAIM", "s", "g", "d", 0, "1-1", "RETRYCOUNT", 2**63 - 1],
+     ["XREADGROUP", "GROUP", "g", "d", "STREAMS", "s", "0"]]], ids=["added", "read", "claimed", "delivered"])
+def test_counters_at_the_end_of_their_range(conn, changes):
+    """No client can put a value into the file that keeps it from being loaded."""
+    for command in (["XADD", "s", "1-1", "f", "v"], ["XGROUP", "CREATE", "s", "g", "0"],
+                    ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">"], *changes):
+        assert not isinstance(conn.cmd(*command), Error)
+    before = conn.cmd("XINFO", "GROUPS", "s"), conn.cmd("XPENDING", "s", "g", "-", "+", 10)[0][3]
+    assert conn.cmd("DEBUG", "RELOAD") == OK
+    assert (conn.cmd("XINFO", "GROUPS", "s"), conn.cmd("XPENDING", "s", "g", "-", "+", 10)[0][3]) == before

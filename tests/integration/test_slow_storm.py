@@ -92,3 +92,35 @@ def test_slow_commands_on_all_reactors(start_server):
         assert wait_until(lambda: is_quiet(conn.cmd("INFO", "stats")), 30)
         assert conn.cmd("CONFIG", "SET", "slow-command-threshold", 0) == b"OK"
         assert conn.cmd("FLUSHALL") == b"OK" and conn.cmd("DBSIZE") == 0
+
+
+def repeat(server, batch, end):
+    try:
+        with server.connect(60) as conn:
+            while time.monotonic() < end:
+                conn.pipeline(batch)
+    except (OSError, EOFError):
+        pass # the server is gone, which the test notices
+
+
+@pytest.mark.tokamak
+def test_slow_commands_end_while_snapshots_do(start_server):
+    """A job comes back while the gates are closed, because a snapshot ends and a long command is not through."""
+    server = start_server(io_threads=4, slow_command_threshold=1, worker_threads=4)
+    with server.connect(60) as conn:
+        for start in range(0, 200_000, 10_000):
+            conn.cmd("RPUSH", "long", *range(start, start + 10_000))
+        conn.cmd("SADD", "s", *range(20))
+        end = time.monotonic() + 2 * SECONDS
+        jobs = [[["SUNIONSTORE", "u%d" % i, "s"], ["SMEMBERS", "s"]] * 5 for i in range(6)]
+        threads = [threading.Thread(target=repeat, args=(server, batch, end))
+                   for batch in jobs + [[["LREM", "long", 0, "none"]]] * 6]
+        for thread in threads:
+            thread.start()
+        saves = 0
+        while time.monotonic() < end:
+            saves += conn.cmd("BGSAVE") == b"Background saving started"
+        for thread in threads:
+            thread.join()
+        assert server.process.poll() is None and saves > 0
+        assert wait_until(lambda: is_quiet(conn.cmd("INFO", "stats")), 30)

@@ -177,3 +177,26 @@ def test_nothing_is_answered_after_the_last_save(start_server, end):
             assert wait_until(lambda: info(conn, "loading") == "0", 30)
             found = [int(n) for n in conn.cmd("MGET", *(b"counter:%d" % i for i in range(4)))]
         assert all(have >= told for have, told in zip(found, acked)), (found, acked)
+
+
+def peak_kb(server):
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+@pytest.mark.parametrize("overwrite", [False, True], ids=["walk", "queue"])
+def test_long_strings_are_encoded_one_by_one(start_server, overwrite):
+    """Not all that the walk meets in a moment, or that a transaction overwrites, at once."""
+    server = start_server(rdbcompression="no")
+    if b"__asan_init" in Path(server.binary).read_bytes():
+        pytest.skip("freed memory stays in quarantine")
+    with server.connect(60) as conn:
+        conn.cmd("DEBUG", "POPULATE", 100, "key", 1 << 20)
+        Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
+        before = peak_kb(server)
+        conn.cmd("BGSAVE")
+        if overwrite:
+            conn.cmd("MSET", *(part for i in range(100) for part in (b"key:%d" % i, b"")))
+        assert wait_until(lambda: info(conn, "rdb_bgsave_in_progress") == "0", 60)
+        assert Path(server.dir, "dump.rdb").stat().st_size > 100 << 20
+        assert peak_kb(server) - before < 50 << 10
