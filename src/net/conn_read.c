@@ -87,7 +87,7 @@ static size_t consume(struct conn *c, const char *data, size_t len, size_t *begi
             reply_early(c, begin);
             if (bytes < batch.bytes)
                 continue;
-            if (unlikely(c->blocked)) { /* what stands behind is looked at when the wait is over */
+            if (unlikely(c->blocked || c->away)) { /* what stands behind is looked at later */
                 parser_reset(&c->parser);
                 break;
             }

@@ -296,3 +296,12 @@ def test_members_that_expire_keep_a_command_here(start_server):
         assert len(conn.cmd("HKEYS", "h")) == 1000 and field(conn, "slow_commands_run") == before + 1
         assert conn.cmd("HPEXPIRE", "h", 10, "FIELDS", 1, "f0") == [1]
         assert wait_until(lambda: len(conn.cmd("HKEYS", "h")) == 999)
+
+
+def test_what_stands_behind_it_is_not_looked_at(server):
+    """A request that cannot be parsed is answered after the slow command, not before."""
+    with server.connect(PATIENCE) as conn:
+        fill_list(conn, "l")
+        conn.send(encode(["LRANGE", "l", 0, -1]) + b"*1\r\n!\r\n")
+        assert len(conn.read()) == LARGE
+        assert conn.read().startswith(b"ERR Protocol error")
