@@ -305,3 +305,36 @@ def test_what_stands_behind_it_is_not_looked_at(server):
         conn.send(encode(["LRANGE", "l", 0, -1]) + b"*1\r\n!\r\n")
         assert len(conn.read()) == LARGE
         assert conn.read().startswith(b"ERR Protocol error")
+
+
+def test_its_result_moves_on_through_many_keys(start_server):
+    """More than serving could lock at once, and nobody waited for them when the command began."""
+    server = start_server(io_threads=4)
+    movers = [server.connect(PATIENCE) for _ in range(70)]
+    with server.connect(PATIENCE) as conn:
+        fill_list(conn, "l")
+        with start_slow(server, "SORT", "l", "ALPHA", "STORE", "to0") as slow:
+            for i, mover in enumerate(movers):
+                mover.send(encode(["BLMOVE", f"to{i}", f"to{i + 1}", "LEFT", "RIGHT", 0]))
+            assert slow.read() == LARGE
+        assert [mover.read() for mover in movers] == [b"%08d" % 0] * 70
+        assert conn.cmd("LRANGE", "to70", 0, -1) == [b"%08d" % 0] and conn.cmd("LLEN", "to0") == LARGE - 1
+        assert conn.cmd("CONFIG", "SET", "maxmemory-samples", 5) == b"OK"
+    for mover in movers:
+        mover.close()
+
+
+def test_who_feeds_a_waiter_waits_without_its_neighbours(start_server):
+    """A push whose waiter moves into a value that is being read; other clients of the thread go on."""
+    server = start_server(io_threads=1)
+    with server.connect(PATIENCE) as conn, server.connect(PATIENCE) as mover, server.connect(PATIENCE) as pusher:
+        fill_list(conn, "l")
+        mover.send(encode(["BLMOVE", "k", "l", "LEFT", "RIGHT", 0]))
+        assert wait_until(lambda: b"blocked_clients:1\r\n" in conn.cmd("INFO", "clients"), PATIENCE)
+        with start_slow(server, "SORT", "l", "ALPHA") as slow:
+            pusher.send(encode(["RPUSH", "k", "~"]))
+            assert conn.cmd("SET", "other", 1) == b"OK"
+            assert field(conn, "slow_commands_active") == 1
+            assert len(slow.read()) == LARGE
+        assert pusher.read() == 1 and mover.read() == b"~"
+        assert conn.cmd("LINDEX", "l", -1) == b"~"
