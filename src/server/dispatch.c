@@ -383,8 +383,7 @@ static void retry_parked(struct server_thread *t)
  * alone: the save was alone too. */
 INLINE bool has_ended(const struct server_thread *t)
 {
-    const struct persistence *p = &t->server->persistence;
-    return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_ALL;
+    return persistence_has_ended(&t->server->persistence);
 }
 
 /* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the

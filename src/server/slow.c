@@ -412,17 +412,30 @@ void slow_answer(struct slow_client *c, struct output *output)
         session->reply_mode = REPLY_ON;
 }
 
-static void finish(struct server_thread *t, struct slow_job *j)
+/* Inside the gate. False: the last save is done, so the command does not happen any more. */
+static bool take_effect(struct server_thread *t, struct slow_job *j)
 {
-    struct gates *gates = &t->server->ks->gates;
-    struct slow_client *c = j->client;
-    bool inside = gate_enter(gates, t->txn.self);
-    ASSERT(inside); /* exclusive commands wait for us before they ask for the gates */
+    if (unlikely(persistence_has_ended(&t->server->persistence)))
+        return false;
     if (j->outcome.stores)
         publish_job(t, j);
     else
         pins_drop(t->server->ks, j->command->keys, j->uses, j->command->key_count);
+    return true;
+}
+
+/* False: not now. Exclusive commands wait for us before they ask for the gates, but the persist
+ * thread does not; then a wake will come. */
+static bool finish(struct server_thread *t, struct slow_job *j)
+{
+    struct gates *gates = &t->server->ks->gates;
+    struct slow_client *c = j->client;
+    if (unlikely(!gate_enter(gates, t->txn.self)))
+        return false;
+    bool effective = take_effect(t, j);
     gate_leave(gates, t->txn.self);
+    if (unlikely(!effective))
+        return false;
     slow_count_call(t, j->command->cmd, j->cycles, &j->reply);
     if (c) {
         c->job = NULL;
@@ -432,6 +445,7 @@ static void finish(struct server_thread *t, struct slow_job *j)
     leave(t->server);
     if (c)
         conn_return(c->conn);
+    return true;
 }
 
 static struct slow_job *next_done(struct slow_thread *s)
@@ -455,10 +469,17 @@ static void resume_woken(struct server_thread *t)
     }
 }
 
+/* What cannot be finished now is kept for a later turn. */
 static void finish_done(struct server_thread *t)
 {
-    for (struct slow_job *j; (j = next_done(&t->slow));)
-        finish(t, j);
+    struct slow_job *j = t->slow.done, *next;
+    t->slow.done = NULL;
+    t->slow.done_last = &t->slow.done;
+    for (; j; j = next) {
+        next = j->next_done;
+        if (unlikely(!finish(t, j)))
+            came_back(NULL, &j->message);
+    }
 }
 
 void slow_look(struct server_thread *t)

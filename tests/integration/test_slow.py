@@ -338,3 +338,37 @@ def test_who_feeds_a_waiter_waits_without_its_neighbours(start_server):
             assert len(slow.read()) == LARGE
         assert pusher.read() == 1 and mover.read() == b"~"
         assert conn.cmd("LINDEX", "l", -1) == b"~"
+
+
+def keep_storing(server, number, stored):
+    """SUNIONSTORE into ever new keys; those that were answered."""
+    try:
+        with server.connect(PATIENCE) as conn:
+            for i in range(1_000_000):
+                assert conn.cmd("SUNIONSTORE", f"d:{number}:{i}", "a", "b") == 300
+                stored.append(f"d:{number}:{i}")
+    except (OSError, EOFError):
+        pass # the server has ended
+
+
+def test_the_last_save_has_what_was_answered(start_server):
+    """The persist thread saves alone while slow commands end."""
+    server = start_server(slow_command_threshold=1, io_threads=4, save="3600 1")
+    with server.connect(PATIENCE) as conn:
+        fill_set(conn, "a", range(200))
+        fill_set(conn, "b", range(100, 300))
+        conn.cmd("DEBUG", "POPULATE", 300_000)
+    stored = []
+    threads = [threading.Thread(target=keep_storing, args=(server, i, stored)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    assert wait_until(lambda: len(stored) > 50, PATIENCE)
+    server.stop(PATIENCE)
+    for thread in threads:
+        thread.join()
+    server.check()
+    server.start()
+    server.stopped = False
+    with server.connect(PATIENCE) as conn:
+        assert wait_until(lambda: conn.cmd("PING") == b"PONG", PATIENCE)
+        assert [key for key in stored if not conn.cmd("EXISTS", key)] == []
