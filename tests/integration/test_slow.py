@@ -372,3 +372,14 @@ def test_the_last_save_has_what_was_answered(start_server):
     with server.connect(PATIENCE) as conn:
         assert wait_until(lambda: conn.cmd("PING") == b"PONG", PATIENCE)
         assert [key for key in stored if not conn.cmd("EXISTS", key)] == []
+
+
+def test_nothing_is_stored_during_a_pause(server):
+    with server.connect(PATIENCE) as conn:
+        fill_list(conn, "l")
+        with start_slow(server, "SORT", "l", "ALPHA", "STORE", "d") as slow:
+            assert conn.cmd("CLIENT", "PAUSE", 60_000, "WRITE") == b"OK"
+            before = conn.cmd("EXISTS", "d")
+            assert slow.read() == LARGE
+            assert conn.cmd("EXISTS", "d") == before
+        conn.cmd("CLIENT", "UNPAUSE")
