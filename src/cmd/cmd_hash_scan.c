@@ -17,8 +17,9 @@ static void scan_visit(void *arg, struct slice field, struct slice value)
     if (!scan_matches(&scan->args, field))
         return;
     reply_bulk(scan->reply, field);
-    reply_bulk(scan->reply, value);
-    scan->count += 2;
+    if (!scan->args.names_only)
+        reply_bulk(scan->reply, value);
+    scan->count += scan->args.names_only ? 1 : 2;
 }
 
 static void reply_scan(struct scan_reply *scan, struct hash h, uint64_t cursor)
@@ -45,7 +46,7 @@ void cmd_hscan(struct exec *ex)
         reply_array(ex->reply, 2);
         reply_bulk(ex->reply, SLICE("0"));
         reply_array(ex->reply, 0);
-    } else if (scan_options(ex, 3, false, &scan.args)) {
+    } else if (scan_options(ex, 3, SCAN_HASH, &scan.args)) {
         reply_scan(&scan, hash_of(ref.entry), cursor);
     }
 }

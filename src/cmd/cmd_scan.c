@@ -157,7 +157,7 @@ void cmd_scan(struct exec *ex)
 {
     struct scan s = {.txn = ex->txn};
     uint64_t cursor;
-    if (!scan_cursor_arg(ex, 1, &cursor) || !scan_options(ex, 2, true, &s.args))
+    if (!scan_cursor_arg(ex, 1, &cursor) || !scan_options(ex, 2, SCAN_KEYS, &s.args))
         return;
     buf_init(&s.names, MEM_OTHER);
     buf_init(&s.dead.entries, MEM_OTHER);

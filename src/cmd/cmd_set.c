@@ -259,7 +259,7 @@ void cmd_sscan(struct exec *ex)
         reply_scan_empty(ex->reply);
         return;
     }
-    if (!scan_options(ex, 3, false, &scan.args))
+    if (!scan_options(ex, 3, SCAN_SET, &scan.args))
         return;
     struct set s = set_of(ref.entry);
     uint64_t count = (uint64_t)scan.args.count;

@@ -237,8 +237,9 @@ static void scan_item(void *arg, const struct zset_item *item)
     if (!scan_matches(s->args, item->member))
         return;
     reply_bulk(s->ex->reply, item->member);
-    reply_scan_score(s, item->score);
-    s->count += 2;
+    if (!s->args->names_only)
+        reply_scan_score(s, item->score);
+    s->count += s->args->names_only ? 1 : 2;
 }
 
 static void scan_set(struct exec *ex, const struct zset *z, uint64_t cursor,
@@ -269,7 +270,7 @@ void cmd_zscan(struct exec *ex)
         reply_array(ex->reply, 0);
         return;
     }
-    if (!scan_options(ex, 3, false, &args))
+    if (!scan_options(ex, 3, SCAN_ZSET, &args))
         return;
     struct zset z = zset_of(ref.entry);
     scan_set(ex, &z, cursor, &args);

@@ -26,7 +26,21 @@ static int type_by_name(struct slice name)
     return -1;
 }
 
-bool scan_options(struct exec *ex, uint32_t index, bool keyspace, struct scan_args *out)
+/* A word without a value. */
+static bool flag(struct exec *ex, uint32_t index, enum scan_kind kind, struct scan_args *out)
+{
+    if (arg_is(ex, index, "novalues")) {
+        out->names_only = kind == SCAN_HASH;
+        return out->names_only || fail(ex, "ERR NOVALUES option can only be used in HSCAN");
+    }
+    if (arg_is(ex, index, "noscores")) {
+        out->names_only = kind == SCAN_ZSET;
+        return out->names_only || fail(ex, "ERR NOSCORES option can only be used in ZSCAN");
+    }
+    return fail_syntax(ex);
+}
+
+bool scan_options(struct exec *ex, uint32_t index, enum scan_kind kind, struct scan_args *out)
 {
     *out = (struct scan_args){.match_all = true, .count = 10};
     for (; index < ex->argc; index += 2) {
@@ -39,11 +53,13 @@ bool scan_options(struct exec *ex, uint32_t index, bool keyspace, struct scan_ar
         } else if (has_value && arg_is(ex, index, "match")) {
             out->pattern = ex->argv[index + 1];
             out->match_all = slice_equal(out->pattern, SLICE("*"));
-        } else if (has_value && keyspace && arg_is(ex, index, "type")) {
+        } else if (has_value && kind == SCAN_KEYS && arg_is(ex, index, "type")) {
             out->by_type = true;
             out->type = type_by_name(ex->argv[index + 1]);
+        } else if (flag(ex, index, kind, out)) {
+            index--; /* no value follows */
         } else {
-            return fail_syntax(ex);
+            return false;
         }
     }
     return true;

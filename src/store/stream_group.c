@@ -116,7 +116,7 @@ struct stream_group *stream_group_next(const struct stream_group *g)
 void stream_group_advance(struct stream_group *g, const struct stream *s, struct stream_id id)
 {
     if (g->entries_read != STREAM_READ_UNKNOWN && !stream_has_holes_from(s, id))
-        g->entries_read++;
+        g->entries_read = (int64_t)((uint64_t)g->entries_read + 1); /* a client may have set any */
     else if (s->entries_added)
         g->entries_read = stream_count_until(s, id);
     g->last_id = id;

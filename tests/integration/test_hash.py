@@ -182,3 +182,16 @@ def test_arguments_beside_redis(conn, oracle):
             where.cmd("HSET", "h", "f", "v", "n", "17", "big", "1e4932", "spaces", " 1")
         for command in BAD:
             assert conn.cmd(*command) == theirs.cmd(*command), command
+
+
+def test_scan_of_names_alone(conn):
+    """HSCAN … NOVALUES is Redis 7.4's, ZSCAN … NOSCORES Valkey's."""
+    for fields in (3, 600):  # packed, and a table
+        conn.cmd("DEL", "h", "z")
+        conn.pipeline([["HSET", "h", f"f{i}", i] for i in range(fields)] + [["ZADD", "z", i, f"f{i}"] for i in range(fields)])
+        names = sorted(b"f%d" % i for i in range(fields))
+        assert sorted(conn.cmd("HSCAN", "h", 0, "COUNT", 5000, "NOVALUES")[1]) == names
+        assert sorted(conn.cmd("ZSCAN", "z", 0, "NOSCORES", "COUNT", 5000, "MATCH", "f*")[1]) == names
+    assert conn.cmd("HSCAN", "h", 0, "NOSCORES") == b"ERR NOSCORES option can only be used in ZSCAN"
+    assert conn.cmd("ZSCAN", "z", 0, "NOVALUES") == b"ERR NOVALUES option can only be used in HSCAN"
+    assert conn.cmd("SCAN", 0, "NOVALUES") == b"ERR NOVALUES option can only be used in HSCAN"

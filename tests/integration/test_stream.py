@@ -56,6 +56,15 @@ def test_last_possible_id(conn):
             b"ERR The stream has exhausted the last possible ID, unable to add more items"
 
 
+def test_entries_read_at_the_end_of_its_range(conn):
+    """The count that a client gave goes on as Redis's does; under UBSan it must not overflow."""
+    conn.cmd("XADD", "s", "1-1", "f", "v")
+    conn.cmd("XGROUP", "CREATE", "s", "g", "0", "ENTRIESREAD", "9223372036854775807")
+    assert conn.cmd("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">") == [[b"s", [[b"1-1", [b"f", b"v"]]]]]
+    group = conn.cmd("XINFO", "GROUPS", "s")[0]
+    assert dict(zip(group[::2], group[1::2]))[b"entries-read"] == -9223372036854775808
+
+
 def test_failed_xadd_makes_no_key(conn):
     for command in (["XADD", "s", "0-0", "f", "v"], ["XADD", "s", "*", "f"], ["XADD", "s", "NOMKSTREAM", "*", "f", "v"]):
         conn.cmd(*command)
