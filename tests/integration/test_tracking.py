@@ -114,6 +114,19 @@ def test_optin_and_optout(client, writer):
     assert out.read() == invalid("yes")
 
 
+@pytest.mark.parametrize("command", [["SMEMBERS", "far"], ["BLPOP", "list", "0.01"]], ids=lambda c: c[0])
+def test_caching_is_for_one_command(client, writer, command):
+    """One that runs on the worker pool, or waits, is one, too."""
+    writer.cmd("SADD", "far", *range(100))
+    writer.cmd("CONFIG", "SET", "slow-command-threshold", 1)
+    out = client(TRACKED, "OPTOUT")
+    out.cmd("CLIENT", "CACHING", "NO")
+    out.cmd(*command)
+    out.cmd("GET", "yes")
+    writer.cmd("SET", "yes", 1)
+    assert out.read() == invalid("yes")
+
+
 def test_broadcast_by_prefix(client, writer):
     all_, users, two = client(TRACKED, "BCAST"), client(TRACKED, "BCAST", "PREFIX", "user:"), \
         client(TRACKED, "BCAST", "PREFIX", "b", "PREFIX", "a")
