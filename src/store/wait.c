@@ -7,6 +7,7 @@ struct wait_queue { /* the waiters of one key name, in all databases */
     struct wait_node *first, *last;
     uint64_t last_number;
     size_t on_missing; /* waiters that are */
+    size_t movers;     /* waiters that need more keys */
     int noted_db;      /* the database for which a txn has noted the key; -1: none */
 };
 
@@ -115,6 +116,7 @@ static void link_node(struct txn *t, struct wait_queue *q, struct wait_node *n)
 {
     if (n->waiter->on_missing && q->on_missing++ == 0)
         count(&t->stats->waited_on_missing, 1);
+    q->movers += n->waiter->also_count != 0;
     n->queue = q;
     n->number = ++q->last_number;
     n->next = NULL;
@@ -131,6 +133,7 @@ static void unlink_node(struct txn *t, struct shard *s, struct wait_node *n)
     struct wait_queue *q = n->queue;
     if (n->waiter->on_missing && --q->on_missing == 0)
         count(&t->stats->waited_on_missing, -1);
+    q->movers -= n->waiter->also_count != 0;
     if (n->previous)
         n->previous->next = n->next;
     else
@@ -266,7 +269,8 @@ struct waiter *wait_claim_next(struct txn *t, int db, const struct ref *ref, uin
     struct waiter *claimed = NULL;
     lock_acquire(&s->wait_lock);
     struct wait_queue *q = find_queue(s, ref->key, &pos);
-    for (struct wait_node *n = q ? q->first : NULL; n && !claimed; n = n->next) {
+    bool any = q && (ref->entry || q->on_missing); /* when all is served, the rest is not asked */
+    for (struct wait_node *n = any ? q->first : NULL; n && !claimed; n = n->next) {
         if (n->number <= *after)
             continue;
         *after = n->number;
@@ -341,8 +345,10 @@ static void add_targets(struct closure *c, const struct key *key)
         return;
     lock_acquire(&s->wait_lock);
     struct wait_queue *q = find_queue(s, key, &pos);
-    for (struct wait_node *n = q ? q->first : NULL; n && left && c->count >= 0; n = n->next) {
+    size_t movers = q ? q->movers : 0; /* a crowd without any is not gone through */
+    for (struct wait_node *n = q ? q->first : NULL; movers && left && c->count >= 0; n = n->next) {
         const struct waiter *w = n->waiter;
+        movers -= w->also_count != 0;
         if (!w->also_count || (c->db >= 0 && w->db != c->db) ||
             atomic_load(&w->state) != WAIT_WAITING)
             continue;
