@@ -142,10 +142,14 @@ static void append_line(struct buf *out, const struct conn_info *info,
                room, arguments, queued, pending ? refs + 1 : 0, pending,
                sizeof(struct conn) + sizeof(struct session) + waiting + room + pending + queued,
                pending ? "rw" : "r");
-    buf_printf(out, " cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
+    buf_printf(out,
+               " cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s tot-net-in=%llu"
+               " tot-net-out=%llu tot-cmds=%llu\n", /* the last three as Redis 8 */
                command ? commands[command - 1].full_name : "NULL", text_or(info->user, "default"),
                (long long)RELAXED(info->redirect), RELAXED(info->resp), text_or(info->lib_name, ""),
-               text_or(info->lib_version, ""));
+               text_or(info->lib_version, ""), (unsigned long long)RELAXED(info->net_in),
+               (unsigned long long)RELAXED(info->net_out),
+               (unsigned long long)RELAXED(info->commands));
 }
 
 /* ---- the lines in the order of ids, as Redis has them ---- */

@@ -10,7 +10,8 @@ from lib.wait import wait_until
 LINE = re.compile(
     rb"id=\d+ addr=\S+:\d+ laddr=\S+:\d+ fd=\d+ name=\S* age=\d+ idle=\d+ flags=\w+ db=\d+ sub=0 psub=0 "
     rb"ssub=0 multi=-1 watch=0 qbuf=\d+ qbuf-free=\d+ argv-mem=\d+ multi-mem=0 rbs=\d+ rbp=\d+ obl=0 oll=\d+ "
-    rb"omem=\d+ tot-mem=\d+ events=rw? cmd=\S+ user=default redir=-1 resp=[23] lib-name=\S* lib-ver=\S*")
+    rb"omem=\d+ tot-mem=\d+ events=rw? cmd=\S+ user=default redir=-1 resp=[23] lib-name=\S* lib-ver=\S* "
+    rb"tot-net-in=\d+ tot-net-out=\d+ tot-cmds=\d+")
 NAME_ERROR = b"ERR Client names cannot contain spaces, newlines or special characters."
 
 
