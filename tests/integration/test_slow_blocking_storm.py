@@ -127,7 +127,7 @@ class Storm:
             while not self.over():
                 victim = rng.choice(self.ids[-40:] or [0])
                 conn.cmd(*rng.choice([["CLIENT", "UNBLOCK", victim, rng.choice(["TIMEOUT", "ERROR"])]] * 4 +
-                                     [["FLUSHDB"], ["SWAPDB", 1, 2], ["CONFIG", "SET", "maxmemory-samples", 5],
+                                     [["FLUSHDB"], ["SWAPDB", 1, 2], ["BGSAVE"], ["CONFIG", "SET", "maxmemory-samples", 5],
                                       ["CLIENT", "PAUSE", 2, "WRITE"]]))
                 time.sleep(rng.random() / 100)
 
