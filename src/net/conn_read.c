@@ -121,6 +121,8 @@ static void note_input(struct conn *c)
 
 void conn_process_pending(struct conn *c)
 {
+    if (unlikely(atomic_load_explicit(&c->thread->reactor.stopping, memory_order_relaxed)))
+        return; /* nothing begins any more: what it may need is being taken apart */
     size_t begin = buf_len(&c->thread->out.bytes);
     buf_consume(&c->in, consume(c, buf_ptr(&c->in), buf_len(&c->in), &begin));
     if (!buf_len(&c->in) && c->in.cap) {
