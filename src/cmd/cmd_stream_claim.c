@@ -55,7 +55,7 @@ static void claim_take(struct claiming *c, struct stream_pending *p)
     if (c->deliveries >= 0)
         p->deliveries = c->deliveries;
     else if (!c->just_id)
-        p->deliveries++;
+        stream_pending_count(p);
     c->c->active_ms = c->ex->txn->now_ms;
     stream_effect_claim(&c->effect, p);
     c->changes++;

@@ -277,7 +277,7 @@ static void deliver_history(struct delivery *d, struct stream_id first)
         }
         reply_stream_entry(d->ex->reply, &e);
         p->delivered_ms = d->ex->txn->now_ms;
-        p->deliveries++;
+        stream_pending_count(p);
         stream_effect_claim(&d->effect, p);
         d->changes++;
     }

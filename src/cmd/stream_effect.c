@@ -94,13 +94,15 @@ void stream_effect_position(struct stream_effect *e, const struct stream_group *
     if (!txn_logs(e->txn))
         return;
     flush(e);
+    /* started at its last number, it is now below what may be said */
+    int64_t read = MAX(g->entries_read, STREAM_READ_UNKNOWN);
     struct slice argv[] = {SLICE("XGROUP"),
                            SLICE("SETID"),
                            e->key,
                            e->group,
                            stream_id_text(id, g->last_id),
                            SLICE("ENTRIESREAD"),
-                           slice_make(digits, num_format_int64(digits, g->entries_read))};
+                           slice_make(digits, num_format_int64(digits, read))};
     effect_command(e->txn, argv, ARRAY_LEN(argv));
 }
 

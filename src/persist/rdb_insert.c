@@ -17,10 +17,12 @@ void rdb_inserter_init(struct rdb_inserter *x, struct rdb_load *load, struct txn
                        struct rdb_fault *fault)
 {
     *x = (struct rdb_inserter){.load = load, .txn = t, .fault = fault};
+    t->mute = true;
 }
 
 void rdb_inserter_deinit(struct rdb_inserter *x)
 {
+    x->txn->mute = false;
     rdb_text_deinit(&x->key);
 }
 

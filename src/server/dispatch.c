@@ -541,13 +541,12 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     return call_exclusive(run, p, r);
 }
 
-/* The command is answered, and counted, when its wait or its work on the pool is over; the next one
- * is the next already. */
-static void went_on_elsewhere(struct run *run, const struct command *cmd)
+/* The command is answered, and counted, later; what it read is remembered already. */
+COLD static void done_here(struct run *run, const struct command *cmd)
 {
-    run->last_command = (uint16_t)(cmd->id + 1);
     if (run->session->tracked)
         tracking_after(run->thread, cmd);
+    run->last_command = (uint16_t)(cmd->id + 1);
 }
 
 HOT static enum run_result run_one(struct run *run, const struct planned *p,
@@ -576,12 +575,12 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     if (unlikely(result > RUN_QUEUED)) {
         output_rewind(t->reply.out, t->mark);
         if (result == RUN_AWAY)
-            went_on_elsewhere(run, p->cmd);
+            done_here(run, p->cmd);
         return result;
     }
-    if (unlikely(run->conn->blocked)) {
+    if (unlikely(run->conn->blocked)) { /* it is answered, and counted, when the wait is over */
         output_rewind(t->reply.out, t->mark);
-        went_on_elsewhere(run, p->cmd);
+        done_here(run, p->cmd);
         return RUN_DONE;
     }
     finish_reply(t, session);

@@ -4,7 +4,7 @@
 
 #include "server/server_internal.h"
 
-/* Every txn that changes keys belongs to a reactor. */
+/* Every txn that changes keys, and is not mute, belongs to a reactor. */
 static struct server_thread *txn_thread(struct txn *txn)
 {
     return container_of(txn, struct server_thread, txn);
@@ -31,11 +31,20 @@ static void publish_event(struct txn *txn, int db, enum event event, struct slic
         publish(t, "keyevent", db, name, key);
 }
 
-/* Nobody's command made a key expire, or chose it for eviction. */
+/* Nobody's command made a key or a member expire, or chose it for eviction. */
+static bool is_nobodys(enum event event)
+{
+    return event == EVENT_EXPIRED || event == EVENT_EVICTED || event == EVENT_HEXPIRED ||
+           event == EVENT_SEXPIRED || event == EVENT_ZEXPIRED;
+}
+
 static uint64_t author(const struct server_thread *t, enum event event)
 {
-    bool own = t->current && event != EVENT_EXPIRED && event != EVENT_EVICTED;
-    return own ? t->current->info.id : 0;
+    if (is_nobodys(event))
+        return 0;
+    if (t->serving)
+        return t->serving;
+    return t->current ? t->current->info.id : 0;
 }
 
 static void note_change(struct txn *txn, const struct key *key, enum event event)

@@ -172,9 +172,11 @@ static void collect(struct prefix_hub *hub, const struct key *key, uint64_t by)
         *n = (struct noted_key){.hash = key->hash, .len = key->name.len};
         if (n->len)
             memcpy(n->name, key->name.ptr, n->len);
+        n->by = by;
         table_insert(&hub->changed, n->hash, n, noted_hash);
+    } else if (n->by) { /* what was nobody's change stays one that all must hear of */
+        n->by = by;
     }
-    n->by = by;
 }
 
 void prefix_note(struct server_thread *t, const struct key *key, uint64_t by)

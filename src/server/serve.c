@@ -89,7 +89,9 @@ static void serve_one(struct server_thread *t, struct blocked *b)
     wait_leave(&t->txn, &b->waiter);
     t->reply = (struct reply){.out = &client->reply, .proto = b->proto};
     reply_begin(&t->reply);
+    t->serving = b->session_id;
     run_handler(t, b, &session);
+    t->serving = 0;
     reply_end(&t->reply);
     stat_bump(&s->calls, 1);
     stat_bump(&s->cycles, clock_cycles() - started);

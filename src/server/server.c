@@ -153,15 +153,14 @@ static void exit_now(int number)
     _exit(1);
 }
 
-/* From here on a further signal ends the process at once: who insists does not want to wait for
- * clients, long commands or workers. The main thread, which alone gets signals. */
+/* From here on a further SIGINT ends the process at once, as in Redis: who presses Ctrl-C again does
+ * not want to wait for clients, workers or a file. SIGTERM, which scripts repeat, does not cut a
+ * last save off. The main thread, which alone gets signals. */
 static void let_signals_end_us(void)
 {
     sigset_t set;
-    signal(SIGTERM, exit_now);
     signal(SIGINT, exit_now);
     sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }

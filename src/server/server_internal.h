@@ -68,6 +68,7 @@ struct server_thread {
     _Atomic bool gate_event;        /* a gate wake has come */
     _Atomic bool client_event;      /* somebody was killed, or a pause ended: look at all clients */
     struct conn *current;           /* whose command runs */
+    uint64_t serving;               /* id of the client whose parked command runs instead, or 0 */
     struct output_mark mark;        /* where its reply begins */
     const struct request *requests; /* its batch; requests[at] is the command */
     struct command_stats stats[COMMAND_COUNT];

@@ -2,6 +2,8 @@
 
 COLD void notify_change(struct txn *t, int db, const struct key *key, enum event event)
 {
+    if (t->mute)
+        return;
     if (atomic_load_explicit(&t->ks->heard, memory_order_relaxed) & HEARD_CHANGES)
         t->ks->notify->changed(t, key, event);
     if (event != EVENT_NONE)

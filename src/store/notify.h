@@ -4,6 +4,7 @@
  * The server plugs in struct notify_ops. What happens is told when it happens, by the thread that
  * does it, with the key's shard held (or alone): the order in which the functions are called is the
  * order of the changes of that key, and they may take leaf locks only.
+ * A txn that is mute (a load) tells nobody.
  * keyspace.heard says what somebody wants; while it is 0, a commit pays one relaxed load. The bit
  * of the changes is set before anything is remembered under a shard's lock, so whoever changes that
  * thing, under the same lock, sees it.
@@ -36,7 +37,7 @@ INLINE bool notify_is_heard(const struct keyspace *ks)
 /* An event that comes without a change of the key, or besides it. */
 INLINE void notify_event(struct txn *t, int db, const struct key *key, enum event event)
 {
-    if (unlikely(events[event].class & store_settings.notify_events) && t->ks->notify)
+    if (unlikely(events[event].class & store_settings.notify_events) && t->ks->notify && !t->mute)
         t->ks->notify->event(t, db, event, key->name);
 }
 

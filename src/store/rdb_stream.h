@@ -12,7 +12,7 @@
  * An ID outside strings of 16 bytes is two lens; ms and seq are differences to the node's ID. What
  * stands in [ ] is in forms 2 and 3, in [[ ]] in form 3. Form 2 is written: Redis 7.0 reads it.
  *
- * Reading trusts nothing: entries go through stream_append(), pending entries through
+ * Reading trusts nothing: entries go through stream_load(), pending entries through
  * stream_pending_deliver(), and each of them has exactly one consumer or the value is refused.
  * Memory is bounded by the size of the input. Pure functions; O(bytes log pending). */
 #pragma once

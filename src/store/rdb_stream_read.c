@@ -7,6 +7,9 @@ enum {
     RAW_ID = 16,
     PENDING_MIN = RAW_ID + 8 + 1, /* bytes of a pending entry at least */
     FLAGS_KNOWN = STREAM_DELETED | STREAM_SAME_FIELDS,
+    /* An entry's texts may have STREAM_ENTRY_MAX bytes, and its node some more. In a block a node
+     * is hardly longer than here: no size overflows. */
+    NODE_BYTES_MAX = STREAM_ENTRY_MAX + STREAM_ENTRY_MAX / 4,
 };
 
 static struct stream_id raw_id(const unsigned char *p)
@@ -57,7 +60,7 @@ struct node {
     bool begun;      /* has an entry in a block of the stream */
     struct slice *items;
     char (*digits)[NUM_INT64_MAX_LEN];
-    size_t cap; /* of items and digits; the shared fields are kept behind the entry's */
+    size_t cap; /* of items and digits; the shared fields are kept behind the entry's, two apart */
 };
 
 static bool next_int(struct node *n, int64_t min, int64_t max, int64_t *out)
@@ -88,11 +91,11 @@ static bool take_head(struct node *n, int64_t *entries)
         return false;
     *entries = live + deleted;
     n->shared = (uint64_t)shared;
-    n->cap = (size_t)max * 2 + (size_t)shared;
+    n->cap = ((size_t)max + (size_t)shared) * 2;
     n->items = mem_alloc(MEM_OTHER, n->cap * sizeof(*n->items));
     n->digits = mem_alloc(MEM_OTHER, n->cap * sizeof(*n->digits));
     for (size_t i = 0; i < n->shared; i++)
-        if (!next_text(n, n->cap - n->shared + i))
+        if (!next_text(n, n->cap - 2 * (n->shared - i)))
             return false;
     return next_int(n, 0, 0, &zero);
 }
@@ -101,25 +104,22 @@ static bool take_head(struct node *n, int64_t *entries)
 static bool take_items(struct node *n, bool same, int64_t count)
 {
     int64_t elements, expected = same ? count + 3 : 2 * count + 4;
-    for (size_t i = 0; i < (size_t)count; i++) {
-        if (same)
-            n->items[2 * i] = n->items[n->cap - n->shared + i];
-        else if (!next_text(n, 2 * i))
+    for (size_t i = 0; i < (size_t)count; i++)
+        if ((!same && !next_text(n, 2 * i)) || !next_text(n, 2 * i + 1))
             return false;
-        if (!next_text(n, 2 * i + 1))
-            return false;
-    }
     return next_int(n, expected, expected, &elements);
 }
 
-static bool add_entry(struct node *n, struct stream_id id, uint32_t count)
+static bool add_entry(struct node *n, struct stream_id id, bool same, uint32_t count)
 {
+    struct stream_load how = {.opens = !n->begun,
+                              .shared = n->items + (n->cap - 2 * n->shared),
+                              .shared_count = (uint32_t)n->shared,
+                              .same = same,
+                              .count = count};
     if (stream_id_compare(id, n->stream->last_id) <= 0)
         return false;
-    if (n->begun)
-        stream_append(n->stream, id, n->items, count);
-    else
-        stream_append_block(n->stream, id, n->items, count);
+    stream_load(n->stream, id, n->items, &how);
     n->begun = true;
     return true;
 }
@@ -136,7 +136,7 @@ static bool take_entry(struct node *n)
     if (!take_items(n, same, count))
         return false;
     struct stream_id id = {n->first.ms + (uint64_t)ms, n->first.seq + (uint64_t)seq};
-    return flags & STREAM_DELETED || add_entry(n, id, (uint32_t)count);
+    return flags & STREAM_DELETED || add_entry(n, id, same, (uint32_t)count);
 }
 
 static bool take_entries(struct node *n)
@@ -156,7 +156,7 @@ static bool read_node(struct rdb_in *in, struct stream *s)
     struct rdb_text id = {.cap = 0}, listpack = {.cap = 0};
     struct node n = {.stream = s};
     bool valid = rdb_take_text(in, &id) && id.text.len == RAW_ID && rdb_take_text(in, &listpack) &&
-                 listpack.text.len <= PACKED_BYTES_MAX &&
+                 listpack.text.len <= NODE_BYTES_MAX &&
                  rdb_pack_open(&n.pack, RDB_PACK_LISTPACK, listpack.text);
     if (valid) {
         n.first = raw_id((const unsigned char *)id.text.ptr);
@@ -192,7 +192,7 @@ static bool read_counters(struct rdb_in *in, unsigned form, struct stream *s)
     if (form == 1)
         return true;
     return take_id(in, &first) && take_id(in, &s->max_deleted_id) &&
-           take_count(in, INT64_MAX, &s->entries_added) && s->entries_added >= len;
+           rdb_take_len(in, &s->entries_added) && s->entries_added >= len;
 }
 
 /* Pending entries that wait for their owners. */
@@ -305,7 +305,7 @@ static bool read_group(struct rdb_in *in, unsigned form, struct stream *s)
     if (valid && form == 1)
         read = (uint64_t)stream_count_until(s, last);
     else
-        valid = valid && rdb_take_len(in, &read) && (int64_t)read >= STREAM_READ_UNKNOWN;
+        valid = valid && rdb_take_len(in, &read); /* any: it may have started at its last number */
     if (valid)
         g = stream_group_add(s, name.text, last, (int64_t)read);
     rdb_text_deinit(&name);

@@ -68,15 +68,15 @@ bool stream_next_id(const struct stream *s, int64_t now_ms, struct stream_id *ou
 
 static void count_added(struct stream *s, struct stream_id id)
 {
-    s->entries_added++;
+    s->entries_added += s->entries_added < UINT64_MAX; /* a payload may have put it there */
     s->last_id = id;
     if (s->len++ == 0)
         s->first_id = id;
 }
 
 /* A stream that has filled a block will fill another one. */
-void stream_append_block(struct stream *s, struct stream_id id, const struct slice *items,
-                         uint32_t count)
+static void open_block(struct stream *s, struct stream_id id, const struct slice *items,
+                       uint32_t count)
 {
     uint32_t expected = 0;
     if (s->tail) {
@@ -87,6 +87,17 @@ void stream_append_block(struct stream *s, struct stream_id id, const struct sli
     avl_insert_last(&s->blocks, &b->node);
     s->tail = b;
     s->block_count++;
+}
+
+void stream_load(struct stream *s, struct stream_id id, const struct slice *items,
+                 const struct stream_load *how)
+{
+    if (how->opens)
+        open_block(s, id, how->shared, how->shared_count);
+    if (how->same)
+        stream_block_append_same(s->tail, id, items);
+    else
+        stream_block_append(s->tail, id, items, how->count);
     count_added(s, id);
 }
 
@@ -96,10 +107,8 @@ void stream_append(struct stream *s, struct stream_id id, const struct slice *it
     DASSERT(stream_id_compare(id, s->last_id) > 0);
     for (uint32_t i = 0; i < 2 * count; i++)
         len += items[i].len;
-    if (!s->tail || stream_block_is_full(s->tail, len)) {
-        stream_append_block(s, id, items, count);
-        return;
-    }
+    if (!s->tail || stream_block_is_full(s->tail, len))
+        open_block(s, id, items, count);
     stream_block_append(s->tail, id, items, count);
     count_added(s, id);
 }

@@ -47,9 +47,20 @@ bool stream_next_id(const struct stream *s, int64_t now_ms, struct stream_id *ou
  * last_id. */
 void stream_append(struct stream *s, struct stream_id id, const struct slice *items,
                    uint32_t count);
-/* The same, in a new block: loading keeps the blocks as they were. */
-void stream_append_block(struct stream *s, struct stream_id id, const struct slice *items,
-                         uint32_t count);
+
+/* Loading keeps the blocks and their shared fields as they were, whatever the limits are now: so a
+ * field's name that is there once, for many entries, does not become as many names. */
+struct stream_load {
+    bool opens;                 /* a new block … */
+    const struct slice *shared; /* … with these fields, every other one of them */
+    uint32_t shared_count;
+    bool same;      /* the entry has the shared fields: of `items` only the values count */
+    uint32_t count; /* of pairs, unless `same` */
+};
+
+/* The same as stream_append(), to the block that the last one opened. */
+void stream_load(struct stream *s, struct stream_id id, const struct slice *items,
+                 const struct stream_load *how);
 /* Deletes an entry and remembers it as a hole. False: there is none with this ID. */
 bool stream_delete(struct stream *s, struct stream_id id);
 /* Decodes the entry with an ID. False: there is none. */

@@ -6,7 +6,7 @@
 #include "store/settings.h"
 
 enum {
-    FLAGS_PACKED = 2, /* bytes of small numbers in a listpack: flags, "deleted", "0" */
+    FLAGS_PACKED = 2,        /* bytes of small numbers in a listpack: flags, "deleted", "0" */
     FIRST_CAP = 128,         /* bytes of the first block of a stream */
     NODE_BYTES_MAX = 1 << 30 /* Redis's limit where the configured one is none or higher */
 };
@@ -86,9 +86,9 @@ static void plan_int(struct entry_plan *p, int64_t value, bool written)
 }
 
 static void plan_entry(struct entry_plan *p, const struct stream_block *b, struct stream_id id,
-                       const struct slice *items, uint32_t count)
+                       const struct slice *items, uint32_t count, bool same)
 {
-    *p = (struct entry_plan){.same = has_shared_fields(b, items, count),
+    *p = (struct entry_plan){.same = same,
                              .ms = (int64_t)(id.ms - b->first.ms),
                              .seq = (int64_t)(id.seq - b->first.seq),
                              .body = 1,
@@ -132,11 +132,11 @@ static void make_room(struct stream_block *b, size_t add)
     b->cap = (uint32_t)cap;
 }
 
-void stream_block_append(struct stream_block *b, struct stream_id id, const struct slice *items,
-                         uint32_t count)
+static void append(struct stream_block *b, struct stream_id id, const struct slice *items,
+                   uint32_t count, bool same)
 {
     struct entry_plan p;
-    plan_entry(&p, b, id, items, count);
+    plan_entry(&p, b, id, items, count, same);
     size_t size = size_bytes((uint32_t)p.body) + p.body;
     size += packed_backlen_size(size);
     make_room(b, size);
@@ -144,6 +144,18 @@ void stream_block_append(struct stream_block *b, struct stream_id id, const stru
     b->bytes += (uint32_t)size;
     b->listpack += p.listpack;
     b->live++;
+}
+
+void stream_block_append(struct stream_block *b, struct stream_id id, const struct slice *items,
+                         uint32_t count)
+{
+    append(b, id, items, count, has_shared_fields(b, items, count));
+}
+
+void stream_block_append_same(struct stream_block *b, struct stream_id id,
+                              const struct slice *items)
+{
+    append(b, id, items, b->fields, true);
 }
 
 static void put_shared_fields(struct stream_block *b, const struct slice *items, uint32_t count)
@@ -170,7 +182,6 @@ struct stream_block *stream_block_create(struct stream_id id, const struct slice
     make_room(b, MAX(expected, (uint32_t)FIRST_CAP));
     put_shared_fields(b, items, count);
     b->begin = b->bytes;
-    stream_block_append(b, id, items, count);
     return b;
 }
 

@@ -59,16 +59,20 @@ INLINE struct stream_block *stream_block_of(const struct avl_node *node)
     return (struct stream_block *)((char *)node - offsetof(struct stream_block, node));
 }
 
-/* A block with its first entry: `count` pairs, `items` being field, value, field … Room for
- * `expected` bytes is made at once. */
+/* A block with shared fields, every other one of `items`; its first entry, with this ID, must
+ * follow at once. Room for `expected` bytes is made. */
 struct stream_block *stream_block_create(struct stream_id id, const struct slice *items,
                                          uint32_t count, uint32_t expected);
 void stream_block_destroy(struct stream_block *b);
 struct stream_block *stream_block_copy(const struct stream_block *b);
 
-/* Adds an entry; its ID is higher than all others of the block. */
+/* Adds an entry of `count` pairs, `items` being field, value, field …; its ID is higher than all
+ * others of the block. */
 void stream_block_append(struct stream_block *b, struct stream_id id, const struct slice *items,
                          uint32_t count);
+/* The same for an entry that has the shared fields: only the values of `items` are looked at. */
+void stream_block_append_same(struct stream_block *b, struct stream_id id,
+                              const struct slice *items);
 /* No more entries will come: gives spare room back. */
 void stream_block_close(struct stream_block *b);
 /* Whether Redis would take a new node instead of adding an entry whose texts have `len` bytes. */

@@ -47,6 +47,12 @@ struct stream_pending {
     int64_t deliveries;
 };
 
+/* Once more; a client may have set it to the last number. */
+INLINE void stream_pending_count(struct stream_pending *p)
+{
+    p->deliveries += p->deliveries < INT64_MAX;
+}
+
 #define STREAM_OWNER(type, member, ptr) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 struct stream_group *stream_group_find(const struct stream *s, struct slice name);

@@ -64,6 +64,8 @@ struct txn {
     bool restartable;  /* the planner can run the command again exclusively */
     bool keep_expired; /* what has expired is missing, but not deleted: CLIENT PAUSE WRITE; set for
                           commands that write nothing. Members that have expired stay in sight */
+    bool mute; /* nobody is told of changes (notify.h): a load only puts back what was there,
+                  and its thread is no reactor */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
     struct store_stats *stats;

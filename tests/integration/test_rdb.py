@@ -11,7 +11,7 @@ import pytest
 
 from integration.test_dump import fill, value
 from lib import rdb
-from lib.resp import Error, Simple
+from lib.resp import Error, Push, Simple, encode
 from lib.server import REDIS, Server, command_line, free_port
 from lib.wait import wait_until
 
@@ -264,6 +264,32 @@ def test_loading_is_announced(start_server):
         assert info(conn, "loading") == "1"
     server.stop()
     assert dump_of(server) == data
+
+
+def test_loading_is_silent(start_server):
+    """What a load puts back is no event and changes nothing that a client has in its cache."""
+    keys = [rdb.key(b"k%d" % i, 0, rdb.text(b"v")) for i in range(20000)]
+    server = start_server(io_threads=2)
+    server.stop()
+    put_file(server.dir, rdb.file(rdb.select(0), *keys))
+    server.directives.update({"key-load-delay": 20000, "notify-keyspace-events": "KEAnm"})
+    server.stopped = False
+    server.start()
+    with server.connect() as conn, server.connect() as listener:
+        assert info(conn, "loading") == "1"
+        listener.cmd("HELLO", 3)
+        assert listener.cmd("CLIENT", "TRACKING", "ON", "BCAST") == OK
+        listener.send(encode(["PSUBSCRIBE", "__key*"]))
+        listener.read()
+        conn.cmd("CONFIG", "SET", "key-load-delay", 0)
+        assert wait_until(lambda: info(conn, "loading") == "0", 60)
+        assert conn.cmd("DBSIZE") == 20000
+        assert conn.cmd("DEBUG", "RELOAD") == OK
+        conn.cmd("SET", "last", 1)
+        heard = [listener.read() for _ in range(6)]
+        assert heard[0] == Push([b"invalidate", None])  # DEBUG RELOAD has emptied the database before
+        assert Push([b"invalidate", [b"last"]]) in heard
+        assert {push[-1] for push in heard[1:] if push[0] == b"pmessage"} == {b"new", b"set", b"last"}
 
 
 @pytest.mark.parametrize("command,points,saved", [

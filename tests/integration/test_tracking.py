@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from lib.frame import FrameConnection
-from lib.resp import Error, Push
+from lib.resp import Error, Push, encode
 from lib.server import free_port
 from lib.wait import wait_until
 
@@ -114,17 +114,55 @@ def test_optin_and_optout(client, writer):
     assert out.read() == invalid("yes")
 
 
-@pytest.mark.parametrize("command", [["SMEMBERS", "far"], ["BLPOP", "list", "0.01"]], ids=lambda c: c[0])
-def test_caching_is_for_one_command(client, writer, command):
-    """One that runs on the worker pool, or waits, is one, too."""
-    writer.cmd("SADD", "far", *range(100))
-    writer.cmd("CONFIG", "SET", "slow-command-threshold", 1)
-    out = client(TRACKED, "OPTOUT")
-    out.cmd("CLIENT", "CACHING", "NO")
-    out.cmd(*command)
-    out.cmd("GET", "yes")
-    writer.cmd("SET", "yes", 1)
-    assert out.read() == invalid("yes")
+def test_caching_no_ends_with_a_command_that_waits(client, writer):
+    conn = client(TRACKED, "OPTOUT")
+    conn.cmd("CLIENT", "CACHING", "NO")
+    conn.cmd("BLPOP", "none", "0.01")
+    conn.cmd("GET", "k")
+    writer.cmd("SET", "k", 1)
+    assert conn.read() == invalid("k")
+
+
+def test_caching_no_ends_with_a_slow_command(client, writer):
+    writer.cmd("CONFIG", "SET", "slow-command-threshold", 10)
+    writer.cmd("SADD", "set", *range(100))
+    conn = client(TRACKED, "OPTOUT")
+    conn.cmd("CLIENT", "CACHING", "NO")
+    assert len(conn.cmd("SUNION", "set", "set")) == 100
+    assert info(writer, "slow_commands_run") == 1
+    conn.cmd("GET", "k")
+    writer.cmd("SET", "k", 1)
+    assert conn.read() == invalid("k")
+
+
+MODES = pytest.mark.parametrize("bcast", [False, True], ids=["reads", "prefixes"])
+
+
+@MODES
+def test_noloop_hears_of_a_move_that_it_set_off(client, writer, bcast):
+    """It pushed to one list, but another client's waiting command changed the other one."""
+    conn, mover = client(TRACKED, "NOLOOP", *["BCAST"] * bcast), client()
+    conn.cmd("LRANGE", "target", 0, -1)
+    mover.send(encode(["BLMOVE", "source", "target", "LEFT", "LEFT", 0]))
+    assert wait_until(lambda: info(writer, "blocked_clients") == 1)
+    conn.cmd("RPUSH", "source", "x")
+    assert conn.read() == (invalid("source", "target") if bcast else invalid("target"))
+
+
+@MODES
+@pytest.mark.parametrize("members", [["gone", "stays"], ["gone"]], ids=len)
+def test_noloop_hears_of_members_that_expire(client, writer, bcast, members):
+    """Its own command only found out."""
+    conn = client(TRACKED, "NOLOOP", *["BCAST"] * bcast)
+    writer.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    writer.cmd("HSET", "h", *(word for member in members for word in (member, "v")))
+    writer.cmd("HPEXPIRE", "h", 1000, "FIELDS", 1, "gone")
+    if bcast:
+        assert [conn.read(), conn.read()] == [invalid("h")] * 2
+    conn.cmd("HGETALL", "h")
+    time.sleep(1.1)
+    assert conn.cmd("EXISTS", "h") == len(members) - 1
+    assert conn.read() == invalid("h")
 
 
 def test_broadcast_by_prefix(client, writer):

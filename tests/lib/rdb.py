@@ -76,10 +76,19 @@ def _zip_value(item):
 
 
 def listpack(*items):
-    """Of short byte strings, all written as strings, and integers, all written in 64 bits."""
-    body = b"".join(b"\xf4" + struct.pack("<q", item) + b"\x09" if isinstance(item, int) else
-                    bytes([0x80 | len(item)]) + item + bytes([len(item) + 1]) for item in items)
-    return struct.pack("<IH", 7 + len(body), len(items)) + body + b"\xff"
+    """Of byte strings, all written as strings, and integers, all written in 64 bits."""
+    body = b"".join(map(_listpack_entry, items))
+    return struct.pack("<IH", 7 + len(body), min(len(items), 65535)) + body + b"\xff"
+
+
+def _listpack_entry(item):
+    if isinstance(item, int):
+        return b"\xf4" + struct.pack("<q", item) + b"\x09"
+    head = bytes([0x80 | len(item)]) if len(item) < 64 else b"\xf0" + struct.pack("<I", len(item))
+    size, back = len(head) + len(item), b""
+    while size > 127:
+        back, size = bytes([size & 127 | 128]) + back, size >> 7
+    return head + item + bytes([size]) + back
 
 
 def intset(width, *items):
