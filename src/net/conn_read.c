@@ -87,7 +87,7 @@ static size_t consume(struct conn *c, const char *data, size_t len, size_t *begi
             reply_early(c, begin);
             if (bytes < batch.bytes)
                 continue;
-            if (unlikely(c->blocked)) { /* what stands behind is looked at when the wait is over */
+            if (unlikely(c->blocked || c->away)) { /* what stands behind is looked at later */
                 parser_reset(&c->parser);
                 break;
             }
@@ -121,6 +121,8 @@ static void note_input(struct conn *c)
 
 void conn_process_pending(struct conn *c)
 {
+    if (unlikely(atomic_load_explicit(&c->thread->reactor.stopping, memory_order_relaxed)))
+        return; /* nothing begins any more: what it may need is being taken apart */
     size_t begin = buf_len(&c->thread->out.bytes);
     buf_consume(&c->in, consume(c, buf_ptr(&c->in), buf_len(&c->in), &begin));
     if (!buf_len(&c->in) && c->in.cap) {

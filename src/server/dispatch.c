@@ -295,20 +295,15 @@ static bool wants_exclusive(const struct server_thread *t, const struct session 
            (cmd->key_spec_count || cmd->flags & CMD_WALKS || is_exec);
 }
 
-/* Locks the command's keys. False: it must run alone, as also where what is served could meet a
- * pin. */
+/* Locks the command's keys, and what serving those who wait for them needs. False: it must run
+ * alone. */
 INLINE bool lock_keys(struct server_thread *t, const struct planned *p,
                       const struct session *session)
 {
     txn_lock(&t->txn, t->exec.keys, t->exec.key_count);
     if (likely(!wait_here(&t->txn)) || !(transaction_flags(session, p->cmd) & CMD_WRITE))
         return true;
-    if (!blocked_lock_targets(t, p->cmd))
-        return false;
-    if (likely(!txn_meets_pins(&t->txn)))
-        return true;
-    txn_unlock(&t->txn);
-    return false;
+    return blocked_lock_targets(t, p->cmd);
 }
 
 static const enum run_result slow_results[] = {[SLOW_RUN] = RUN_DONE,
@@ -384,10 +379,11 @@ static void retry_parked(struct server_thread *t)
     t->net.reactor.again = true;
 }
 
-/* Whatever comes now is not answered any more. */
+/* The last save is done: whatever comes now is not answered any more. Asked inside the gate, or
+ * alone: the save was alone too. */
 INLINE bool has_ended(const struct server_thread *t)
 {
-    return persistence_ended(&t->server->persistence);
+    return persistence_has_ended(&t->server->persistence);
 }
 
 /* Leaves the gate, takes all of them, runs, comes back. RUN_LATER: it is not our turn yet, or the
@@ -541,7 +537,7 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     enum run_result result = call(t, p, r, session, false);
     if (likely(result != RUN_ALONE))
         return result;
-    t->rerun_exclusive = true;
+    session->run_alone = true; /* the thread's other clients need not */
     return call_exclusive(run, p, r);
 }
 

@@ -121,9 +121,9 @@ uint64_t persistence_changes(const struct persistence *p);
 /* Whether writes are refused may have changed. Any thread. */
 void persistence_update_refusal(struct persistence *p);
 
-/* The last save is done: what is changed now would be lost. Asked inside the gate, or alone: the
- * save was alone too. */
-INLINE bool persistence_ended(const struct persistence *p)
+/* The last save is done: nothing may change, or be answered, any more. Inside the gate, or alone:
+ * the save was alone too. */
+INLINE bool persistence_has_ended(const struct persistence *p)
 {
     return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_ALL;
 }

@@ -249,12 +249,30 @@ static void wait_for_pin(struct server_thread *t, struct slow_client *c, bool sl
     conn_leave(c->conn);
 }
 
+/* Whether the command may begin to wait for a key that it then empties into another one. */
+static bool moves(const struct command *cmd)
+{
+    return cmd->flags & CMD_BLOCKING && cmd->flags & CMD_WRITE && cmd->key_spec_count > 1;
+}
+
+/* Serving those who wait for the command's keys may change more keys: their shards are held. */
+static bool must_wait_to_serve(struct server_thread *t, struct slow_client *c)
+{
+    uint64_t hashes[WAIT_ALSO_MAX];
+    int count = wait_here(&t->txn) ? blocked_targets(t, t->exec.cmd, hashes) : 0;
+    for (int i = 0; i < count; i++)
+        if (pins_wait(t->server->ks, &(struct key){.hash = hashes[i]}, &c->waiter, false))
+            return true;
+    return false;
+}
+
 /* A command of which the sources are only read waits for its destination; any other that writes,
- * for all its keys. */
+ * for all its keys, and if it may become a waiter that moves things, for who stores there, too. */
 static bool must_wait(struct server_thread *t, struct slow_client *c)
 {
     const struct exec *ex = &t->exec;
     uint32_t first = 0, end = ex->key_count;
+    bool targets = moves(ex->cmd);
     if (!(transaction_flags(ex->session, ex->cmd) & CMD_WRITE))
         return false;
     if (ex->cmd->flags & CMD_SLOW && ex->cmd->keys[0].flags & KEY_RO)
@@ -262,9 +280,9 @@ static bool must_wait(struct server_thread *t, struct slow_client *c)
     else if (ex->cmd->flags & CMD_SLOW)
         end = MIN(end, 1u);
     for (uint32_t i = first; i < end; i++)
-        if (pins_wait(ex->txn->ks, &ex->keys[i], &c->waiter))
+        if (pins_wait(ex->txn->ks, &ex->keys[i], &c->waiter, targets))
             return true;
-    return false;
+    return must_wait_to_serve(t, c);
 }
 
 /* Looking such a value up deletes members, which a pin forbids; without a pin it has no member that
@@ -278,10 +296,20 @@ static bool has_mortal_members(struct server_thread *t)
     return false;
 }
 
+/* Who waits to move what is stored changes further keys, which slow commands may be reading, and no
+ * pin reserves them: two commands could wait for each other's pins. Such a command is a stall, too;
+ * while one is on the pool, nobody begins to wait like that for its destination. */
+static bool feeds_movers(struct server_thread *t)
+{
+    uint64_t hashes[WAIT_ALSO_MAX];
+    return t->exec.cmd->flags & CMD_WRITE && wait_here(&t->txn) &&
+           blocked_targets(t, t->exec.cmd, hashes) != 0;
+}
+
 static enum slow_verdict start(struct server_thread *t, struct slow_client *c)
 {
     struct keyspace *ks = t->server->ks;
-    if (has_mortal_members(t))
+    if (has_mortal_members(t) || feeds_movers(t))
         return SLOW_RUN;
     if (!enter(t->server))
         return SLOW_BARRED;
@@ -342,42 +370,8 @@ enum slow_verdict slow_defer(struct server_thread *t, struct conn *conn)
 
 /* ---- the end ---- */
 
-/* Whether another slow command reads a value that serving would change. */
-static bool serving_meets_pins(struct server_thread *t, const struct slow_job *j)
-{
-    const struct queued_command *q = j->command;
-    uint64_t hashes[WAIT_ALSO_MAX];
-    int count = blocked_targets(t, q->cmd, hashes);
-    for (int i = 0; i < count; i++)
-        if (pins_hold_besides(t->server->ks, hashes[i], q->keys, j->uses, q->key_count))
-            return true;
-    return false;
-}
-
-/* Locks the job's keys, and what serving those who wait for its result needs. False, and nothing is
- * locked: the latter cannot be had now. */
-static bool lock_for_publishing(struct server_thread *t, const struct slow_job *j)
-{
-    const struct queued_command *q = j->command;
-    txn_lock(&t->txn, q->keys, q->key_count);
-    if (likely(!wait_here(&t->txn)))
-        return true;
-    t->exec.keys = q->keys;
-    t->exec.key_count = q->key_count;
-    t->exec.argv = q->argv;
-    t->exec.argc = q->argc;
-    t->exec.cmd = q->cmd;
-    if (!blocked_lock_targets(t, q->cmd))
-        return false;
-    if (likely(!serving_meets_pins(t, j)))
-        return true;
-    txn_unlock(&t->txn);
-    return false;
-}
-
-/* False: nothing has happened; it is tried again in the next turn, or never, when nothing may
- * change any more. */
-static bool publish_job(struct server_thread *t, struct slow_job *j)
+/* Nobody who waits for the result moves it on: see feeds_movers() and moves(). */
+static void publish_job(struct server_thread *t, struct slow_job *j)
 {
     struct queued_command *q = j->command;
     struct exec ex = {.txn = &t->txn, .argv = q->argv, .argc = q->argc, .cmd = q->cmd};
@@ -385,20 +379,14 @@ static bool publish_job(struct server_thread *t, struct slow_job *j)
     t->txn.access_clock = access_lru_clock(t->txn.now_ms);
     t->txn.restartable = false;
     t->txn.no_touch = false;
-    if (unlikely(persistence_ended(&t->server->persistence)))
-        return false;
     txn_begin(&t->txn, j->db, false);
-    if (!lock_for_publishing(t, j)) {
-        t->net.reactor.again = true;
-        return false;
-    }
+    txn_lock(&t->txn, q->keys, q->key_count);
     pins_drop(t->server->ks, q->keys, j->uses, q->key_count); /* nobody gets past the locks */
     t->current = j->client ? j->client->conn : NULL;          /* who changes the key */
     publish_outcome(&ex, &j->outcome);
     t->current = NULL;
     j->outcome.root = NULL;
     txn_end(&t->txn, q->argv, q->argc);
-    return true;
 }
 
 void slow_count_call(struct server_thread *t, const struct command *cmd, uint64_t cycles,
@@ -424,22 +412,29 @@ void slow_answer(struct slow_client *c, struct output *output)
         session->reply_mode = REPLY_ON;
 }
 
-/* False: it must be tried again. The gate is closed when a guest is alone, as for the moment at
- * which a snapshot begins or ends; its opening wakes us. Exclusive commands wait for us before they
- * ask for the gates. */
+/* Inside the gate. False: the last save is done, so the command does not happen any more. */
+static bool take_effect(struct server_thread *t, struct slow_job *j)
+{
+    if (unlikely(persistence_has_ended(&t->server->persistence)))
+        return false;
+    if (j->outcome.stores)
+        publish_job(t, j);
+    else
+        pins_drop(t->server->ks, j->command->keys, j->uses, j->command->key_count);
+    return true;
+}
+
+/* False: not now. Exclusive commands wait for us before they ask for the gates, but the persist
+ * thread does not; then a wake will come. */
 static bool finish(struct server_thread *t, struct slow_job *j)
 {
     struct gates *gates = &t->server->ks->gates;
     struct slow_client *c = j->client;
-    bool finished = true;
-    if (!gate_enter(gates, t->txn.self))
+    if (unlikely(!gate_enter(gates, t->txn.self)))
         return false;
-    if (j->outcome.stores)
-        finished = publish_job(t, j);
-    else
-        pins_drop(t->server->ks, j->command->keys, j->uses, j->command->key_count);
+    bool effective = take_effect(t, j);
     gate_leave(gates, t->txn.self);
-    if (unlikely(!finished))
+    if (unlikely(!effective))
         return false;
     slow_count_call(t, j->command->cmd, j->cycles, &j->reply);
     if (c) {
@@ -474,7 +469,7 @@ static void resume_woken(struct server_thread *t)
     }
 }
 
-/* What cannot be finished now comes last, in another turn. */
+/* What cannot be finished now is kept for a later turn. */
 static void finish_done(struct server_thread *t)
 {
     struct slow_job *j = t->slow.done, *next;
@@ -482,9 +477,8 @@ static void finish_done(struct server_thread *t)
     t->slow.done_last = &t->slow.done;
     for (; j; j = next) {
         next = j->next_done;
-        if (finish(t, j))
-            continue;
-        came_back(NULL, &j->message);
+        if (unlikely(!finish(t, j)))
+            came_back(NULL, &j->message);
     }
 }
 

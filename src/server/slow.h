@@ -18,7 +18,7 @@
  *
  * Threading: everything but the worker's part belongs to the connection's reactor. Memory: a job
  * owns its copies, its reply and its outcome; it lives from the start until its reactor has
- * finished it. */
+ * finished it, which must wait while the persist thread is alone. */
 #pragma once
 
 #include "cmd/exec.h"

@@ -130,11 +130,11 @@ void pins_drop(struct keyspace *ks, const struct key *keys, const enum pin_use *
     lock_release(&ks->pins.lock);
 }
 
-bool pins_wait(struct keyspace *ks, const struct key *key, struct pin_waiter *w)
+bool pins_wait(struct keyspace *ks, const struct key *key, struct pin_waiter *w, bool targets)
 {
     lock_acquire(&ks->pins.lock);
     struct pin *p = find(ks, key->hash);
-    bool waits = p && p->readers;
+    bool waits = p && (p->readers || targets);
     if (waits)
         enlist(p, w, false);
     lock_release(&ks->pins.lock);
@@ -149,19 +149,6 @@ bool pins_hold(struct keyspace *ks, const struct key *key)
     lock_acquire(&ks->pins.lock);
     const struct pin *p = find(ks, key->hash);
     bool holds = p && p->readers;
-    lock_release(&ks->pins.lock);
-    return holds;
-}
-
-bool pins_hold_besides(struct keyspace *ks, uint64_t hash, const struct key *keys,
-                       const enum pin_use *uses, uint32_t count)
-{
-    uint32_t own = 0;
-    for (uint32_t i = 0; i < count; i++)
-        own += keys[i].hash == hash && uses[i] == PIN_READ;
-    lock_acquire(&ks->pins.lock);
-    const struct pin *p = find(ks, hash);
-    bool holds = p && p->readers > own;
     lock_release(&ks->pins.lock);
     return holds;
 }

@@ -62,15 +62,12 @@ bool pins_take(struct keyspace *ks, const struct key *keys, const enum pin_use *
 /* Undoes a pins_take() that succeeded. No shard need be held. */
 void pins_drop(struct keyspace *ks, const struct key *keys, const enum pin_use *uses,
                uint32_t count);
-/* For a command that changes this key, whose shard is held: true when its value is being read; then
- * `w` waits for the end of that. */
-bool pins_wait(struct keyspace *ks, const struct key *key, struct pin_waiter *w) MUST_USE;
+/* For a command that changes this key, whose shard is held: true when its value is being read, or,
+ * if `targets`, also when a result will be stored there; then `w` waits for the end of that. */
+bool pins_wait(struct keyspace *ks, const struct key *key, struct pin_waiter *w,
+               bool targets) MUST_USE;
 /* True when the value is being read: it must not change or go. The shard is held. */
 bool pins_hold(struct keyspace *ks, const struct key *key);
-/* The same of any key with this hash, for a slow command that has pinned `keys` itself: whether
- * another one reads the value. */
-bool pins_hold_besides(struct keyspace *ks, uint64_t hash, const struct key *keys,
-                       const enum pin_use *uses, uint32_t count);
 /* Waits no longer; nothing when it does not. Not woken afterwards. */
 void pins_forget(struct keyspace *ks, struct pin_waiter *w);
 /* False: it has been woken, or never waited. */

@@ -7,7 +7,8 @@ struct wait_queue { /* the waiters of one key name, in all databases */
     struct wait_node *first, *last;
     uint64_t last_number;
     size_t on_missing; /* waiters that are */
-    int noted_db; /* the database for which a txn has noted the key; -1: none */
+    size_t movers;     /* waiters that need more keys */
+    int noted_db;      /* the database for which a txn has noted the key; -1: none */
 };
 
 struct wait_table {
@@ -115,6 +116,7 @@ static void link_node(struct txn *t, struct wait_queue *q, struct wait_node *n)
 {
     if (n->waiter->on_missing && q->on_missing++ == 0)
         count(&t->stats->waited_on_missing, 1);
+    q->movers += n->waiter->also_count != 0;
     n->queue = q;
     n->number = ++q->last_number;
     n->next = NULL;
@@ -131,6 +133,7 @@ static void unlink_node(struct txn *t, struct shard *s, struct wait_node *n)
     struct wait_queue *q = n->queue;
     if (n->waiter->on_missing && --q->on_missing == 0)
         count(&t->stats->waited_on_missing, -1);
+    q->movers -= n->waiter->also_count != 0;
     if (n->previous)
         n->previous->next = n->next;
     else
@@ -266,7 +269,8 @@ struct waiter *wait_claim_next(struct txn *t, int db, const struct ref *ref, uin
     struct waiter *claimed = NULL;
     lock_acquire(&s->wait_lock);
     struct wait_queue *q = find_queue(s, ref->key, &pos);
-    for (struct wait_node *n = q ? q->first : NULL; n && !claimed; n = n->next) {
+    bool any = q && (ref->entry || q->on_missing); /* when all is served, the rest is not asked */
+    for (struct wait_node *n = any ? q->first : NULL; n && !claimed; n = n->next) {
         if (n->number <= *after)
             continue;
         *after = n->number;
@@ -289,10 +293,14 @@ bool wait_here(const struct txn *t)
 
 struct closure {
     struct txn *txn;
-    struct buf found; /* struct found_key each, the name behind it */
+    const struct key *keys; /* that become ready … */
+    uint32_t key_count;
+    struct buf found; /* … and what follows: struct found_key each, the name behind it */
     uint64_t *hashes;
     int count, db;
     uint32_t budget;
+    int expanded; /* of hashes: their waiters have been looked at, or are */
+    bool loops;   /* an element may come to a key again */
 };
 
 struct found_key {
@@ -300,11 +308,22 @@ struct found_key {
     size_t len;
 };
 
+static bool is_origin(const struct closure *c, uint64_t hash)
+{
+    for (uint32_t i = 0; i < c->key_count; i++)
+        if (c->keys[i].hash == hash)
+            return true;
+    return false;
+}
+
 static void add_key(struct closure *c, const struct key *key)
 {
     for (int i = 0; i < c->count; i++)
-        if (c->hashes[i] == key->hash)
+        if (c->hashes[i] == key->hash) {
+            c->loops |= i < c->expanded;
             return;
+        }
+    c->loops |= c->budget != UINT32_MAX && is_origin(c, key->hash);
     if (c->count == WAIT_ALSO_MAX) {
         c->count = -1;
         return;
@@ -315,7 +334,8 @@ static void add_key(struct closure *c, const struct key *key)
     buf_append(&c->found, key->name.ptr, key->name.len);
 }
 
-/* Every element serves one waiter, so no more than `budget` of those that move it on. */
+/* An element that comes here once serves one waiter, so no more than `budget` of those that move it
+ * on are served. */
 static void add_targets(struct closure *c, const struct key *key)
 {
     struct shard *s = shard_of(c->txn, key->hash);
@@ -325,8 +345,10 @@ static void add_targets(struct closure *c, const struct key *key)
         return;
     lock_acquire(&s->wait_lock);
     struct wait_queue *q = find_queue(s, key, &pos);
-    for (struct wait_node *n = q ? q->first : NULL; n && left && c->count >= 0; n = n->next) {
+    size_t movers = q ? q->movers : 0; /* a crowd without any is not gone through */
+    for (struct wait_node *n = q ? q->first : NULL; movers && left && c->count >= 0; n = n->next) {
         const struct waiter *w = n->waiter;
+        movers -= w->also_count != 0;
         if (!w->also_count || (c->db >= 0 && w->db != c->db) ||
             atomic_load(&w->state) != WAIT_WAITING)
             continue;
@@ -337,22 +359,34 @@ static void add_targets(struct closure *c, const struct key *key)
     lock_release(&s->wait_lock);
 }
 
+static void close_over(struct closure *c)
+{
+    struct found_key found;
+    buf_init(&c->found, MEM_OTHER);
+    for (uint32_t i = 0; i < c->key_count && c->count >= 0; i++)
+        add_targets(c, &c->keys[i]);
+    for (size_t at = 0; at < buf_len(&c->found) && c->count >= 0; at += sizeof(found) + found.len) {
+        memcpy(&found, buf_ptr(&c->found) + at, sizeof(found));
+        struct buf name; /* the list grows while it is read */
+        buf_init(&name, MEM_OTHER);
+        buf_append(&name, buf_ptr(&c->found) + at + sizeof(found), found.len);
+        c->expanded++;
+        add_targets(c, &(struct key){buf_slice(&name), found.hash});
+        buf_deinit(&name);
+    }
+    buf_deinit(&c->found);
+}
+
 int wait_also(struct txn *t, const struct key *keys, uint32_t count, uint32_t budget, int db,
               uint64_t hashes[WAIT_ALSO_MAX])
 {
-    struct closure c = {.txn = t, .hashes = hashes, .db = db, .budget = budget};
-    struct found_key found;
-    buf_init(&c.found, MEM_OTHER);
-    for (uint32_t i = 0; i < count && c.count >= 0; i++)
-        add_targets(&c, &keys[i]);
-    for (size_t at = 0; at < buf_len(&c.found) && c.count >= 0; at += sizeof(found) + found.len) {
-        memcpy(&found, buf_ptr(&c.found) + at, sizeof(found));
-        struct buf name; /* the list grows while it is read */
-        buf_init(&name, MEM_OTHER);
-        buf_append(&name, buf_ptr(&c.found) + at + sizeof(found), found.len);
-        add_targets(&c, &(struct key){buf_slice(&name), found.hash});
-        buf_deinit(&name);
+    struct closure c = {
+        .txn = t, .keys = keys, .key_count = count, .hashes = hashes, .db = db, .budget = budget};
+    close_over(&c);
+    if (unlikely(c.loops) && c.budget != UINT32_MAX) { /* an element serves any number of waiters */
+        c.count = c.expanded = 0;
+        c.budget = UINT32_MAX;
+        close_over(&c);
     }
-    buf_deinit(&c.found);
     return c.count;
 }

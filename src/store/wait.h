@@ -101,9 +101,10 @@ enum {
 /* Whether somebody waits for a key in a held shard. */
 bool wait_here(const struct txn *t);
 /* The hashes of all keys that serving may need when these keys become ready: where their waiters
- * move to, where the waiters of those move to, and so on. At most `budget` elements come to a key;
- * `db` is theirs, or -1: several. Returns how many, or -1: more than WAIT_ALSO_MAX. Exact for keys
- * whose shards are held, a guess for the others. */
+ * move to, where the waiters of those move to, and so on. `budget` is how many elements come to
+ * them, each once unless waiters move it in a circle, which is noticed; `db` is theirs, or -1:
+ * several. Returns how many, or -1: more than WAIT_ALSO_MAX. Exact for keys whose shards are held,
+ * a guess for the others. */
 int wait_also(struct txn *t, const struct key *keys, uint32_t count, uint32_t budget, int db,
               uint64_t hashes[WAIT_ALSO_MAX]);
 

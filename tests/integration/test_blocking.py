@@ -167,6 +167,20 @@ def test_a_circle_of_moves_ends(crowd):
     assert crowd.cmd("LRANGE", "a", 0, -1) == [b"x"]
 
 
+def test_one_element_goes_round_and_serves_them_all(crowd):
+    """More moves than elements were pushed: what the last one needs is locked, too."""
+    turns = [crowd.park("BLMOVE", "ring", "ring", "LEFT", "RIGHT", 0) for _ in range(8)]
+    far = [(crowd.park("BLMOVE", "there", "ring", "LEFT", "RIGHT", 0), crowd.park("BLMOVE", "ring", "there", "LEFT", "LEFT", 0))
+           for _ in range(8)]
+    leaving = crowd.park("BLMOVE", "ring", "out", "LEFT", "RIGHT", 0)
+    assert crowd.cmd("RPUSH", "ring", "x") == 1
+    assert [conn.read() for conn in turns] == [b"x"] * 8
+    assert [(back.read(), there.read()) for back, there in far] == [(b"x", b"x")] * 8
+    assert leaving.read() == b"x" and crowd.cmd("LRANGE", "out", 0, -1) == [b"x"]
+    assert crowd.cmd("EXISTS", "ring", "there") == 0
+    crowd.settle(0)
+
+
 def test_more_targets_than_are_locked_together(crowd):
     """Every worker of a queue moves to a list of its own."""
     conns = [crowd.park("BLMOVE", "queue", f"worker{i}", "LEFT", "RIGHT", 0) for i in range(70)]

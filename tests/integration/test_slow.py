@@ -296,3 +296,90 @@ def test_members_that_expire_keep_a_command_here(start_server):
         assert len(conn.cmd("HKEYS", "h")) == 1000 and field(conn, "slow_commands_run") == before + 1
         assert conn.cmd("HPEXPIRE", "h", 10, "FIELDS", 1, "f0") == [1]
         assert wait_until(lambda: len(conn.cmd("HKEYS", "h")) == 999)
+
+
+def test_what_stands_behind_it_is_not_looked_at(server):
+    """A request that cannot be parsed is answered after the slow command, not before."""
+    with server.connect(PATIENCE) as conn:
+        fill_list(conn, "l")
+        conn.send(encode(["LRANGE", "l", 0, -1]) + b"*1\r\n!\r\n")
+        assert len(conn.read()) == LARGE
+        assert conn.read().startswith(b"ERR Protocol error")
+
+
+def test_its_result_moves_on_through_many_keys(start_server):
+    """More than serving could lock at once, and nobody waited for them when the command began."""
+    server = start_server(io_threads=4)
+    movers = [server.connect(PATIENCE) for _ in range(70)]
+    with server.connect(PATIENCE) as conn:
+        fill_list(conn, "l")
+        with start_slow(server, "SORT", "l", "ALPHA", "STORE", "to0") as slow:
+            for i, mover in enumerate(movers):
+                mover.send(encode(["BLMOVE", f"to{i}", f"to{i + 1}", "LEFT", "RIGHT", 0]))
+            assert slow.read() == LARGE
+        assert [mover.read() for mover in movers] == [b"%08d" % 0] * 70
+        assert conn.cmd("LRANGE", "to70", 0, -1) == [b"%08d" % 0] and conn.cmd("LLEN", "to0") == LARGE - 1
+        assert conn.cmd("CONFIG", "SET", "maxmemory-samples", 5) == b"OK"
+    for mover in movers:
+        mover.close()
+
+
+def test_who_feeds_a_waiter_waits_without_its_neighbours(start_server):
+    """A push whose waiter moves into a value that is being read; other clients of the thread go on."""
+    server = start_server(io_threads=1)
+    with server.connect(PATIENCE) as conn, server.connect(PATIENCE) as mover, server.connect(PATIENCE) as pusher:
+        fill_list(conn, "l")
+        mover.send(encode(["BLMOVE", "k", "l", "LEFT", "RIGHT", 0]))
+        assert wait_until(lambda: b"blocked_clients:1\r\n" in conn.cmd("INFO", "clients"), PATIENCE)
+        with start_slow(server, "SORT", "l", "ALPHA") as slow:
+            pusher.send(encode(["RPUSH", "k", "~"]))
+            assert conn.cmd("SET", "other", 1) == b"OK"
+            assert field(conn, "slow_commands_active") == 1
+            assert len(slow.read()) == LARGE
+        assert pusher.read() == 1 and mover.read() == b"~"
+        assert conn.cmd("LINDEX", "l", -1) == b"~"
+
+
+def keep_storing(server, number, stored):
+    """SUNIONSTORE into ever new keys; those that were answered."""
+    try:
+        with server.connect(PATIENCE) as conn:
+            for i in range(1_000_000):
+                assert conn.cmd("SUNIONSTORE", f"d:{number}:{i}", "a", "b") == 300
+                stored.append(f"d:{number}:{i}")
+    except (OSError, EOFError):
+        pass # the server has ended
+
+
+def test_the_last_save_has_what_was_answered(start_server):
+    """The persist thread saves alone while slow commands end."""
+    server = start_server(slow_command_threshold=1, io_threads=4, save="3600 1")
+    with server.connect(PATIENCE) as conn:
+        fill_set(conn, "a", range(200))
+        fill_set(conn, "b", range(100, 300))
+        conn.cmd("DEBUG", "POPULATE", 300_000)
+    stored = []
+    threads = [threading.Thread(target=keep_storing, args=(server, i, stored)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    assert wait_until(lambda: len(stored) > 50, PATIENCE)
+    server.stop(PATIENCE)
+    for thread in threads:
+        thread.join()
+    server.check()
+    server.start()
+    server.stopped = False
+    with server.connect(PATIENCE) as conn:
+        assert wait_until(lambda: conn.cmd("PING") == b"PONG", PATIENCE)
+        assert [key for key in stored if not conn.cmd("EXISTS", key)] == []
+
+
+def test_nothing_is_stored_during_a_pause(server):
+    with server.connect(PATIENCE) as conn:
+        fill_list(conn, "l")
+        with start_slow(server, "SORT", "l", "ALPHA", "STORE", "d") as slow:
+            assert conn.cmd("CLIENT", "PAUSE", 60_000, "WRITE") == b"OK"
+            before = conn.cmd("EXISTS", "d")
+            assert slow.read() == LARGE
+            assert conn.cmd("EXISTS", "d") == before
+        conn.cmd("CLIENT", "UNPAUSE")

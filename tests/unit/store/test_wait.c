@@ -200,6 +200,23 @@ static void test_also(void **state)
     assert_int_equal(wait_also(&f.txn, &many[0].keys[0], 1, 2, 0, hashes), 2);
     assert_true(has_hash(hashes, 2, &many[0].keys[1]) && has_hash(hashes, 2, &many[1].keys[1]));
     assert_int_equal(wait_also(&f.txn, &many[0].keys[0], 1, UINT32_MAX, -1, hashes), -1);
+    struct client ring[2]; /* 20 → 21 → 21: what is there serves many */
+    for (int i = 0; i < 2; i++) {
+        client_init(&ring[i], 0, (int[]){20 + i, 21}, 1, 1);
+        join(&f.txn, &ring[i]);
+    }
+    struct client beyond[2];
+    for (int i = 0; i < 2; i++) {
+        client_init(&beyond[i], 0, (int[]){21, 22 + i}, 1, 1);
+        join(&f.txn, &beyond[i]);
+    }
+    assert_int_equal(wait_also(&f.txn, &ring[0].keys[0], 1, 1, 0, hashes), 3);
+    assert_true(has_hash(hashes, 3, &beyond[1].keys[1]));
+    assert_int_equal(wait_also(&f.txn, &ring[1].keys[0], 1, 1, 0, hashes), 3);
+    for (int i = 0; i < 2; i++) {
+        wait_leave(&f.txn, &ring[i].waiter);
+        wait_leave(&f.txn, &beyond[i].waiter);
+    }
     for (int i = 0; i < 3; i++)
         wait_leave(&f.txn, &chain[i].waiter);
     for (int i = 0; i <= WAIT_ALSO_MAX; i++)
