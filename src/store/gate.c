@@ -21,14 +21,12 @@ void gate_wake_owner(struct gates *gs)
 }
 
 /* Announces that a wake is wanted. False when exclusive mode has ended meanwhile: no wake may come.
- */
+ * The announcement stays even then, for it may be an earlier one's too, to whom a wake was
+ * promised; a wake too many costs a look. */
 static bool wait_for_open(struct gates *gs, unsigned self)
 {
     atomic_store(&gs->gates[self].waiting, 1);
-    if (atomic_load(&gs->exclusive) != 0)
-        return true;
-    atomic_store(&gs->gates[self].waiting, 0);
-    return false;
+    return atomic_load(&gs->exclusive) != 0;
 }
 
 bool gate_enter_closed(struct gates *gs, unsigned self)

@@ -164,10 +164,58 @@ static void closed_gates_answer_and_wake(void **state)
     assert_int_equal(woken[0], 1); /* nobody waited: nobody is woken */
 }
 
+struct opener {
+    struct gates gates;
+    _Atomic bool stop;
+};
+
+static void *open_and_close(void *arg)
+{
+    struct opener *o = arg;
+    while (!atomic_load(&o->stop))
+        if (gate_exclusive(&o->gates, 0) == GATE_GRANTED)
+            gate_open(&o->gates, 0);
+    return NULL;
+}
+
+/* A reactor asks again for its next client while the first one waits. What comes of that must not
+ * cost the first one its wake. */
+static void a_second_try_leaves_the_first_its_wake(void **state)
+{
+    enum {
+        ROUNDS = 20000,
+        PATIENCE_S = 20
+    };
+
+    (void)state;
+    static struct opener opener;
+    struct event event = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false},
+                 nobody = event;
+    pthread_t thread;
+    gate_register(&opener.gates, wake, &nobody);
+    gate_register(&opener.gates, wake, &event);
+    assert_int_equal(pthread_create(&thread, NULL, open_and_close, &opener), 0);
+    for (int round = 0; round < ROUNDS;) {
+        if (gate_enter(&opener.gates, 1)) {
+            gate_leave(&opener.gates, 1);
+            continue;
+        }
+        if (gate_enter(&opener.gates, 1)) /* the next client had better luck */
+            gate_leave(&opener.gates, 1);
+        alarm(PATIENCE_S); /* a lost wake ends the test, not the suite's patience */
+        wait_for(&event);
+        alarm(0);
+        round++;
+    }
+    atomic_store(&opener.stop, true);
+    pthread_join(thread, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closed_gates_answer_and_wake),
+        cmocka_unit_test(a_second_try_leaves_the_first_its_wake),
         cmocka_unit_test(exclusion_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
