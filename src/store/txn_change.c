@@ -432,5 +432,5 @@ bool txn_expire_shard(struct txn *t, unsigned shard, unsigned budget)
     /* under the lock that whoever adds an earlier one takes */
     atomic_store_explicit(&t->ks->shards[shard].next_expire_ms, next, memory_order_relaxed);
     txn_unlock(t);
-    return budget == 0;
+    return budget == 0 || next < t->now_ms; /* members have had their half of the budget */
 }
