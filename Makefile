@@ -12,7 +12,8 @@ build/build.ninja:
 	tools/install-deps.sh build
 	meson setup build
 
-run: all ## start on port 6379 (ARGS="--port 7000 …")
+run: build/build.ninja ## start on port 6379 (ARGS="--port 7000 …")
+	ninja -C build tokamak-server
 	build/tokamak-server $(ARGS)
 
 test: ## the quick whole: unit, model, fuzz corpora, integration, differential
