@@ -38,11 +38,15 @@ class Clock:
         return ("env", f"LD_PRELOAD={build_library('frozen_clock')}", f"FROZEN_CLOCK={self.path}")
 
 
+# CONFIG RESETSTAT forgets how many expired; Redis counts and measures keys that are due and not yet deleted.
+EXCLUDED = {b"CONFIG", b"DBSIZE", b"MEMORY"}
+
+
 class NearTimes(Generator):
     """Keys live for a few jumps of the clock, and often end on one exactly."""
 
     def __init__(self, seed, now_s):
-        super().__init__(seed, exclude={b"CONFIG", b"DBSIZE"})  # RESETSTAT forgets how many expired; Redis counts what is due
+        super().__init__(seed, exclude=EXCLUDED)
         self.base_s = now_s
 
     def draw_sec(self):
