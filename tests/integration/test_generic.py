@@ -267,7 +267,7 @@ def test_scan_arguments(conn):
     for cursor in ("0", "-1", "", "+0", 2**64 - 1, *EDGES):
         reply = conn.cmd("SCAN", cursor)
         assert len(reply) == 2 and reply[1] in ([], [b"k"])
-    for options in (("COUNT", 0), ("COUNT", -1), ("MATCH",), ("COUNT",), ("TYPE",), ("foo", "bar"), ("NOVALUES",)):
+    for options in (("COUNT", 0), ("COUNT", -1), ("MATCH",), ("COUNT",), ("TYPE",), ("foo", "bar")):
         assert conn.cmd("SCAN", 0, *options) == SYNTAX
     assert conn.cmd("SCAN", 0, "COUNT", "x") == NOT_INTEGER
 
