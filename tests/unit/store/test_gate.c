@@ -183,7 +183,7 @@ static void *open_and_close(void *arg)
 static void a_second_try_leaves_the_first_its_wake(void **state)
 {
     enum {
-        ROUNDS = 20000,
+        ROUNDS = 5000,
         PATIENCE_S = 20
     };
 
