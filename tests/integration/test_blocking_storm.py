@@ -1,6 +1,5 @@
 """Waits on all reactors at once, ended in every way there is: no element is lost, none comes twice."""
 import itertools
-import random
 import socket
 import threading
 import time
@@ -9,6 +8,7 @@ from collections import Counter
 import pytest
 
 from lib.resp import Error, NullArray, encode
+from lib.storm import StormBase
 from lib.wait import wait_until
 
 SECONDS = 4
@@ -16,20 +16,11 @@ QUEUES = [f"q{i}" for i in range(6)]
 KEPT = [f"kept{i}" for i in range(4)]
 
 
-class Storm:
+class Storm(StormBase):
     def __init__(self, server):
-        self.server, self.end = server, time.monotonic() + SECONDS
-        self.numbers, self.lock = itertools.count(), threading.Lock()
-        self.pushed, self.popped, self.ids, self.failures = [], [], [], []
-
-    def over(self):
-        return time.monotonic() >= self.end
-
-    def run(self, work, seed):
-        try:
-            work(random.Random(seed))
-        except Exception as failure:  # pylint: disable=broad-except
-            self.failures.append((work.__name__, repr(failure)))
+        super().__init__(server, SECONDS)
+        self.numbers = itertools.count()
+        self.pushed, self.popped = [], []
 
     def fresh(self, count):
         with self.lock:

@@ -2,7 +2,6 @@
 lost, none comes twice, and in the end nobody waits and nothing runs."""
 import itertools
 import os
-import random
 import threading
 import time
 from collections import Counter
@@ -10,6 +9,7 @@ from collections import Counter
 import pytest
 
 from lib.resp import Error, NullArray, encode
+from lib.storm import StormBase
 from lib.wait import wait_until
 
 SECONDS = float(os.environ.get("STORM_SECONDS", "4"))
@@ -20,20 +20,11 @@ ZSETS = [f"z{i}" for i in range(STORES)] # filled by ZUNIONSTORE alone
 KEPT = [f"kept{i}" for i in range(3)]
 
 
-class Storm:
+class Storm(StormBase):
     def __init__(self, server):
-        self.server, self.end = server, time.monotonic() + SECONDS
-        self.numbers, self.lock, self.stores = itertools.count(), threading.Lock(), itertools.count()
-        self.added, self.taken, self.ids, self.failures = [], [], [], []
-
-    def over(self):
-        return time.monotonic() >= self.end
-
-    def run(self, work, seed):
-        try:
-            work(random.Random(seed))
-        except Exception as failure: # pylint: disable=broad-except
-            self.failures.append((work.__name__, repr(failure)))
+        super().__init__(server, SECONDS)
+        self.numbers, self.stores = itertools.count(), itertools.count()
+        self.added, self.taken = [], []
 
     def fresh(self, count):
         with self.lock:

@@ -2,7 +2,6 @@
 the log gives the same streams again."""
 import itertools
 import os
-import random
 import threading
 import time
 from collections import Counter
@@ -10,6 +9,7 @@ from collections import Counter
 import pytest
 
 from lib.resp import INCOMPLETE, Error, NullArray, Reader, encode
+from lib.storm import StormBase
 from lib.wait import wait_until
 
 SECONDS = float(os.environ.get("STORM_SECONDS", "4"))
@@ -18,23 +18,13 @@ WILD = [f"wild{i}" for i in range(3)]  # deleted, renamed, trimmed
 GROUPS = ["g", "h"]
 
 
-class Storm:
+class Storm(StormBase):
     def __init__(self, server):
-        self.server, self.end = server, time.monotonic() + SECONDS
-        self.numbers, self.lock = itertools.count(), threading.Lock()
+        super().__init__(server, SECONDS)
+        self.numbers = itertools.count()
         self.added = {key: [] for key in KEPT}
         self.seen = {key: [] for key in KEPT}  # by XREAD
         self.delivered, self.claimed = [], set()
-        self.ids, self.failures = [], []
-
-    def over(self):
-        return time.monotonic() >= self.end
-
-    def run(self, work, seed):
-        try:
-            work(random.Random(seed))
-        except Exception as failure:  # pylint: disable=broad-except
-            self.failures.append((work.__name__, repr(failure)))
 
     def note(self, group, reply):
         """What a consumer got: [[stream, entries] …]."""
