@@ -81,7 +81,7 @@ struct server_settings {
     int rdb_version;
     _Atomic int rdb_key_save_delay_us, key_load_delay_us; /* tests */
     char *dbfilename, *appendfilename, *appenddirname;
-    bool appendonly;
+    bool appendonly, aof_timestamp_enabled;
     enum fsync_mode appendfsync;
     struct save_point *save_points;
     size_t save_point_count;

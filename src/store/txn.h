@@ -68,6 +68,8 @@ struct txn {
                   and its thread is no reactor */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
+    uint64_t lsn;   /* of the last record that the command can have seen the effect of, its own
+                       included: known when it has dropped its locks. 0 without a log */
     struct store_stats *stats;
     const struct txn_view *view; /* NULL, but on the worker pool */
     struct effects effects;
