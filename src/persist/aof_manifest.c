@@ -29,7 +29,7 @@ static void free_text(char *text)
 }
 
 /* Takes the name. */
-static void append(struct aof_files *list, struct aof_file file)
+static void append(struct aof_parts *list, struct aof_part file)
 {
     if (list->count == list->cap) {
         size_t cap = list->cap ? list->cap * 2 : 4;
@@ -40,19 +40,19 @@ static void append(struct aof_files *list, struct aof_file file)
     list->items[list->count++] = file;
 }
 
-static void free_list(struct aof_files *list)
+static void free_list(struct aof_parts *list)
 {
     for (size_t i = 0; i < list->count; i++)
         free_text(list->items[i].name);
     mem_free(MEM_OTHER, list->items, list->cap * sizeof(*list->items));
-    *list = (struct aof_files){0};
+    *list = (struct aof_parts){0};
 }
 
-static void copy_list(struct aof_files *to, const struct aof_files *from)
+static void copy_list(struct aof_parts *to, const struct aof_parts *from)
 {
     for (size_t i = 0; i < from->count; i++) {
-        const struct aof_file *f = &from->items[i];
-        append(to, (struct aof_file){copy_text(slice_cstr(f->name)), f->seq});
+        const struct aof_part *f = &from->items[i];
+        append(to, (struct aof_part){copy_text(slice_cstr(f->name)), f->seq});
     }
 }
 
@@ -68,7 +68,7 @@ void aof_manifest_copy(struct aof_manifest *to, const struct aof_manifest *from)
 {
     *to = (struct aof_manifest){.base_seq = from->base_seq, .incr_seq = from->incr_seq};
     if (from->base.name)
-        to->base = (struct aof_file){copy_text(slice_cstr(from->base.name)), from->base.seq};
+        to->base = (struct aof_part){copy_text(slice_cstr(from->base.name)), from->base.seq};
     copy_list(&to->history, &from->history);
     copy_list(&to->incr, &from->incr);
 }
@@ -122,7 +122,7 @@ static const char *add_line(struct aof_manifest *m, const struct line *l)
         return "Found a non-monotonic sequence number";
     if (!l->type || !strchr("bih", l->type))
         return "Unknown AOF file type";
-    struct aof_file file = {copy_text(l->file), seq};
+    struct aof_part file = {copy_text(l->file), seq};
     if (l->type == 'b') {
         m->base = file;
         m->base_seq = MAX(m->base_seq, seq);
@@ -206,7 +206,7 @@ static bool needs_quotes(const char *name)
     return false;
 }
 
-static void put_file(struct buf *out, const struct aof_file *f, char type)
+static void put_file(struct buf *out, const struct aof_part *f, char type)
 {
     buf_puts(out, "file ");
     if (needs_quotes(f->name))
@@ -239,13 +239,13 @@ void aof_manifest_set_base(struct aof_manifest *m, const char *name, uint64_t se
 {
     if (m->base.name)
         append(&m->history, m->base);
-    m->base = (struct aof_file){copy_text(slice_cstr(name)), seq};
+    m->base = (struct aof_part){copy_text(slice_cstr(name)), seq};
     m->base_seq = MAX(m->base_seq, seq);
 }
 
 void aof_manifest_add_incr(struct aof_manifest *m, const char *name, uint64_t seq)
 {
-    append(&m->incr, (struct aof_file){copy_text(slice_cstr(name)), seq});
+    append(&m->incr, (struct aof_part){copy_text(slice_cstr(name)), seq});
     m->incr_seq = MAX(m->incr_seq, seq);
 }
 

@@ -15,19 +15,19 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-struct aof_file {
+struct aof_part {
     char *name; /* without a directory */
     uint64_t seq;
 };
 
-struct aof_files {
-    struct aof_file *items;
+struct aof_parts {
+    struct aof_part *items;
     size_t count, cap;
 };
 
 struct aof_manifest {
-    struct aof_file base; /* name NULL: none */
-    struct aof_files history, incr;
+    struct aof_part base; /* name NULL: none */
+    struct aof_parts history, incr;
     uint64_t base_seq, incr_seq; /* the highest used so far */
 };
 

@@ -3,8 +3,9 @@
  *
  *   #CK:<bytes>:<crc32c>\r\n   the bytes between the mark before it (or the begin of the file) and
  *                              this line: how many, and their checksum, eight digits of lower case
- *                              hex. Behind each batch that was written at once. A mark of 0 bytes
- *                              opens a file: from there on everything is marked.
+ *                              hex, started with the checksum of the mark before (or 0): so no mark
+ *                              can be missing. Behind each batch that was written at once. A mark
+ *                              of 0 bytes opens a file: from there on everything is marked.
  *   #TS:<seconds>\r\n          what follows happened at this time or later (Redis's own line)
  *
  * A manifest ends with such a mark over all lines before it, with a bare \n.
