@@ -30,12 +30,19 @@ static int system_mkdir(const char *path, unsigned mode)
     return mkdir(path, mode);
 }
 
+static int system_cut(int fd, int64_t size)
+{
+    return ftruncate(fd, size);
+}
+
 const struct file_ops file_ops_system = {
     .open = system_open,
     .read = read,
     .write = write,
     .size = system_size,
     .sync = fsync,
+    .sync_data = fdatasync,
+    .cut = system_cut,
     .close = close,
     .rename = rename,
     .unlink = unlink,
@@ -74,6 +81,19 @@ enum err file_create(const char *path, int *fd)
     return *fd < 0 ? ERR_SYS : OK;
 }
 
+enum err file_append_to(const char *path, uint64_t size, int *fd)
+{
+    *fd = open_again(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (*fd < 0)
+        return ERR_SYS;
+    int64_t len = file_ops->size(*fd);
+    if (len >= 0 && ((uint64_t)len <= size || file_cut(*fd, size) == OK))
+        return OK;
+    file_drop(*fd);
+    *fd = -1;
+    return ERR_SYS;
+}
+
 enum err file_read(int fd, void *bytes, size_t cap, size_t *len)
 {
     ssize_t n;
@@ -107,6 +127,24 @@ enum err file_sync(int fd)
     int failed;
     do
         failed = file_ops->sync(fd);
+    while (failed && errno == EINTR);
+    return failed ? ERR_SYS : OK;
+}
+
+enum err file_sync_data(int fd)
+{
+    int failed;
+    do
+        failed = file_ops->sync_data(fd);
+    while (failed && errno == EINTR);
+    return failed ? ERR_SYS : OK;
+}
+
+enum err file_cut(int fd, uint64_t size)
+{
+    int failed;
+    do
+        failed = file_ops->cut(fd, (int64_t)size);
     while (failed && errno == EINTR);
     return failed ? ERR_SYS : OK;
 }

@@ -209,6 +209,8 @@ static enum aof_read hand_out(struct aof_reader *r, struct slice *unit)
     if (!r->marked)
         gather(r);
     r->taken = r->scanned;
+    r->unit_span_bytes = r->span_bytes;
+    r->unit_span_crc = r->span_crc;
     *unit = slice_make(buf_ptr(&r->window), r->taken);
     return AOF_READ_UNIT;
 }

@@ -42,6 +42,8 @@ struct aof_reader {
     size_t taken;       /* of the unit last handed out */
     uint64_t span_bytes; /* scanned since the last mark */
     uint32_t span_crc;   /* of them, started with that mark's */
+    uint64_t unit_span_bytes; /* as they were at the end of the last unit */
+    uint32_t unit_span_crc;
     bool marked;   /* we are in a part with marks */
     bool in_multi; /* a transaction is open at `scanned` */
     bool any_mark; /* there was one */

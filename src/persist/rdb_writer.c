@@ -174,7 +174,7 @@ void rdb_writer_head(struct rdb_writer *w, const struct rdb_head *head)
     put_number(out, "redis-bits", (int64_t)sizeof(void *) * 8);
     put_number(out, "ctime", head->now_s);
     put_number(out, "used-mem", (int64_t)head->used_memory);
-    put_number(out, "aof-base", 0);
+    put_number(out, "aof-base", head->is_base);
     put_property(out, "tokamak-ver", SLICE(TOKAMAK_VERSION));
     buf_append(out, head->functions.ptr, head->functions.len);
 }

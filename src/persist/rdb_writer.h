@@ -22,6 +22,7 @@ struct rdb_head {
     const char *server_version;
     int64_t now_s;
     uint64_t used_memory;
+    bool is_base; /* of a log */
     struct slice functions; /* of all libraries: RDB_ITEM_FUNCTION items as they were read */
 };
 
