@@ -15,6 +15,8 @@ struct rdb_options {
     unsigned version;
     bool checksum;
     bool sync_often; /* a sync now and then, so that the last one is not a long one */
+    bool as_commands; /* no RDB at all: a log of commands that make the data (rdb_commands.h), with
+                         marks (aof_mark.h) */
 };
 
 /* What the head of the file says about the server. */
@@ -31,7 +33,7 @@ struct rdb_writer {
     int fd;    /* -1: none */
     int error; /* errno of the first failure, or 0 */
     int db;    /* whose keys are being written, -1: none yet */
-    uint64_t crc, written, synced;
+    uint64_t crc, written, synced; /* crc: of a log, the last mark's */
     struct buf out;
     char path[PATH_MAX], temporary[PATH_MAX];
 };
