@@ -25,6 +25,11 @@ static int64_t system_size(int fd)
     return -1;
 }
 
+static int system_mkdir(const char *path, unsigned mode)
+{
+    return mkdir(path, mode);
+}
+
 static int system_cut(int fd, int64_t size)
 {
     return ftruncate(fd, size);
@@ -41,6 +46,7 @@ const struct file_ops file_ops_system = {
     .close = close,
     .rename = rename,
     .unlink = unlink,
+    .mkdir = system_mkdir,
 };
 
 const struct file_ops *file_ops = &file_ops_system;
@@ -175,6 +181,13 @@ enum err file_replace(const char *from, const char *to)
     if (file_ops->rename(from, to) != 0)
         return ERR_SYS;
     return sync_directory_of(to);
+}
+
+enum err file_make_directory(const char *path)
+{
+    if (file_ops->mkdir(path, 0755) == 0)
+        return sync_directory_of(path);
+    return errno == EEXIST ? OK : ERR_SYS;
 }
 
 void file_remove(const char *path)

@@ -24,6 +24,7 @@ struct file_ops {
     int (*close)(int fd);
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
+    int (*mkdir)(const char *path, unsigned mode);
 };
 
 extern const struct file_ops file_ops_system;
@@ -49,5 +50,7 @@ enum err file_close(int fd) MUST_USE;
 void file_drop(int fd);
 /* Puts a synced file in the place of another, durably: rename, then the directory is synced. */
 enum err file_replace(const char *from, const char *to) MUST_USE;
+/* Makes a directory, durably, unless there is one. */
+enum err file_make_directory(const char *path) MUST_USE;
 /* Removes the file if it is there. */
 void file_remove(const char *path);

@@ -6,14 +6,13 @@
 #include "base/num.h"
 #include "os/file.h"
 #include "persist/aof_internal.h"
+#include "persist/aof_mark.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 
 enum {
     GATHER_KEEP = 1 << 20, /* memory kept for the next batch */
-    LINE_MAX_BYTES = 64,
     RETRY_MS = 100
 };
 
@@ -23,7 +22,7 @@ static void put_stamp(struct aof_segment *s)
 {
     int64_t now_s = clock_wall_ms() / 1000;
     if (now_s != s->stamp_s)
-        buf_printf(&s->gather, "#TS:%" PRId64 "\r\n", now_s);
+        buf_advance(&s->gather, aof_stamp_format(buf_reserve(&s->gather, AOF_MARK_BYTES), now_s));
     s->stamp_s = now_s;
 }
 
@@ -65,12 +64,10 @@ uint64_t aof_gather(struct aof_log *log)
 /* The checksum line covers the batch, and what was in the file behind the last such line. */
 static void seal(struct aof_log *log, const struct aof_file *f)
 {
-    char line[LINE_MAX_BYTES];
     size_t len = buf_len(&log->batch);
     log->batch_crc = crc32c(f->crc, buf_ptr(&log->batch), len);
-    int n = snprintf(line, sizeof(line), "#CK:%" PRIu64 ":%08" PRIx32 "\r\n", f->open_bytes + len,
-                     log->batch_crc);
-    buf_append(&log->batch, line, (size_t)n);
+    struct aof_mark mark = {f->open_bytes + len, log->batch_crc};
+    buf_advance(&log->batch, aof_mark_format(buf_reserve(&log->batch, AOF_MARK_BYTES), mark));
 }
 
 /* Takes what the segment has gathered. False: it has nothing. */

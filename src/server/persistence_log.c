@@ -1,16 +1,14 @@
 #include "server/persistence_log.h"
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "os/file.h"
 #include "server/blocked.h"
 #include "server/effects_file.h"
 #include "server/persistence_internal.h"
 #include "server/server_internal.h"
 
 #include <errno.h>
-#include <stdio.h>
-
-#include <sys/stat.h>
+#include <string.h>
 
 /* ---- what the log tells ---- */
 
@@ -43,12 +41,19 @@ static const struct aof_log_ops log_ops = {safe, state_changed, room_changed, se
 
 /* ---- life ---- */
 
+void persistence_log_rewriting(struct persistence *p)
+{
+    aof_log_hold_sync(&p->log, atomic_load(&server_settings.no_appendfsync_on_rewrite) &&
+                                   (atomic_load(&p->aof.rewriting) || atomic_load(&p->busy)));
+}
+
 static void apply_settings(struct persistence *p)
 {
     static const enum aof_policy policies[] = {
         [FSYNC_NO] = AOF_NO, [FSYNC_EVERYSEC] = AOF_EVERYSEC, [FSYNC_ALWAYS] = AOF_ALWAYS};
     aof_log_set_policy(&p->log, policies[server_settings.appendfsync]);
     aof_log_set_timestamps(&p->log, server_settings.aof_timestamp_enabled);
+    persistence_log_rewriting(p);
 }
 
 void persistence_log_init(struct persistence *p)
@@ -67,27 +72,23 @@ static enum err apply_sync_settings(char *errbuf)
 void persistence_log_watch_config(void)
 {
     config_on_change("appendfsync", apply_sync_settings);
+    config_on_change("no-appendfsync-on-rewrite", apply_sync_settings);
     config_on_change("aof-timestamp-enabled", apply_sync_settings);
 }
 
 enum err persistence_log_begin(struct persistence *p)
 {
     char path[PATH_MAX];
-    struct stat st = {0};
-    struct aof_file file = {0};
+    const struct aof_tail *tail = &p->aof.tail;
+    struct aof_file file = {.open_bytes = tail->span_bytes, .crc = tail->crc};
     if (!server_settings.appendonly)
         return OK;
     apply_settings(p);
-    (void)mkdir(server_settings.appenddirname, 0755);
-    snprintf(path, sizeof(path), "%s/%s.1.incr.aof", server_settings.appenddirname,
-             server_settings.appendfilename);
-    (void)stat(path, &st);
-    if (aof_file_open(&file, path, (uint64_t)st.st_size) != OK) {
-        log_warning("Cannot open the append-only file %s: %s", path, strerror(errno));
+    if (aof_set_path(&p->aof.set, tail->name, path) != OK ||
+        aof_file_open(&file, path, tail->size) != OK || aof_log_start(&p->log) != OK) {
+        log_warning("Can't open the append-only file %s: %s", tail->name, strerror(errno));
         return ERR_SYS;
     }
-    if (aof_log_start(&p->log) != OK)
-        return ERR_SYS;
     aof_log_open(&p->log, &file, true);
     p->server->ks->sink = effects_file_before(&p->log.sink);
     return OK;
@@ -166,25 +167,40 @@ static void put(struct buf *out, const char *name, uint64_t value)
     buf_printf(out, "%s:%llu\r\n", name, (unsigned long long)value);
 }
 
+static void put_seconds(struct buf *out, const char *name, int64_t value)
+{
+    buf_printf(out, "%s:%lld\r\n", name, (long long)value);
+}
+
+static void put_rewrites(const struct aof *a, struct buf *out)
+{
+    int64_t started_s = atomic_load(&a->rewrite_started_s);
+    put(out, "aof_rewrite_in_progress", atomic_load(&a->rewriting));
+    put(out, "aof_rewrite_scheduled", atomic_load(&a->scheduled));
+    put_seconds(out, "aof_last_rewrite_time_sec", atomic_load(&a->last_took_s));
+    put_seconds(out, "aof_current_rewrite_time_sec",
+                started_s < 0 ? -1 : clock_wall_ms() / 1000 - started_s);
+    buf_printf(out, "aof_last_bgrewrite_status:%s\r\n", atomic_load(&a->last_ok) ? "ok" : "err");
+    put(out, "aof_rewrites", atomic_load(&a->rewrites));
+    put(out, "aof_rewrites_consecutive_failures", atomic_load(&a->failures));
+}
+
 void persistence_log_info(struct persistence *p, struct buf *out)
 {
     struct aof_figures f;
     bool on = server_settings.appendonly;
     aof_log_figures(&p->log, &f);
     put(out, "aof_enabled", on);
-    buf_puts(out, "aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
-                  "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n"
-                  "aof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\n"
-                  "aof_rewrites_consecutive_failures:0\r\n");
+    put_rewrites(&p->aof, out);
     buf_printf(out, "aof_last_write_status:%s\r\n",
                atomic_load(&p->log.state) == AOF_GOOD ? "ok" : "err");
     buf_puts(out, "aof_last_cow_size:0\r\nmodule_fork_in_progress:0\r\n"
                   "module_fork_last_cow_size:0\r\n");
     if (!on)
         return;
-    put(out, "aof_current_size", f.segment_bytes);
-    put(out, "aof_base_size", 0);
-    buf_puts(out, "aof_pending_rewrite:0\r\n");
+    put(out, "aof_current_size", atomic_load(&p->aof.old_bytes) + f.segment_bytes);
+    put(out, "aof_base_size", atomic_load(&p->aof.base_bytes));
+    put(out, "aof_pending_rewrite", atomic_load(&p->aof.scheduled));
     put(out, "aof_buffer_length", f.buffered_bytes);
     put(out, "aof_pending_bio_fsync", f.syncs_pending);
     put(out, "aof_delayed_fsync", f.delayed_syncs);
