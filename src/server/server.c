@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "os/file_faults.h"
 #include "server/blocked.h"
 #include "server/effects_file.h"
 #include "server/events.h"
@@ -195,6 +196,7 @@ static enum err watch_signals(struct server *s)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(2) */
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0)
         return ERR_SYS;
@@ -258,6 +260,8 @@ enum err server_create(struct server **out)
     struct server *s = mem_alloc_aligned(MEM_OTHER, sizeof(*s));
     the_server = *out = s;
     s->next_client_id = 1;
+    if (server_settings.enable_debug_command != PROTECTED_NO)
+        file_faults_install();
     s->started_ms = clock_monotonic_ms();
     s->started_wall_s = clock_wall_ms() / 1000;
     s->password_since_id = *server_settings.requirepass ? 0 : UINT64_MAX;
