@@ -20,7 +20,7 @@ static unsigned next_shard(const struct server_thread *t, unsigned shard)
  * up: the rest goes on where this turn ended. */
 static int64_t expire_due(struct server_thread *t, int64_t now_ms)
 {
-    int64_t next = INT64_MAX, until_us = clock_monotonic_us() + TURN_US;
+    int64_t next = INT64_MAX, until_us = clock_monotonic_us() + TURN_US, mine;
     unsigned first = t->expire_from, shard = first;
     do {
         _Atomic int64_t *due = &t->server->ks->shards[shard].next_expire_ms;
@@ -30,7 +30,8 @@ static int64_t expire_due(struct server_thread *t, int64_t now_ms)
             if (clock_monotonic_us() > until_us)
                 return now_ms;
         }
-        next = MIN(next, atomic_load_explicit(due, memory_order_relaxed));
+        mine = atomic_load_explicit(due, memory_order_relaxed);
+        next = MIN(next, mine);
         shard = next_shard(t, shard);
     } while (shard != first);
     return next;
