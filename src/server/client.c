@@ -139,4 +139,10 @@ static void protocol_error(struct conn *c, struct output *out)
     log_verbose("Protocol error (%s) from client: %s", c->parser.error, c->info.peer);
 }
 
-const struct conn_ops client_conn_ops = {opened, dispatch, protocol_error, closed};
+static void commit(struct net_thread *t)
+{
+    struct server_thread *thread = container_of(t, struct server_thread, net);
+    aof_log_commit(&thread->server->persistence.log);
+}
+
+const struct conn_ops client_conn_ops = {opened, dispatch, protocol_error, closed, commit};

@@ -262,7 +262,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
 {
     struct exec *ex = &t->exec;
     bool adds = transaction_flags(session, p->cmd) & CMD_DENYOOM;
-    if (unlikely(pause_active(t->server)))
+    if (unlikely(pause_active(t->server) || t->keeps_for_log))
         return true; /* evicting is writing */
     ex->key_count = 0;
     if (adds && store_settings.maxkeys)
@@ -357,6 +357,8 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
     if (unlikely(session->tracked))
         tracking_remember(ex);
     txn_end(&t->txn, r->argv, r->argc);
+    if (unlikely(txn_logs(&t->txn)) && !persistence_log_seen(t, p->cmd, session, exclusive))
+        return RUN_REFUSED;
     return RUN_DONE;
 }
 
@@ -404,15 +406,16 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     if (grant != GATE_GRANTED)
         return RUN_LATER;
     bool ended = has_ended(t);
+    enum run_result result = RUN_LATER;
     if (likely(!ended))
-        (void)call(t, p, r, run->session, true);
+        result = call(t, p, r, run->session, true);
     t->raised = false;
     t->rerun_exclusive = run->session->run_alone = false;
     gate_open(gates, t->txn.self);
     slow_unbar(t);
     if (unlikely(t->net.parked)) /* another one's request was used up */
         retry_parked(t);
-    return likely(!ended) ? RUN_DONE : RUN_LATER;
+    return result;
 }
 
 void dispatch_unraise(struct server_thread *t, const struct conn *c)
@@ -502,6 +505,20 @@ INLINE bool is_paused(struct server_thread *t, const struct session *session,
            hold_or_keep(t, transaction_flags(session, cmd));
 }
 
+/* A write that would wait with exclusive mode raised would keep everybody waiting. */
+INLINE bool log_holds(struct run *run, const struct session *session, const struct command *cmd)
+{
+    struct server_thread *t = run->thread;
+    unsigned refusals =
+        atomic_load_explicit(&t->server->persistence.refusals, memory_order_relaxed);
+    if (likely(!(refusals & (REFUSE_LOG | REFUSE_NO_ROOM)) && !t->keeps_for_log))
+        return false;
+    bool holds = persistence_log_holds(t, transaction_flags(session, cmd));
+    if (holds)
+        dispatch_unraise(t, run->conn);
+    return holds;
+}
+
 COLD static enum run_result queue(struct run *run, const struct planned *p, const struct request *r)
 {
     struct reply *reply = &run->thread->reply;
@@ -520,6 +537,8 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     struct session *session = run->session;
     if (unlikely(is_paused(t, session, p->cmd)))
         return RUN_HELD;
+    if (unlikely(log_holds(run, session, p->cmd)))
+        return RUN_LATER;
     bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
     bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd, r));
     if (unlikely(alone && t->raised)) /* the request of this thread closed the gate to it too */
@@ -695,7 +714,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     t->current = NULL;
     if (unlikely(t->slow.barred) && t->slow.barrer == c && !c->parked)
         slow_unbar(t); /* its exclusive command was refused when it was planned again */
-    t->txn.keep_expired = false;
+    t->txn.keep_expired = t->keeps_for_log = false;
     if (unlikely(t->key_cap > KEYS_KEEP))
         shrink_keys(t);
     if (unlikely(c->parser.authenticated && !run.session->authenticated))

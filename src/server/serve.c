@@ -99,7 +99,22 @@ static void serve_one(struct server_thread *t, struct blocked *b)
         stats_count_error(t);
         stat_bump(&s->failed, 1);
     }
-    blocked_post(t, b);
+    *t->served_tail = b;
+    t->served_tail = &b->next_served;
+}
+
+void blocked_post_served(struct txn *txn)
+{
+    struct server_thread *t = container_of(txn, struct server_thread, txn);
+    struct blocked *b = t->served, *next;
+    t->served = NULL;
+    t->served_tail = &t->served;
+    for (; b; b = next) {
+        struct blocked_client *client = b->client;
+        next = b->next_served;
+        client->lsn = txn->lsn;
+        blocked_post(t, b);
+    }
 }
 
 static void serve_key(struct server_thread *t, const struct ready_key *r)

@@ -83,6 +83,8 @@ static void after_turn(struct reactor *r)
     slow_look(t);
     prefix_broadcast(t);
     push_deliver(&t->push, t);
+    aof_log_commit(&t->server->persistence.log); /* also what nobody gets a reply for */
+    persistence_log_look(t);
     net_thread_end_turn(&t->net);
 }
 
@@ -109,6 +111,7 @@ static enum err create_thread(struct server *s, unsigned id)
     t->exec.txn = &t->txn;
     t->exec.reply = &t->reply;
     slow_thread_init(&t->slow);
+    t->served_tail = &t->served;
     timer_init(&t->pause_timer, pause_fired);
     expire_cron_start(t);
     s->threads[s->thread_count++] = t;
@@ -133,6 +136,7 @@ static void *thread_main(void *arg)
 {
     struct server_thread *t = arg;
     reactor_run(&t->net.reactor);
+    (void)aof_log_flush(&t->server->persistence.log); /* or those that wait for it get none */
     int64_t until_ms = clock_monotonic_ms() + DRAIN_MS;
     for (struct conn *c = t->net.conns; c; c = c->next)
         conn_drain(c, until_ms); /* a graceful stop owes its clients their replies */
@@ -267,6 +271,7 @@ enum err server_create(struct server **out)
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
     s->ks->serve = blocked_serve;
+    s->ks->served = blocked_post_served;
     s->ks->notify = &events_ops;
     notify_hear(s->ks, HEARD_EVENTS, store_settings.notify_events != 0);
     keyspace_free_later = free_entry_later;

@@ -10,6 +10,7 @@
 #include "net/conn.h"
 #include "server/latency.h"
 #include "server/persistence.h"
+#include "server/persistence_log.h"
 #include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
@@ -83,6 +84,9 @@ struct server_thread {
     struct tracking_hub tracking;
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
+    bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
+    struct blocked *served, **served_tail; /* their replies go when the record is in the log */
+    struct blocked_client *log_waiters;    /* WAITAOF */
     bool postponed;           /* the command that ran has not answered: it comes again … */
     enum reply_mode postponed_reply_mode; /* … in this mode */
 };
