@@ -76,6 +76,8 @@ static void format_flags(const struct conn_info *info, char out[FLAGS_MAX])
 {
     uint32_t flags = RELAXED(info->flags);
     size_t len = 0;
+    if (flags & CONN_MONITOR)
+        out[len++] = 'O';
     if (flags & CONN_PUBSUB)
         out[len++] = 'P';
     if (flags & CONN_MULTI)

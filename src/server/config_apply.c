@@ -89,8 +89,28 @@ static enum err apply_notify(char *errbuf)
     return OK;
 }
 
+static enum err apply_observe(char *errbuf)
+{
+    (void)errbuf;
+    observe_settings_changed();
+    return OK;
+}
+
+static void register_observe(void)
+{
+    static const char *const names[] = {
+        "slowlog-log-slower-than",          "slowlog-max-len",
+        "commandlog-request-larger-than",   "commandlog-reply-larger-than",
+        "commandlog-large-request-max-len", "commandlog-large-reply-max-len",
+        "latency-monitor-threshold"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        config_on_change(names[i], apply_observe);
+}
+
 void config_apply_register(void)
 {
+    register_observe();
     config_on_change("notify-keyspace-events", apply_notify);
     config_on_change("port", apply_port);
     config_on_change("bind", apply_bind);

@@ -120,6 +120,7 @@ static void destroy_thread(struct server_thread *t)
     net_thread_deinit(&t->net);
     slow_thread_deinit(t);
     push_hub_deinit(&t->push);
+    command_logs_deinit(&t->logs);
     tracking_hub_deinit(&t->tracking);
     for (int id = 0; id < COMMAND_COUNT; id++)
         if (t->stats[id].latency)
@@ -262,6 +263,7 @@ enum err server_create(struct server **out)
     hash_seed(NULL);
     commands_init();
     slow_calibrate();
+    observe_init();
     adjust_file_limit();
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);

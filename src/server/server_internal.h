@@ -9,6 +9,8 @@
 #include "io/worker.h"
 #include "net/conn.h"
 #include "server/latency.h"
+#include "server/monitor.h"
+#include "server/observe.h"
 #include "server/persistence.h"
 #include "server/push.h"
 #include "server/server.h"
@@ -81,6 +83,8 @@ struct server_thread {
     struct push_hub push;
     struct slow_thread slow;
     struct tracking_hub tracking;
+    struct monitor_hub monitors;
+    struct command_logs logs;
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     bool postponed;           /* the command that ran has not answered: it comes again … */
@@ -139,6 +143,7 @@ struct server {
     /* ---- statistics: stats.c ---- */
     struct timer sample_timer; /* on the main thread */
     struct rates rates;
+    _Atomic uint64_t next_log_id[COMMAND_LOGS];
     struct stats_totals baseline; /* what CONFIG RESETSTAT forgot; written in exclusive mode */
     size_t startup_bytes;
     _Atomic size_t peak_bytes;
@@ -174,6 +179,7 @@ struct subscriber *client_subscriber(struct conn *c);
 struct blocked **client_blocked(struct conn *c); /* its parked command, or NULL */
 struct slow_client *client_slow(struct conn *c);
 struct tracker *client_tracker(struct conn *c);
+struct monitor *client_monitor(struct conn *c);
 extern const struct conn_ops client_conn_ops;
 
 /* dispatch.c */
@@ -237,6 +243,10 @@ bool pause_active(struct server *s);
 
 /* stats.c */
 void stats_count_error(struct server_thread *t);
+/* Counts a call that dispatch did not time: of EXEC, of a client that was served, of the worker
+ * pool. `errors_before`: of t->reply; returns whether it failed. */
+bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_t cycles,
+                      uint32_t errors_before);
 void stats_sum(const struct server *s, struct stats_totals *out);
 /* Exclusive mode only. */
 void stats_reset(struct server *s);
