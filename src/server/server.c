@@ -109,6 +109,9 @@ static enum err create_thread(struct server *s, unsigned id)
     t->exec.txn = &t->txn;
     t->exec.reply = &t->reply;
     slow_thread_init(&t->slow);
+    hot_keys_init(&t->hot);
+    big_keys_init(&t->big);
+    t->big.shard = id;
     timer_init(&t->pause_timer, pause_fired);
     expire_cron_start(t);
     s->threads[s->thread_count++] = t;
@@ -121,6 +124,8 @@ static void destroy_thread(struct server_thread *t)
     slow_thread_deinit(t);
     push_hub_deinit(&t->push);
     command_logs_deinit(&t->logs);
+    hot_keys_deinit(&t->hot);
+    big_keys_deinit(&t->big);
     tracking_hub_deinit(&t->tracking);
     for (int id = 0; id < COMMAND_COUNT; id++)
         if (t->stats[id].latency)

@@ -8,6 +8,8 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
+#include "server/big_keys.h"
+#include "server/hot_keys.h"
 #include "server/latency.h"
 #include "server/monitor.h"
 #include "server/observe.h"
@@ -57,6 +59,7 @@ enum pause_kind {
 struct server_thread {
     struct net_thread net;
     struct server *server;
+    struct hot_keys hot;
     struct txn txn;
     struct evictor evictor;
     struct exec exec;
@@ -85,6 +88,7 @@ struct server_thread {
     struct tracking_hub tracking;
     struct monitor_hub monitors;
     struct command_logs logs;
+    struct big_keys big;
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     bool postponed;           /* the command that ran has not answered: it comes again … */
@@ -144,6 +148,7 @@ struct server {
     struct timer sample_timer; /* on the main thread */
     struct rates rates;
     _Atomic uint64_t next_log_id[COMMAND_LOGS];
+    struct hot_session hot_session;
     struct stats_totals baseline; /* what CONFIG RESETSTAT forgot; written in exclusive mode */
     size_t startup_bytes;
     _Atomic size_t peak_bytes;

@@ -171,6 +171,7 @@ static void publish(_Atomic uint64_t *out, const struct sampler *sampler, int wh
 
 static void sample_rates(struct server *s, struct sampler *sampler)
 {
+    hot_keys_cron(s);
     struct stats_totals now;
     int64_t now_ms = clock_monotonic_ms(), elapsed_ms = now_ms - sampler->last_ms;
     sum_raw(s, &now);
