@@ -101,6 +101,7 @@ void big_keys_walk(struct server_thread *t, int64_t now_ms)
     t->big.next_ms = now_ms + STEP_MS;
     if (t->big.shard >= t->server->ks->shard_count) /* more reactors than shards */
         return;
+    txn_begin(&t->txn, 0, false);
     for (unsigned seen = 0; seen < STEP_BUCKETS;)
         seen += walk_shard(t, STEP_BUCKETS - seen);
 }

@@ -1,6 +1,7 @@
 /* config_apply.c: what CONFIG SET has to tell the running server. Directives that are read where
  * they are used need nothing here. Hooks run on the thread of the command, in exclusive mode. */
 #include "base/log.h"
+#include "server/client_evict.h"
 #include "server/config.h"
 #include "server/server_internal.h"
 #include "store/notify.h"
@@ -70,8 +71,16 @@ static enum err apply_requirepass(char *errbuf)
     return OK;
 }
 
+static enum err apply_maxmemory_clients(char *errbuf)
+{
+    (void)errbuf;
+    client_evict_settings_changed();
+    return OK;
+}
+
 static enum err apply_maxmemory(char *errbuf)
 {
+    client_evict_settings_changed();
     size_t used = mem_used(MEM_DATA);
     if (store_settings.maxmemory && used > store_settings.maxmemory)
         log_warning(
@@ -111,6 +120,7 @@ static void register_observe(void)
 void config_apply_register(void)
 {
     register_observe();
+    config_on_change("maxmemory-clients", apply_maxmemory_clients);
     config_on_change("notify-keyspace-events", apply_notify);
     config_on_change("port", apply_port);
     config_on_change("bind", apply_bind);

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/blocked.h"
+#include "server/client_evict.h"
 #include "server/effects_file.h"
 #include "server/events.h"
 #include "server/migrate.h"
@@ -84,6 +85,7 @@ static void after_turn(struct reactor *r)
     prefix_broadcast(t);
     push_deliver(&t->push, t);
     net_thread_end_turn(&t->net);
+    client_evict_turn(t);
 }
 
 static const char *poller_name(void)
@@ -269,6 +271,7 @@ enum err server_create(struct server **out)
     commands_init();
     slow_calibrate();
     observe_init();
+    client_evict_settings_changed();
     adjust_file_limit();
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);

@@ -9,6 +9,7 @@
 #include "io/worker.h"
 #include "net/conn.h"
 #include "server/big_keys.h"
+#include "server/client_filter.h"
 #include "server/hot_keys.h"
 #include "server/latency.h"
 #include "server/monitor.h"
@@ -89,6 +90,7 @@ struct server_thread {
     struct monitor_hub monitors;
     struct command_logs logs;
     struct big_keys big;
+    int64_t evict_clients_after_ms; /* client_evict.h */
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     bool postponed;           /* the command that ran has not answered: it comes again … */
@@ -148,6 +150,7 @@ struct server {
     struct timer sample_timer; /* on the main thread */
     struct rates rates;
     _Atomic uint64_t next_log_id[COMMAND_LOGS];
+    _Atomic uint64_t evicted_clients; /* since the start or CONFIG RESETSTAT */
     struct hot_session hot_session;
     struct stats_totals baseline; /* what CONFIG RESETSTAT forgot; written in exclusive mode */
     size_t startup_bytes;
@@ -207,22 +210,10 @@ bool client_check_name(struct exec *ex, struct slice name);
 /* "" takes the name away. */
 void client_set_name(struct conn *c, struct slice name);
 
+/* auth.c */
+bool client_user_exists(struct slice name);
+
 /* client_list.c */
-struct client_filter {
-    const uint64_t *ids; /* NULL: all */
-    size_t id_count;
-    int class;                /* enum client_class, -1: all; CLASS_PRIMARY */
-    struct slice addr, laddr; /* ptr NULL: all */
-    int64_t max_age_s;        /* at least so old; 0: all */
-    const struct conn_info *skip;
-};
-
-enum {
-    CLASS_PRIMARY = CLIENT_CLASSES
-}; /* our link to a primary: there is none */
-
-/* False: answered "Unknown client type". */
-bool client_parse_type(struct exec *ex, uint32_t index, int *out);
 /* Calls visit for each client that passes, with its registry locked: visit takes no lock. */
 void clients_visit(struct server *s, const struct client_filter *filter,
                    void (*visit)(void *arg, struct server_thread *t, struct conn_info *info),

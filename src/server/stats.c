@@ -131,6 +131,7 @@ void stats_reset(struct server *s)
 {
     sum_raw(s, &s->baseline);
     evict_reset_stats();
+    atomic_store(&s->evicted_clients, 0);
     for (unsigned i = 0; i < s->thread_count; i++)
         clear_thread(s->threads[i]);
     atomic_store(&s->connections_received, 0);
