@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "server/client_evict.h"
 #include "server/config.h"
+#include "server/crash.h"
 #include "server/server_internal.h"
 #include "store/notify.h"
 
@@ -57,6 +58,21 @@ static enum err apply_maxclients(char *errbuf)
 static enum err apply_loglevel(char *errbuf)
 {
     log_set_level((enum log_level)server_settings.loglevel);
+    return OK;
+}
+
+static enum err apply_log_format(char *errbuf)
+{
+    (void)errbuf;
+    log_set_format((enum log_format)server_settings.log_format,
+                   (enum log_timestamps)server_settings.log_timestamp_format);
+    return OK;
+}
+
+static enum err apply_crash_log(char *errbuf)
+{
+    (void)errbuf;
+    crash_handle(server_settings.crash_log_enabled);
     return OK;
 }
 
@@ -120,6 +136,9 @@ static void register_observe(void)
 void config_apply_register(void)
 {
     register_observe();
+    config_on_change("log-format", apply_log_format);
+    config_on_change("log-timestamp-format", apply_log_format);
+    config_on_change("crash-log-enabled", apply_crash_log);
     config_on_change("maxmemory-clients", apply_maxmemory_clients);
     config_on_change("notify-keyspace-events", apply_notify);
     config_on_change("port", apply_port);

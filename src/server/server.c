@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "server/blocked.h"
 #include "server/client_evict.h"
+#include "server/crash.h"
 #include "server/effects_file.h"
 #include "server/events.h"
 #include "server/migrate.h"
@@ -140,6 +141,7 @@ static void destroy_thread(struct server_thread *t)
 static void *thread_main(void *arg)
 {
     struct server_thread *t = arg;
+    crash_thread_begin(t);
     reactor_run(&t->net.reactor);
     int64_t until_ms = clock_monotonic_ms() + DRAIN_MS;
     for (struct conn *c = t->net.conns; c; c = c->next)
@@ -270,6 +272,7 @@ enum err server_create(struct server **out)
     hash_seed(NULL);
     commands_init();
     slow_calibrate();
+    crash_handle(server_settings.crash_log_enabled);
     observe_init();
     client_evict_settings_changed();
     adjust_file_limit();

@@ -64,6 +64,8 @@ struct server_settings {
     bool daemonize, disable_thp, cluster_enabled;
     char *pidfile, *logfile;
     int loglevel; /* enum log_level */
+    int log_format, log_timestamp_format; /* enums of base/log_format.h */
+    bool crash_log_enabled;
     _Atomic int hz;
     int shutdown_timeout_s;
     _Atomic unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
