@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,8 +118,8 @@ static void report_signal(int number, const siginfo_t *info, const void *context
     crash_put("\n=== TOKAMAK BUG REPORT START: Cut & paste starting from here ===\nTokamak "
               TOKAMAK_VERSION " crashed by signal: ");
     crash_put_decimal((uint64_t)number);
-    crash_put(", si_code: ");
-    crash_put_decimal((uint64_t)info->si_code);
+    crash_put(info->si_code < 0 ? ", si_code: -" : ", si_code: ");
+    crash_put_decimal((uint64_t)llabs(info->si_code));
     if (info->si_code == SI_USER) {
         crash_put("\nKilled by pid: ");
         crash_put_decimal((uint64_t)info->si_pid);
