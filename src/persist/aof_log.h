@@ -48,6 +48,10 @@ enum aof_policy {
     AOF_NO
 };
 
+enum {
+    AOF_ROOM_BYTES = 64 << 20 /* gathered and not written: beyond, writers wait */
+};
+
 enum aof_state {
     AOF_GOOD,
     AOF_WRITE_FAILED, /* tried again by itself */
@@ -71,7 +75,8 @@ enum err aof_file_open(struct aof_file *f, const char *path, uint64_t size) MUST
 /* What the log tells the server. Called on the log's threads, or on the thread that commits; the
  * functions must not block and not call the log. */
 struct aof_log_ops {
-    void (*safe)(void *arg); /* safe_lsn has risen: who waits for it should look */
+    /* safe_lsn or what aof_log_durable() says has risen: who waits for it should look. */
+    void (*safe)(void *arg);
     /* Writes are refused while the state is not AOF_GOOD. `error`: errno of the failure. */
     void (*state)(void *arg, enum aof_state state, int error);
     /* There is too much to be written, or no longer: whoever is going to write waits before it
@@ -86,12 +91,10 @@ struct aof_segment;
 struct aof_sync_job;
 
 struct aof_figures { /* what INFO shows; any thread */
-    bool enabled;
-    enum aof_state state;
     uint64_t segment_bytes; /* of the current file, with what was there when it was opened */
-    uint64_t written_bytes; /* since the start, of all files */
+    uint64_t written_bytes; /* since the start, into all files */
     uint64_t buffered_bytes;
-    uint64_t syncs_pending, delayed_syncs;
+    uint64_t syncs_pending, delayed_syncs; /* a sync was due while the one before still ran */
     uint64_t writes, syncs;
 };
 
@@ -101,36 +104,41 @@ struct aof_log {
     const struct aof_log_ops *ops;
     void *arg;
 
-    /* any thread */
+    /* any thread; written with `writer` held */
     CACHE_ALIGNED _Atomic uint64_t safe_lsn; /* UINT64_MAX: nothing has to wait */
     _Atomic uint64_t written_lsn, synced_lsn;
-    _Atomic int policy; /* enum aof_policy */
-    _Atomic int state;  /* enum aof_state */
-    _Atomic int error;
+    _Atomic int state, error; /* enum aof_state, errno */
+
+    /* any thread */
+    _Atomic int policy;                    /* enum aof_policy */
     _Atomic bool timestamps, sync_held, full;
-    _Atomic uint64_t gathered; /* bytes out of the ring and not yet written */
+    _Atomic bool kicked, asleep;           /* the thread has work; it sleeps (Dekker) */
+    _Atomic uint64_t flush_lsn;            /* somebody waits until this is synced */
+    _Atomic uint64_t gathered;             /* bytes out of the ring and not yet written */
     _Atomic uint64_t written_bytes, segment_bytes, writes, syncs, delayed_syncs, syncs_pending;
 
-    /* guarded by ring.reader */
-    struct aof_segment *newest; /* gathers */
+    /* The chain of segments: changed with ring.reader held; `oldest` with `writer`, too. */
+    struct aof_segment *newest; /* gathers; NULL: closed */
+    struct aof_segment *oldest; /* is written */
 
     /* guarded by `writer` */
     struct lock writer;
-    struct aof_segment *oldest; /* is written; NULL: closed */
-    struct buf batch;           /* taken from it, with its #CK line; stays after a failure */
-    uint64_t batch_lsn, batch_sealed;
-    uint64_t unsettled;  /* the boundary of a switch after a failed sync; 0: none */
-    int64_t tried_ms;    /* when a write failed last */
+    struct buf batch; /* taken from the oldest, sealed with its #CK line; stays if it fails */
+    uint64_t batch_lsn;
+    uint32_t batch_crc;
+    bool in_force;
+    uint64_t failed_lsn; /* a sync failed that this depended on; 0: none */
+    int64_t failed_ms;   /* when a write failed last */
     int64_t sync_due_ms;
 
-    /* the threads */
     pthread_t thread, sync_thread;
     bool started;
-    pthread_mutex_t mutex; /* a leaf */
+    pthread_mutex_t mutex; /* a leaf; guards the rest */
     pthread_cond_t wanted, sync_wanted, progress;
-    bool quit; /* under mutex */
-    struct aof_sync_job *jobs, **last_job; /* under mutex */
-    _Atomic bool kicked, asleep;
+    bool quit, sync_quit;
+    struct aof_sync_job *jobs, **last_job; /* the first one is being done */
+    int job_error;                         /* errno of one that failed; 0: none */
+    uint64_t job_failed_start, job_failed_lsn;
 };
 
 void aof_log_init(struct aof_log *log, const struct aof_log_ops *ops, void *arg);
@@ -145,15 +153,16 @@ void aof_log_deinit(struct aof_log *log);
 
 /* Begins to log into this file: the caller then plugs `sink` into the keyspace. `in_force`: replies
  * wait from now on; otherwise from aof_log_settle() on: the file means nothing before its base is
- * there (appendonly turned on). The log is closed. */
-void aof_log_open(struct aof_log *log, const struct aof_file *file, bool in_force);
+ * there (appendonly turned on). The log is closed. Returns the boundary for aof_log_settle(). May
+ * wait for a write. */
+uint64_t aof_log_open(struct aof_log *log, const struct aof_file *file, bool in_force);
 /* What is logged from now on goes to this file. Returns the boundary, the newest LSN before. The
- * new file gets its first byte after the last of the old one, and becomes safe after it. */
+ * new file gets its first byte after the last of the old one, and becomes safe after it. Waits for
+ * no input or output. */
 uint64_t aof_log_switch(struct aof_log *log, const struct aof_file *next);
 /* Stops logging: the caller has unplugged the sink. What is there is written, synced and closed by
- * the log's threads; replies wait for nothing more. */
+ * the log's threads; replies wait for nothing more. May wait for a write. */
 void aof_log_close(struct aof_log *log);
-bool aof_log_is_open(const struct aof_log *log);
 
 /* ---- any thread ---- */
 
@@ -178,6 +187,14 @@ void aof_log_figures(struct aof_log *log, struct aof_figures *out);
 INLINE uint64_t aof_log_safe(const struct aof_log *log)
 {
     return atomic_load_explicit(&log->safe_lsn, memory_order_acquire);
+}
+
+/* What has this LSN or less survives a loss of power. */
+INLINE uint64_t aof_log_durable(const struct aof_log *log)
+{
+    if (atomic_load(&log->state) == AOF_SYNC_FAILED)
+        return 0;
+    return atomic_load(&log->synced_lsn);
 }
 
 INLINE uint64_t aof_log_newest(const struct aof_log *log)

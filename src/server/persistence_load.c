@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "os/file.h"
 #include "server/persistence_internal.h"
+#include "server/persistence_log.h"
 #include "server/server_internal.h"
 
 #include <errno.h>
@@ -78,6 +79,10 @@ static void open_to_all(struct persistence *p)
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_awake(&p->loaders[i], false);
     loaded(p);
+    if (persistence_log_begin(p) != OK) {
+        atomic_store(&p->load_failed, true);
+        server_stop(p->server);
+    }
     guest_open(&p->loaders[0]);
     atomic_fetch_and(&p->refusals, ~(unsigned)REFUSE_LOADING);
 }
@@ -117,7 +122,7 @@ enum err persistence_start(struct persistence *p)
     timer_init(&p->timer, persistence_check);
     reactor_arm(&p->server->acceptor, &p->timer, p->server->acceptor.now_ms + 1);
     if (!exists)
-        return OK;
+        return persistence_log_begin(p);
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_awake(&p->loaders[i], true);
     snprintf(p->target.name, sizeof(p->target.name), "%s", server_settings.dbfilename);

@@ -70,6 +70,8 @@ struct txn {
                     expires, no time is past, and nothing is logged or served */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
+    uint64_t lsn;   /* of the last record that the command can have seen the effect of, its own
+                       included: known when it has dropped its locks. 0 without a log */
     struct store_stats *stats;
     const struct txn_view *view; /* NULL, but on the worker pool */
     struct effects effects;
@@ -141,6 +143,10 @@ bool txn_find_read(struct txn *t, const struct key *key, struct ref *out);
 bool txn_find_quietly(struct txn *t, const struct key *key, struct ref *out);
 /* txn_find() in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
+
+/* The entry of a key whose shard is held, or NULL: looks, and does nothing else. It may have expired.
+ */
+const struct entry *txn_peek(const struct txn *t, int db, const struct key *key);
 
 /* Announce a change, and report it. EVENT_NONE:
  * watchers and the log hear of it, subscribers do not (a key that gives way to RENAME or COPY). */
