@@ -26,6 +26,7 @@ struct session {
     bool close_after_reply;
     bool in_multi;
     bool run_alone; /* its next command: it has waited for others often enough */
+    bool monitors;  /* it sees what others do, and touches no key */
     bool tracked;   /* client-side caching: the server looks at each command */
     enum reply_mode reply_mode;
     uint64_t lsn; /* the newest record of the log that it has written or seen the effect of */

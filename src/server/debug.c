@@ -1,5 +1,6 @@
 /* debug.c: DEBUG, as tests of Redis and Valkey use it. One row per subcommand; everything runs in
  * exclusive mode. */
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "os/file_faults.h"
@@ -303,13 +304,21 @@ static void debug_aof_fault(struct exec *ex)
 
 static void debug_segfault(struct exec *ex)
 {
+    (void)ex;
     log_warning("DEBUG SEGFAULT");
     raise(SIGSEGV);
 }
 
-static void debug_abort(struct exec *ex)
+static void debug_assert(struct exec *ex)
 {
-    log_warning("DEBUG %.*s: the server ends here", (int)ex->argv[1].len, ex->argv[1].ptr);
+    (void)ex;
+    ASSERT(!"DEBUG ASSERT was asked for");
+}
+
+static void debug_panic(struct exec *ex)
+{
+    log_warning("Guru Meditation: DEBUG %.*s was asked for", (int)ex->argv[1].len,
+                ex->argv[1].ptr);
     abort();
 }
 
@@ -367,7 +376,7 @@ static const struct {
     command_fn run;
 } subcommands[] = {
     {"aof-fault", 4, 4, debug_aof_fault},
-    {"assert", 2, 2, debug_abort},
+    {"assert", 2, 2, debug_assert},
     {"change-repl-id", 2, 2, debug_change_repl_id},
     {"dict-resizing", 3, 3, debug_dict_resizing},
     {"digest", 2, 2, debug_digest},
@@ -379,8 +388,8 @@ static const struct {
     {"loadaof", 2, 2, debug_loadaof},
     {"log", 3, 3, debug_log},
     {"object", 3, 4, debug_object},
-    {"oom", 2, 2, debug_abort},
-    {"panic", 2, 2, debug_abort},
+    {"oom", 2, 2, debug_panic},
+    {"panic", 2, 2, debug_panic},
     {"pause-cron", 3, 3, debug_pause_cron},
     {"populate", 3, 5, debug_populate},
     {"protocol", 3, 3, debug_protocol},

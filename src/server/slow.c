@@ -393,18 +393,23 @@ static void publish_job(struct server_thread *t, struct slow_job *j)
     j->lsn = MAX(j->lsn, t->txn.lsn);
 }
 
-void slow_count_call(struct server_thread *t, const struct command *cmd, uint64_t cycles,
+void slow_count_call(struct server_thread *t, const struct slow_client *c,
+                     const struct queued_command *command, uint64_t cycles,
                      const struct reply *reply)
 {
-    struct command_stats *s = &t->stats[cmd->id];
-    stat_bump(&s->calls, 1);
-    stat_bump(&s->cycles, cycles);
+    struct observed o = {.cmd = command->cmd,
+                         .argv = command->argv,
+                         .argc = command->argc,
+                         .client = c ? c->conn->info.id : 0};
+    uint32_t errors_before = t->reply.errors;
     stat_bump(&t->slow.run, 1);
-    if (!reply->errors)
-        return;
-    memcpy(t->reply.error_code, reply->error_code, sizeof(t->reply.error_code));
-    stats_count_error(t);
-    stat_bump(&s->failed, 1);
+    if (reply->errors) {
+        memcpy(t->reply.error_code, reply->error_code, sizeof(t->reply.error_code));
+        errors_before--;
+    }
+    if (observe_is_large(0, output_len(reply->out)))
+        observe_sizes(t, &o, 0, output_len(reply->out));
+    stats_count_call(t, &o, cycles, errors_before);
 }
 
 void slow_answer(struct slow_client *c, struct output *output, uint64_t lsn)
@@ -441,7 +446,7 @@ static bool finish(struct server_thread *t, struct slow_job *j)
     gate_leave(gates, t->txn.self);
     if (unlikely(!effective))
         return false;
-    slow_count_call(t, j->command->cmd, j->cycles, &j->reply);
+    slow_count_call(t, c, j->command, j->cycles, &j->reply);
     if (c) {
         c->job = NULL;
         slow_answer(c, &j->output, j->lsn);

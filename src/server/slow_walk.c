@@ -82,7 +82,7 @@ static bool run_slice(struct server_thread *t, struct slow_walk *w)
     if (more)
         return true;
     reply_end(&w->reply);
-    slow_count_call(t, w->command->cmd, w->cycles, &w->reply);
+    slow_count_call(t, w->client, w->command, w->cycles, &w->reply);
     return false;
 }
 

@@ -115,6 +115,16 @@ bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out)
     return find_in(t, keyspace_db(t->ks, db), key, out);
 }
 
+const struct entry *txn_peek(const struct txn *t, int db, const struct key *key)
+{
+    struct table_pos pos;
+    const struct db *d = &t->ks->dbs[db];
+    if (!atomic_load_explicit(&d->parts, memory_order_acquire))
+        return NULL;
+    const struct table *table = &db_part(d, keyspace_shard_of(t->ks, key->hash))->table;
+    return table_find(table, key->hash, entry_has_key, &key->name, &pos);
+}
+
 /* A hint, so a busy lock is not waited for; a lone thread needs none (a locked instruction would
  * wait for the loads before it and undo the overlap of misses that prefetching is for). */
 INLINE bool peek_begin(struct txn *t, struct lock *lock)
