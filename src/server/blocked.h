@@ -53,6 +53,7 @@ struct blocked_client {
     struct server_thread *thread; /* the owner */
     struct conn *conn;            /* NULL: gone; the owner only */
     struct blocked *wait;
-    struct output reply; /* of a served one */
+    struct output reply;   /* of a served one */
+    struct acl_user *user; /* a reference: its rules may change before it is served */
     bool failed;         /* it is an error */
 };

@@ -29,9 +29,10 @@ static bool parse_max_age(struct exec *ex, uint32_t index, struct kill_request *
     return *age > 0 || fail(ex, "ERR maxage should be greater than 0");
 }
 
-static bool parse_user(struct exec *ex, uint32_t index)
+static bool parse_user(struct exec *ex, uint32_t index, struct kill_request *kill)
 {
-    if (slice_equal(ex->argv[index], SLICE("default"))) /* everybody is */
+    kill->filter.user = ex->argv[index];
+    if (acl_find(&exec_thread(ex)->server->acl, ex->argv[index]))
         return true;
     reply_errorf(ex->reply, "ERR No such user '%.*s'", (int)MIN(ex->argv[index].len, (size_t)128),
                  ex->argv[index].ptr);
@@ -55,7 +56,7 @@ static bool parse_option(struct exec *ex, uint32_t i, struct kill_request *kill)
     if (arg_is(ex, i, "type"))
         return client_parse_type(ex, i + 1, &kill->filter.class);
     if (arg_is(ex, i, "user"))
-        return parse_user(ex, i + 1);
+        return parse_user(ex, i + 1, kill);
     if (arg_is(ex, i, "skipme"))
         return parse_skip_me(ex, i + 1, kill);
     if (arg_is(ex, i, "addr"))
@@ -99,6 +100,22 @@ static void kill_one(void *arg, struct server_thread *t, struct conn_info *info)
     }
 }
 
+static void wake_hit(struct server *s, const struct killer *killer)
+{
+    for (unsigned i = 0; i < s->thread_count; i++)
+        if (killer->hit[i])
+            clients_wake(s->threads[i]);
+}
+
+void client_kill_user(struct exec *ex, struct slice user)
+{
+    struct server *s = exec_thread(ex)->server;
+    struct client_filter filter = {.class = -1, .user = user};
+    struct killer killer = {.ex = ex};
+    clients_visit(s, &filter, kill_one, &killer);
+    wake_hit(s, &killer);
+}
+
 void cmd_client_kill(struct exec *ex)
 {
     struct server *s = exec_thread(ex)->server;
@@ -109,9 +126,7 @@ void cmd_client_kill(struct exec *ex)
     if (kill.skip_me)
         kill.filter.skip = &exec_thread(ex)->current->info;
     clients_visit(s, &kill.filter, kill_one, &killer);
-    for (unsigned i = 0; i < s->thread_count; i++)
-        if (killer.hit[i])
-            clients_wake(s->threads[i]);
+    wake_hit(s, &killer);
     if (ex->argc > 3)
         reply_int(ex->reply, killer.count);
     else if (killer.count)

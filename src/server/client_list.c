@@ -28,6 +28,11 @@ bool client_parse_type(struct exec *ex, uint32_t index, int *out)
     return false;
 }
 
+static const char *text_or(const char *text, const char *otherwise)
+{
+    return text ? text : otherwise;
+}
+
 static int compare_ids(const void *a, const void *b)
 {
     uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
@@ -45,6 +50,8 @@ static bool passes(const struct client_filter *f, const struct conn_info *info, 
     if (f->addr.ptr && !slice_equal(f->addr, slice_cstr(info->peer)))
         return false;
     if (f->laddr.ptr && !slice_equal(f->laddr, slice_cstr(info->local)))
+        return false;
+    if (f->user.ptr && !slice_equal(f->user, slice_cstr(text_or(info->user, "default"))))
         return false;
     return !f->max_age_s || (now_ms - info->created_ms) / 1000 >= f->max_age_s;
 }
@@ -103,11 +110,6 @@ static void format_flags(const struct conn_info *info, char out[FLAGS_MAX])
     out[len] = 0;
 }
 
-static const char *text_or(const char *text, const char *otherwise)
-{
-    return text ? text : otherwise;
-}
-
 struct own_request { /* the command that asks: its bytes are in no connection's buffer */
     const struct conn_info *info;
     size_t bytes, argument_bytes;
@@ -158,6 +160,12 @@ struct line {
     uint64_t id;
     size_t at, len;
 };
+
+void client_describe(struct buf *out, const struct conn_info *info)
+{
+    append_line(out, info, &(struct own_request){0});
+    out->end--; /* the line end */
+}
 
 struct listing {
     struct own_request own;

@@ -8,6 +8,7 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
+#include "server/acl.h"
 #include "server/latency.h"
 #include "server/persistence.h"
 #include "server/push.h"
@@ -108,9 +109,10 @@ struct server {
         pause; /* enum pause_kind; read for every command, changed under pause_lock */
     _Atomic int64_t pause_until_ms; /* monotonic */
     struct lock pause_lock;
-    /* requirepass for those outside the gates: clients from this id on must authenticate, older
-     * ones were in before the password was set; UINT64_MAX: there is none */
+    /* the user `default` for those outside the gates: clients from this id on must authenticate,
+     * older ones were in before that; UINT64_MAX: nobody must */
     _Atomic uint64_t password_since_id;
+    struct acl acl;
     struct slow_state slow;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
@@ -201,7 +203,7 @@ struct client_filter {
     const uint64_t *ids; /* NULL: all */
     size_t id_count;
     int class;                /* enum client_class, -1: all; CLASS_PRIMARY */
-    struct slice addr, laddr; /* ptr NULL: all */
+    struct slice addr, laddr, user; /* ptr NULL: all */
     int64_t max_age_s;        /* at least so old; 0: all */
     const struct conn_info *skip;
 };
@@ -216,6 +218,12 @@ bool client_parse_type(struct exec *ex, uint32_t index, int *out);
 void clients_visit(struct server *s, const struct client_filter *filter,
                    void (*visit)(void *arg, struct server_thread *t, struct conn_info *info),
                    void *arg);
+/* Appends what CLIENT INFO shows, without a line end. The thread of the connection, or its registry
+ * is locked. */
+void client_describe(struct buf *out, const struct conn_info *info);
+/* client_kill.c: closes the clients of a user that is about to go; its own after the reply. Exclusive
+ * mode. */
+void client_kill_user(struct exec *ex, struct slice user);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
 
