@@ -123,15 +123,15 @@ void acl_change(struct server *s, struct acl_user *user, struct acl_rules *rules
     acl_revoke_channels(s, user);
 }
 
-void acl_set_default_password(struct server *s, const char *password)
+void acl_set_default_password(struct server *s, struct slice password)
 {
     struct acl_rules rules;
     acl_rules_copy(&rules, &s->acl.default_user->rules);
     acl_items_clear(&rules.passwords);
-    rules.nopass = !*password;
-    if (*password) {
+    rules.nopass = !password.len;
+    if (password.len) {
         char hash[SHA256_HEX_BYTES];
-        sha256_hex(slice_cstr(password), hash);
+        sha256_hex(password, hash);
         acl_items_add(&rules.passwords, slice_make(hash, HASH_LEN));
     }
     acl_change(s, s->acl.default_user, &rules);

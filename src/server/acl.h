@@ -46,8 +46,8 @@ INLINE struct acl_user *acl_find(const struct acl *acl, struct slice name)
 void acl_change(struct server *s, struct acl_user *user, struct acl_rules *rules);
 /* Takes the user out of the directory. The caller disconnects its clients. Exclusive mode. */
 void acl_remove(struct acl *acl, struct acl_user *user);
-/* requirepass; "" lets anybody in. As acl_change(). */
-void acl_set_default_password(struct server *s, const char *password);
+/* requirepass; an empty one lets anybody in. As acl_change(). */
+void acl_set_default_password(struct server *s, struct slice password);
 /* What `default` is when nothing is configured. */
 void acl_default_rules(struct acl_rules *rules);
 

@@ -4,7 +4,7 @@
 
 static size_t item_bytes(const struct acl_item *item)
 {
-    return sizeof(*item) + item->len;
+    return sizeof(*item) + item->len + 1;
 }
 
 void acl_items_clear(struct acl_items *items)
@@ -27,10 +27,11 @@ static void make_room(struct acl_items *items)
 
 struct acl_item *acl_items_add(struct acl_items *items, struct slice text)
 {
-    struct acl_item *item = mem_alloc(MEM_OTHER, sizeof(*item) + text.len);
+    struct acl_item *item = mem_alloc(MEM_OTHER, sizeof(*item) + text.len + 1);
     *item = (struct acl_item){.len = (uint32_t)text.len};
     if (text.len)
         memcpy(item->text, text.ptr, text.len);
+    item->text[text.len] = 0;
     make_room(items);
     return items->list[items->count++] = item;
 }

@@ -19,7 +19,7 @@ struct acl_item {
     uint8_t match;    /* enum acl_match */
     uint16_t command; /* of a first argument: enum command_id */
     uint32_t len;
-    char text[]; /* as given */
+    char text[]; /* as given, and a NUL */
 };
 
 struct acl_items {

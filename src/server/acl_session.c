@@ -2,6 +2,13 @@
 
 #include "server/server_internal.h"
 
+#include <pthread.h>
+#include <time.h>
+
+enum {
+    REVOKE_POLL_NS = 50 * 1000
+};
+
 /* ---- who it is ---- */
 
 void acl_login(struct conn *c, struct acl_user *user)
@@ -134,10 +141,26 @@ void acl_log_login(struct exec *ex, struct slice user)
 
 /* ---- what happens to clients ---- */
 
+/* One message to each reactor; whoever is the last to leave frees all. */
 struct revocation {
     struct message message;
-    struct acl_user *user;
+    struct revoking *all;
 };
+
+struct revoking {
+    _Atomic uint32_t refs;
+    struct acl_user *user;
+    unsigned count;
+    struct revocation messages[];
+};
+
+static void leave_revoking(struct revoking *all)
+{
+    if (atomic_fetch_sub(&all->refs, 1) != 1)
+        return;
+    acl_user_unref(all->user);
+    mem_free(MEM_OTHER, all, sizeof(*all) + all->count * sizeof(struct revocation));
+}
 
 static bool loses_any(const struct subscriber *s, enum pubsub_kind kind,
                       const struct acl_user *user)
@@ -159,23 +182,28 @@ static bool loses_channel(struct acl *acl, struct conn *c, const struct acl_user
     return loses;
 }
 
-/* On the reactor of the clients, before what was published later, maybe outside the gate. */
+/* On the reactor of the clients, maybe outside the gate. */
+static void revoke_here(struct server_thread *t, struct acl_user *user)
+{
+    for (struct conn *c = t->net.conns; c; c = c->next) {
+        if (c->state != CONN_OPEN || client_session(c)->user != user ||
+            !loses_channel(&t->server->acl, c, user))
+            continue;
+        push_forget(client_subscriber(c));
+        if (c == t->current) {
+            client_session(c)->close_after_reply = true;
+            continue;
+        }
+        atomic_store(&c->info.kill, true); /* for CLIENT LIST */
+        conn_close(c);
+    }
+}
+
 static void revoke(void *receiver, struct message *self)
 {
     struct revocation *r = container_of(self, struct revocation, message);
-    struct server_thread *t = receiver;
-    for (struct conn *c = t->net.conns; c; c = c->next) {
-        if (c->state != CONN_OPEN || client_session(c)->user != r->user ||
-            !loses_channel(&t->server->acl, c, r->user))
-            continue;
-        push_forget(client_subscriber(c));
-        if (c == t->current)
-            conn_close_after_flush(c);
-        else
-            conn_close(c);
-    }
-    acl_user_unref(r->user);
-    mem_free(MEM_OTHER, r, sizeof(*r));
+    revoke_here(receiver, r->all->user);
+    leave_revoking(r->all);
 }
 
 static bool anybody_listens(const struct server *s)
@@ -186,13 +214,30 @@ static bool anybody_listens(const struct server *s)
     return count != 0;
 }
 
+/* The other reactors wait for nothing that this thread holds, but that they may have ended. */
+static void await_others(const struct server *s, const struct revoking *all)
+{
+    while (atomic_load(&all->refs) > 1 && atomic_load(&s->status) != ENGINE_SHUTTING_DOWN)
+        nanosleep(&(struct timespec){0, REVOKE_POLL_NS}, NULL);
+}
+
 void acl_revoke_channels(struct server *s, struct acl_user *user)
 {
     if (user->rules.selectors[0].all_channels || !anybody_listens(s))
         return;
+    struct revoking *all =
+        mem_alloc(MEM_OTHER, sizeof(*all) + s->thread_count * sizeof(struct revocation));
+    *all = (struct revoking){.refs = 1, .user = acl_user_ref(user), .count = s->thread_count};
     for (unsigned i = 0; i < s->thread_count; i++) {
-        struct revocation *r = mem_alloc(MEM_OTHER, sizeof(*r));
-        *r = (struct revocation){{.run = revoke}, acl_user_ref(user)};
-        push_post(NULL, s->threads[i], &r->message);
+        struct server_thread *t = s->threads[i];
+        if (pthread_equal(t->net.reactor.thread, pthread_self())) {
+            revoke_here(t, user);
+            continue;
+        }
+        all->messages[i] = (struct revocation){{.run = revoke}, all};
+        atomic_fetch_add(&all->refs, 1);
+        push_post(NULL, t, &all->messages[i].message);
     }
+    await_others(s, all);
+    leave_revoking(all);
 }

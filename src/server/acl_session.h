@@ -37,6 +37,6 @@ bool acl_reads_all_keys(const struct exec *ex);
 /* A login was refused: for the log. */
 void acl_log_login(struct exec *ex, struct slice user);
 
-/* Closes the clients of a user that listen to what it may not hear any more, before anything else
- * that is published reaches them. Exclusive mode. */
+/* Closes the clients of a user that listen to what it may not hear any more, and waits until that is
+ * done: their reactors alone know who listens. Exclusive mode. */
 void acl_revoke_channels(struct server *s, struct acl_user *user);

@@ -41,8 +41,8 @@ static int compare_ids(const void *a, const void *b)
 
 static bool passes(const struct client_filter *f, const struct conn_info *info, int64_t now_ms)
 {
-    if (info == f->skip)
-        return false;
+    if (info == f->skip || atomic_load_explicit(&info->kill, memory_order_relaxed))
+        return false; /* who was killed is gone, though its thread may not have come to it */
     if (f->ids && !bsearch(&info->id, f->ids, f->id_count, sizeof(*f->ids), compare_ids))
         return false;
     if (f->class >= 0 && f->class != (int)atomic_load_explicit(&info->class, memory_order_relaxed))

@@ -107,17 +107,18 @@ static void serve_one(struct server_thread *t, struct blocked *b)
     wait_leave(&t->txn, &b->waiter);
     t->reply = (struct reply){.out = &client->reply, .proto = b->proto};
     reply_begin(&t->reply);
-    if (likely(still_permitted(t, b))) {
+    bool permitted = still_permitted(t, b);
+    if (likely(permitted)) {
         t->serving = b->session_id;
         run_handler(t, b, &session);
         t->serving = 0;
     }
     reply_end(&t->reply);
-    stat_bump(&s->calls, 1);
-    stat_bump(&s->cycles, clock_cycles() - started);
+    stat_bump(permitted ? &s->calls : &s->rejected, 1);
+    stat_bump(&s->cycles, permitted ? clock_cycles() - started : 0);
     if (t->reply.errors) {
         stats_count_error(t);
-        stat_bump(&s->failed, 1);
+        stat_bump(&s->failed, permitted);
     }
     blocked_post(t, b);
 }
