@@ -184,12 +184,13 @@ static void test_flipped_bits(void **state)
         size_t byte = i % 10 ? rng_below(&rng, text.len) : last + rng_below(&rng, text.len - last);
         char bit = (char)(1 << rng_below(&rng, 8));
         buf_ptr(&copy)[byte] ^= bit;
-        enum aof_read got = read_all(buf_slice(&copy), text, &whole, &fault);
+        enum aof_read got = read_all(buf_slice(&copy), buf_slice(&copy), &whole, &fault);
         bool in_tail = byte >= last;
         if (got != AOF_READ_FAULT && !(got == AOF_READ_TORN && in_tail && whole == last))
             fail_msg("flip at %zu: %d, whole to %llu, the last batch begins at %llu", byte, got,
                      (unsigned long long)whole, (unsigned long long)last);
-        assert_true(whole <= byte);
+        /* without its opening mark the file looks like Redis's, up to the next mark */
+        assert_true(whole <= byte || (byte < l.ends[0] && got == AOF_READ_FAULT));
         assert_true(*fault.reason);
         refused += got == AOF_READ_FAULT;
         truncated += got == AOF_READ_TORN;
