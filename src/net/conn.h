@@ -71,8 +71,8 @@ struct conn_ops {
     void (*protocol_error)(struct conn *c, struct output *out);
     /* The connection is going away; its session is freed here. */
     void (*closed)(struct conn *c);
-    /* Replies are about to leave that must not yet: makes them safe at once, or sees to it that they
-     * will be. */
+    /* Replies are about to leave that must not yet: makes them safe at once, or sees to it that
+     * they will be. */
     void (*commit)(struct net_thread *t);
 };
 

@@ -26,7 +26,8 @@ static size_t remaining(const struct output *o, const struct out_cursor *at)
     return buf_len(&o->bytes) - at->bytes + refs;
 }
 
-/* The next pieces to send, `len` bytes at most: bytes up to a reference, the reference, and so on. */
+/* The next pieces to send, `len` bytes at most: bytes up to a reference, the reference, and so on.
+ */
 static int fill_iov(const struct output *o, struct out_cursor at, size_t len, struct iovec *iov)
 {
     int n = 0;
