@@ -28,7 +28,7 @@ static void measure_table(lua_State *lua, int depth, uint64_t *left)
 {
     double last = 0;
     if (depth > DEPTH_MAX)
-        luaL_error(lua, "Cannot serialise, excessive depth (%d)", depth);
+        luaL_error(lua, "Cannot serialise, excessive nesting (%d)", depth);
     luaL_checkstack(lua, 3, "table is too deep");
     lua_pushnil(lua);
     while (lua_next(lua, -2)) {
@@ -51,6 +51,13 @@ static void measure(lua_State *lua, int depth, uint64_t *left)
         measure_table(lua, depth, left);
 }
 
+/* Our functions have the library's settings for their first upvalue, as its own have, and call
+ * those directly: so an error says where the script is. */
+static lua_CFunction original(lua_State *lua)
+{
+    return lua_tocfunction(lua, lua_upvalueindex(2));
+}
+
 static int bounded_encode(lua_State *lua)
 {
     uint64_t left = JSON_BYTES_MAX;
@@ -58,10 +65,7 @@ static int bounded_encode(lua_State *lua)
     measure(lua, 1, &left);
     if (JSON_BYTES_MAX - left > KEEP_BYTES)
         interpreter_of(lua)->json_configured = true;
-    lua_pushvalue(lua, lua_upvalueindex(1));
-    lua_insert(lua, 1);
-    lua_call(lua, 1, 1);
-    return 1;
+    return original(lua)(lua);
 }
 
 /* ---- settings ---- */
@@ -80,16 +84,13 @@ static const struct {
 /* Recursion in the library is bounded by these depths and the C stack. */
 static int bounded_setter(lua_State *lua)
 {
-    int which = (int)lua_tointeger(lua, lua_upvalueindex(2));
+    int which = (int)lua_tointeger(lua, lua_upvalueindex(3));
     if (strstr(setters[which].name, "max_depth") && lua_gettop(lua) >= 1)
         luaL_argcheck(lua, luaL_checknumber(lua, 1) <= DEPTH_MAX, 1, "expected integer up to 1000");
     if (strcmp(setters[which].name, "encode_keep_buffer") == 0)
         return lua_gettop(lua); /* without a kept buffer an error in encode() loses its memory */
     interpreter_of(lua)->json_configured = true;
-    lua_pushvalue(lua, lua_upvalueindex(1));
-    lua_insert(lua, 1);
-    lua_call(lua, lua_gettop(lua) - 1, LUA_MULTRET);
-    return lua_gettop(lua);
+    return original(lua)(lua);
 }
 
 static int reset(lua_State *lua)
@@ -118,24 +119,31 @@ void json_reset(struct interpreter *in)
 
 /* ---- opening ---- */
 
+/* Puts ours in the place of the library's function `name`; the library is at the index. */
+static void replace(lua_State *lua, int library, const char *name, lua_CFunction function, int which)
+{
+    lua_getfield(lua, library, name);
+    (void)lua_getupvalue(lua, -1, 1);
+    lua_insert(lua, -2);
+    lua_pushinteger(lua, which);
+    lua_pushcclosure(lua, function, 3);
+    lua_setfield(lua, library, name);
+}
+
 void json_open(lua_State *lua)
 {
     lua_pushcfunction(lua, luaopen_cjson);
     lua_call(lua, 0, 1);
+    int library = lua_gettop(lua);
     lua_newtable(lua); /* the stock setters, for reset() */
     for (unsigned i = 0; i < ARRAY_LEN(setters); i++) {
-        lua_getfield(lua, -2, setters[i].name);
-        lua_pushvalue(lua, -1);
-        lua_setfield(lua, -3, setters[i].name);
-        lua_pushinteger(lua, (int)i);
-        lua_pushcclosure(lua, bounded_setter, 2);
-        lua_setfield(lua, -3, setters[i].name);
+        lua_getfield(lua, library, setters[i].name);
+        lua_setfield(lua, -2, setters[i].name);
+        replace(lua, library, setters[i].name, bounded_setter, (int)i);
     }
     lua_setfield(lua, LUA_REGISTRYINDEX, "json");
-    lua_getfield(lua, -1, "encode");
-    lua_pushcclosure(lua, bounded_encode, 1);
-    lua_setfield(lua, -2, "encode");
+    replace(lua, library, "encode", bounded_encode, 0);
     lua_pushnil(lua); /* another instance would have neither bounds nor a reset */
-    lua_setfield(lua, -2, "new");
+    lua_setfield(lua, library, "new");
     sandbox_register_library(lua, "cjson");
 }
