@@ -10,6 +10,7 @@
 #include "proto/settings.h"
 #include "server/acl_session.h"
 #include "server/blocked.h"
+#include "server/nested_call.h"
 #include "server/plan.h"
 #include "server/server_internal.h"
 #include "store/access.h"
@@ -306,6 +307,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
     if (p->cmd->exclusive.reason || p->cmd->id == CMD_ID_exec)
         evict_forget(&t->evictor); /* it may change the limits */
     push_deliver_before_reply(t);  /* the evicted are no work of this command */
+    t->no_room = verdict == EVICT_FULL_MEMORY;
     if (verdict == EVICT_FITS || verdict == EVICT_LATER ||
         (!adds && !(queued && verdict == EVICT_FULL_MEMORY)))
         return true;
@@ -335,7 +337,8 @@ INLINE bool lock_keys(struct server_thread *t, const struct planned *p,
                       const struct session *session)
 {
     txn_lock(&t->txn, t->exec.keys, t->exec.key_count);
-    if (likely(!wait_here(&t->txn)) || !(transaction_flags(session, p->cmd) & CMD_WRITE))
+    if (likely(!wait_here(&t->txn)) ||
+        !(transaction_flags(session, p->cmd) & (CMD_WRITE | CMD_MAY_REPLICATE)))
         return true;
     return blocked_lock_targets(t, p->cmd);
 }
@@ -766,12 +769,16 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     struct planned plans[LIMIT_BATCH_REQUESTS];
     struct server_thread *t = thread_of(c);
     struct run run = {.thread = t, .conn = c, .session = client_session(c)};
+    if (unlikely(t->nested != NULL)) /* the turn is one inside a script */
+        return busy_dispatch(c, requests, count, out);
     t->reply.out = out;
     t->current = c;
     t->requests = requests;
     t->at = 0;
     start_clock(t);
     if (likely(!t->raised) && unlikely(!enter_gate(&run))) {
+        if (busy_is(t->server))
+            return busy_dispatch(c, requests, count, out);
         conn_park(c);
         return 0;
     }
@@ -782,6 +789,8 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         txn_unlock(&t->txn);
         output_rewind(out, t->mark);
         t->exec.in_exec = false;
+        if (t->nested)
+            nested_abandon(t);
         t->rerun_exclusive = true;
         run.inside = true;
     }

@@ -12,6 +12,8 @@
 #include "server/big_keys.h"
 #include "server/client_filter.h"
 #include "server/hot_keys.h"
+#include "script/cache.h"
+#include "server/busy.h"
 #include "server/latency.h"
 #include "server/monitor.h"
 #include "server/observe.h"
@@ -98,6 +100,11 @@ struct server_thread {
     bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
+    struct interpreter *interpreter; /* of scripts; NULL before the first */
+    struct nested *nested;           /* the script that runs: nested_call.h */
+    struct key *nested_keys;         /* of its command that runs */
+    uint32_t nested_key_cap;
+    bool no_room; /* memory was full, and nothing could go, when it was last looked at */
     bool postponed;           /* the command that ran has not answered: it comes again … */
     enum reply_mode postponed_reply_mode; /* … in this mode */
 };
@@ -128,6 +135,8 @@ struct server {
     _Atomic uint64_t password_since_id;
     struct acl acl;
     struct slow_state slow;
+    struct script_cache scripts;
+    struct busy_state busy;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
     _Atomic bool trimming;    /* a thread is in tracking_trim() */

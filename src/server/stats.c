@@ -36,6 +36,10 @@ static struct error_stat *find_code(struct server_thread *t, const char *code)
 
 COLD void stats_count_error(struct server_thread *t)
 {
+    bool counted = t->reply.error_counted; /* by the command of a script from which it came */
+    t->reply.error_counted = false;
+    if (counted)
+        return;
     struct error_stat *stat = find_code(t, t->reply.error_code);
     if (stat)
         stat_bump(&stat->count, 1);
