@@ -4,10 +4,9 @@
  * number, rounded, modulo 2^32. Outside of ±2^51 the bits mean nothing, but are the same
  * everywhere. Results are signed. */
 #include "base/base.h"
-
-#include <lauxlib.h>
-
 #include "script/lib.h"
+
+#include <lua5.1/lauxlib.h>
 
 static uint32_t to_bits(lua_State *L, int index)
 {

@@ -6,12 +6,11 @@
  * libmsgpack reserves memory for as many elements as a header claims. Here a value costs what its
  * bytes hold, and nesting is bounded by the interpreter's stack. */
 #include "base/base.h"
+#include "script/lib.h"
 
-#include <lauxlib.h>
+#include <lua5.1/lauxlib.h>
 #include <math.h>
 #include <msgpack/pack.h>
-
-#include "script/lib.h"
 
 enum {
     DEPTH_MAX = 16,

@@ -10,11 +10,10 @@
  * An integer has 32 bytes at most, so padding and integers are small; a cursor never passes the end
  * of the data. Integers of more than 8 bytes keep their low 8. */
 #include "base/base.h"
+#include "script/lib.h"
 
 #include <ctype.h>
-#include <lauxlib.h>
-
-#include "script/lib.h"
+#include <lua5.1/lauxlib.h>
 
 enum {
     INTEGER_MAX = 32,

@@ -1,10 +1,9 @@
 /* lib_unpack.c: unpack(list [, first [, last]]), Lua 5.1's but for the arithmetic: the number of
  * results cannot overflow. */
 #include "base/base.h"
-
-#include <lauxlib.h>
-
 #include "script/lib.h"
+
+#include <lua5.1/lauxlib.h>
 
 static int unpack(lua_State *L)
 {

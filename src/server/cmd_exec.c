@@ -30,7 +30,9 @@ static bool count_call(struct exec *ex, uint64_t cycles, uint32_t errors_before)
     stat_bump(&s->cycles, cycles);
     if (likely(ex->reply->errors == errors_before))
         return false;
-    stats_count_error(t);
+    if (likely(!ex->reply->error_counted))
+        stats_count_error(t);
+    ex->reply->error_counted = false;
     stat_bump(&s->failed, 1);
     ex->reply->errors = errors_before; /* it is not EXEC that failed */
     return true;

@@ -9,6 +9,7 @@
 #include "cmd/transaction.h"
 #include "proto/settings.h"
 #include "server/blocked.h"
+#include "server/nested_call.h"
 #include "server/plan.h"
 #include "server/server_internal.h"
 #include "store/access.h"
@@ -272,6 +273,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
     if (p->cmd->exclusive.reason || p->cmd->id == CMD_ID_exec)
         evict_forget(&t->evictor); /* it may change the limits */
     push_deliver_before_reply(t);  /* the evicted are no work of this command */
+    t->no_room = verdict == EVICT_FULL_MEMORY;
     if (verdict == EVICT_FITS || verdict == EVICT_LATER ||
         (!adds && !(queued && verdict == EVICT_FULL_MEMORY)))
         return true;
@@ -301,7 +303,8 @@ INLINE bool lock_keys(struct server_thread *t, const struct planned *p,
                       const struct session *session)
 {
     txn_lock(&t->txn, t->exec.keys, t->exec.key_count);
-    if (likely(!wait_here(&t->txn)) || !(transaction_flags(session, p->cmd) & CMD_WRITE))
+    if (likely(!wait_here(&t->txn)) ||
+        !(transaction_flags(session, p->cmd) & (CMD_WRITE | CMD_MAY_REPLICATE)))
         return true;
     return blocked_lock_targets(t, p->cmd);
 }
@@ -473,7 +476,9 @@ INLINE bool count_errors(struct server_thread *t, uint32_t errors_before)
 {
     if (likely(t->reply.errors == errors_before))
         return false;
-    stats_count_error(t);
+    if (likely(!t->reply.error_counted))
+        stats_count_error(t);
+    t->reply.error_counted = false;
     return true;
 }
 
@@ -684,6 +689,8 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         txn_unlock(&t->txn);
         output_rewind(out, t->mark);
         t->exec.in_exec = false;
+        if (t->nested)
+            nested_abandon(t);
         t->rerun_exclusive = true;
         run.inside = true;
     }

@@ -6,6 +6,7 @@
 #include "server/blocked.h"
 #include "server/effects_file.h"
 #include "server/events.h"
+#include "script/interpreter.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
 #include "store/value.h"
@@ -125,6 +126,8 @@ static void destroy_thread(struct server_thread *t)
         if (t->stats[id].latency)
             latency_destroy(t->stats[id].latency);
     txn_deinit(&t->txn);
+    interpreter_destroy(t->interpreter);
+    mem_free(MEM_OTHER, t->nested_keys, t->nested_key_cap * sizeof(struct key));
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));
 }
@@ -263,6 +266,7 @@ enum err server_create(struct server **out)
     commands_init();
     slow_calibrate();
     adjust_file_limit();
+    script_cache_init(&s->scripts);
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
@@ -352,6 +356,7 @@ void server_destroy(struct server *s)
     deliver_last(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
+    script_cache_deinit(&s->scripts);
     pubsub_deinit(&s->pubsub);
     prefixes_deinit(&s->prefixes);
     readers_clear(s->ks);

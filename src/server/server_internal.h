@@ -8,6 +8,8 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
+#include "script/cache.h"
+#include "server/busy.h"
 #include "server/latency.h"
 #include "server/persistence.h"
 #include "server/push.h"
@@ -83,6 +85,11 @@ struct server_thread {
     struct tracking_hub tracking;
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
+    struct interpreter *interpreter; /* of scripts; NULL before the first */
+    struct nested *nested;           /* the script that runs: nested_call.h */
+    struct key *nested_keys;         /* of its command that runs */
+    uint32_t nested_key_cap;
+    bool no_room; /* memory was full, and nothing could go, when it was last looked at */
     bool postponed;           /* the command that ran has not answered: it comes again … */
     enum reply_mode postponed_reply_mode; /* … in this mode */
 };
@@ -112,6 +119,8 @@ struct server {
      * ones were in before the password was set; UINT64_MAX: there is none */
     _Atomic uint64_t password_since_id;
     struct slow_state slow;
+    struct script_cache scripts;
+    struct busy_state busy;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
     _Atomic bool trimming;    /* a thread is in tracking_trim() */

@@ -1,10 +1,10 @@
 /* lua_state.h: an interpreter for targets that fuzz the libraries of scripts. */
 #pragma once
 
-#include <lauxlib.h>
-#include <lualib.h>
-
 #include "script/lib.h"
+
+#include <lua5.1/lauxlib.h>
+#include <lua5.1/lualib.h>
 
 /* One for the whole run, with string, table and the libraries, and 16 MB of memory at most. */
 lua_State *lua_state(void);

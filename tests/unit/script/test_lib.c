@@ -1,7 +1,7 @@
 /* Arguments that have crashed libraries of scripts: each is a Lua error, or a value, and costs
  * little. That the values are right is shown against redis-server (tests/diff). */
-#include <lauxlib.h>
-#include <lualib.h>
+#include "script/json.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,41 +10,31 @@
 
 #include <cmocka.h>
 
-#include "script/lib.h"
-
 static int set_up(void **state)
 {
-    lua_State *lua = luaL_newstate();
-    luaL_openlibs(lua);
-    lib_bit_open(lua);
-    lua_setglobal(lua, "bit");
-    lib_struct_open(lua);
-    lua_setglobal(lua, "struct");
-    lib_msgpack_open(lua);
-    lua_setglobal(lua, "cmsgpack");
-    lib_json_open(lua);
-    lua_setglobal(lua, "cjson");
-    lib_unpack_open(lua);
-    lua_setglobal(lua, "unpack");
-    *state = lua;
-    return 0;
+    struct rng seeds;
+    rng_seed(&seeds, 1);
+    *state = interpreter_create(&seeds);
+    return *state ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
-    lua_close(*state);
+    interpreter_destroy(*state);
     return 0;
 }
 
 /* Runs the chunk, which returns a string or raises an error. */
 static void expect(void **state, const char *chunk, const char *expected)
 {
-    lua_State *lua = *state;
-    assert_int_equal(luaL_loadbuffer(lua, chunk, strlen(chunk), "@test"), 0);
+    struct interpreter *in = *state;
+    lua_State *lua = in->lua;
+    assert_true(interpreter_compile(lua, slice_cstr(chunk), "@test"));
     (void)lua_pcall(lua, 0, 1, 0);
     assert_string_equal(lua_tostring(lua, -1), expected);
     lua_settop(lua, 0);
-    lib_json_reset(lua);
+    if (in->json_configured)
+        json_reset(in);
 }
 
 static void unpack_ranges(void **state)

@@ -1,30 +1,28 @@
-/* lib_json.c: cjson, Debian's, made safe for a server.
+/* json.c: cjson, Debian's, made safe for a server.
  *
  * cjson builds its text outside of the interpreter's memory with lengths of 31 bits, and ends the
  * process when they overflow. So encode() first adds up an upper bound of the text: a table that
  * holds one long string a thousand times, or an index of a billion in a table that may be sparse,
  * is an error. And what one script has set (cjson.encode_max_depth(…)) is undone before the next
- * one: lib_json_reset().
+ * one: json_reset().
  *
  * Our functions stand in front of cjson's with the same first upvalue, its settings, and call them
  * as their own bodies: so an error names the script's line, as it does without us. */
-#include "base/base.h"
+#include "script/json.h"
+
 #include "base/lock.h"
+#include "script/sandbox.h"
 
-#include <lauxlib.h>
-#include <lua-cjson.h>
-
-#include "script/lib.h"
+#include <lua5.1/lua-cjson.h>
 
 enum {
     TEXT_MAX = 512 << 20,
     NUMBER_BYTES = 48, /* the longest number with the quotes of a key and what stands between */
     WORD_BYTES = 6,    /* null, true, false and a comma */
     ESCAPED_BYTES = 6, /* of one byte of a string */
-    STACK_PER_LEVEL = 3
+    STACK_PER_LEVEL = 3,
+    KEEP_BYTES = 1 << 20 /* cjson keeps its buffer, which the interpreter's limit does not see */
 };
-
-static const char dirty_key; /* its address: the registry's key of "a script has set something" */
 
 /* ---- encode ---- */
 
@@ -96,6 +94,8 @@ static int encode(lua_State *L)
     lua_settop(L, 1);
     if (m.left <= 0)
         return luaL_error(L, "Cannot serialise, the text would be too long");
+    if (m.left < TEXT_MAX - KEEP_BYTES)
+        interpreter_of(L)->json_configured = true;
     return call_cjson(L);
 }
 
@@ -106,17 +106,10 @@ static const char *const setters[] = {"encode_sparse_array",   "encode_max_depth
                                       "encode_keep_buffer",    "encode_invalid_numbers",
                                       "decode_invalid_numbers"};
 
-static void set_dirty(lua_State *L, bool dirty)
-{
-    lua_pushlightuserdata(L, (void *)&dirty_key);
-    lua_pushboolean(L, dirty);
-    lua_rawset(L, LUA_REGISTRYINDEX);
-}
-
 static int set(lua_State *L)
 {
     if (lua_gettop(L))
-        set_dirty(L, true);
+        interpreter_of(L)->json_configured = true;
     return call_cjson(L);
 }
 
@@ -151,18 +144,18 @@ static void wrap(lua_State *L)
     put_before(L, "new", new_instance, 0);
 }
 
-/* Calls cjson.<name> with `count` arguments, which are on top. */
+/* Calls cjson's own <name> with `count` arguments, which are on top; the instance is at 1. */
 static void restore(lua_State *L, const char *name, int count)
 {
-    lua_getfield(L, LUA_REGISTRYINDEX, "cjson");
-    lua_getfield(L, -1, name);
-    lua_insert(L, -2 - count);
-    lua_pop(L, 1);
+    lua_getfield(L, 1, name);
+    lua_insert(L, -1 - count);
     lua_call(L, count, 0);
 }
 
 static int restore_all(lua_State *L)
 {
+    lua_settop(L, 0);
+    lua_getfield(L, LUA_REGISTRYINDEX, "cjson");
     lua_pushboolean(L, false);
     lua_pushinteger(L, 2);
     lua_pushinteger(L, 10);
@@ -173,27 +166,25 @@ static int restore_all(lua_State *L)
     restore(L, "decode_max_depth", 1);
     lua_pushinteger(L, 14);
     restore(L, "encode_number_precision", 1);
+    lua_pushboolean(L, false); /* frees it */
+    restore(L, "encode_keep_buffer", 1);
     lua_pushboolean(L, true);
     restore(L, "encode_keep_buffer", 1);
     lua_pushboolean(L, false);
     restore(L, "encode_invalid_numbers", 1);
     lua_pushboolean(L, true);
     restore(L, "decode_invalid_numbers", 1);
-    set_dirty(L, false);
     return 0;
 }
 
-void lib_json_reset(lua_State *L)
+void json_reset(struct interpreter *in)
 {
-    lua_pushlightuserdata(L, (void *)&dirty_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    bool dirty = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    if (dirty && lua_cpcall(L, restore_all, NULL))
-        lua_pop(L, 1); /* out of memory: it stays dirty, and the next script's end tries again */
+    int failed = lua_cpcall(in->lua, restore_all, NULL);
+    in->json_configured = failed != 0; /* out of memory: the end of the next script tries again */
+    lua_settop(in->lua, 0);
 }
 
-void lib_json_open(lua_State *L)
+void json_open(lua_State *L)
 {
     static struct lock lock; /* it notes the locale's decimal point in a variable of its own */
     lock_acquire(&lock);
@@ -203,4 +194,5 @@ void lib_json_open(lua_State *L)
     wrap(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, "cjson");
+    sandbox_register_library(L, "cjson");
 }
