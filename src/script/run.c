@@ -30,7 +30,10 @@ static void tick(lua_State *lua, lua_Debug *ar)
     if (likely(verdict == SCRIPT_GO_ON))
         return;
     lua_sethook(lua, tick, LUA_MASKLINE, 0);
-    api_push_error(lua, slice_cstr(ends[verdict]), true);
+    const char *end = ends[verdict];
+    if (verdict == SCRIPT_KILLED && run->is_function)
+        end = "Script killed by user with FUNCTION KILL.";
+    api_push_error(lua, slice_cstr(end), true);
     lua_error(lua);
 }
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "os/file.h"
+#include "server/functions.h"
 #include "server/persistence_internal.h"
 #include "server/server_internal.h"
 
@@ -71,10 +72,41 @@ static void loaded(struct persistence *p)
     atomic_store(&p->saved_changes, keyspace_stat(p->server->ks, STAT_CHANGES));
 }
 
+static void log_function_fault(const char *error)
+{
+    log_warning("Fatal error loading the DB, check server logs. %s: a function library cannot be "
+                "loaded: %s. The file is left as it is.",
+                server_settings.dbfilename, error);
+}
+
+/* The libraries of the file join those that there are, as the next save sees them. */
+static bool join_functions(struct persistence *p, struct libraries *built, bool replace)
+{
+    char error[LIBRARY_ERROR_BYTES];
+    bool joined = libraries_join(&p->server->libraries, built, replace, error);
+    if (!joined)
+        log_function_fault(error);
+    functions_publish(p->server);
+    return joined;
+}
+
+/* Those of the file, built but not yet seen by anybody. */
+static bool build_functions(struct persistence *p, struct libraries *built)
+{
+    char error[LIBRARY_ERROR_BYTES];
+    libraries_init(built);
+    if (functions_build_alone(buf_slice(&p->functions), built, error))
+        return true;
+    log_function_fault(error);
+    libraries_deinit(built);
+    return false;
+}
+
 /* The data is there: commands may use it. */
-static void open_to_all(struct persistence *p)
+static void open_to_all(struct persistence *p, struct libraries *built)
 {
     guest_exclusive(&p->loaders[0]);
+    (void)join_functions(p, built, true); /* there were none before */
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_awake(&p->loaders[i], false);
     loaded(p);
@@ -85,17 +117,19 @@ static void open_to_all(struct persistence *p)
 void persistence_load(struct persistence *p)
 {
     int64_t started_ms = clock_monotonic_ms();
+    struct libraries built;
     enum err err = rdb_load_shared(&p->load, p->target.name, p->loaders, p->loader_count);
-    if (err == OK) {
+    if (err == OK && build_functions(p, &built)) {
         log_loaded(p, started_ms);
-        open_to_all(p);
+        open_to_all(p, &built);
+        libraries_deinit(&built);
         log_notice("Ready to accept connections tcp");
         return;
     }
-    if (err != ERR_CLOSED) {
+    if (err != OK && err != ERR_CLOSED)
         log_fault(p->target.name, err, &p->load.fault);
+    if (err != ERR_CLOSED)
         atomic_store(&p->load_failed, true);
-    }
     server_stop(p->server);
 }
 
@@ -120,6 +154,16 @@ enum err persistence_start(struct persistence *p)
     return OK;
 }
 
+static enum err reload_functions(struct persistence *p, bool replace)
+{
+    struct libraries built;
+    if (!build_functions(p, &built))
+        return ERR_SYNTAX;
+    bool joined = join_functions(p, &built, replace);
+    libraries_deinit(&built);
+    return joined ? OK : ERR_SYNTAX;
+}
+
 enum err persistence_reload(struct persistence *p, struct txn *t, bool replace)
 {
     int64_t started_ms = clock_monotonic_ms();
@@ -133,6 +177,9 @@ enum err persistence_reload(struct persistence *p, struct txn *t, bool replace)
         log_fault(server_settings.dbfilename, err, &p->load.fault);
     else
         log_loaded(p, started_ms);
+    if (!err)
+        err = reload_functions(p, replace);
+    functions_publish(p->server);
     loaded(p);
     return err;
 }

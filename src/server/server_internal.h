@@ -9,6 +9,7 @@
 #include "io/worker.h"
 #include "net/conn.h"
 #include "script/cache.h"
+#include "script/library.h"
 #include "server/busy.h"
 #include "server/latency.h"
 #include "server/persistence.h"
@@ -86,6 +87,8 @@ struct server_thread {
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     struct interpreter *interpreter; /* of scripts; NULL before the first */
+    struct interpreter *functions;   /* of function libraries; NULL before the first */
+    _Atomic size_t function_bytes;   /* that it takes */
     struct nested *nested;           /* the script that runs: nested_call.h */
     struct key *nested_keys;         /* of its command that runs */
     uint32_t nested_key_cap;
@@ -120,6 +123,7 @@ struct server {
     _Atomic uint64_t password_since_id;
     struct slow_state slow;
     struct script_cache scripts;
+    struct libraries libraries; /* functions; changed in exclusive mode */
     struct busy_state busy;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
