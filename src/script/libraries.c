@@ -23,7 +23,7 @@ void libraries_init(struct libraries *all)
 void libraries_deinit(struct libraries *all)
 {
     libraries_clear(all);
-    mem_free(MEM_OTHER, all->items, all->cap * sizeof(*all->items));
+    mem_free(MEM_DATA, all->items, all->cap * sizeof(*all->items));
     all->items = NULL;
     all->cap = 0;
 }
@@ -110,8 +110,8 @@ static void index_functions(struct libraries *all)
     uint32_t count = 0;
     for (uint32_t i = 0; i < all->count; i++)
         count += all->items[i]->count;
-    mem_free(MEM_OTHER, all->places, all->place_count * sizeof(*all->places));
-    all->places = count ? mem_alloc(MEM_OTHER, count * sizeof(*all->places)) : NULL;
+    mem_free(MEM_DATA, all->places, all->place_count * sizeof(*all->places));
+    all->places = count ? mem_alloc(MEM_DATA, count * sizeof(*all->places)) : NULL;
     all->place_count = 0;
     for (uint32_t i = 0; i < all->count; i++)
         for (uint32_t f = 0; f < all->items[i]->count; f++)
@@ -133,7 +133,7 @@ static struct library *insert(struct libraries *all, struct library *lib)
     }
     if (all->count == all->cap) {
         uint32_t cap = all->cap ? all->cap * 2 : 8;
-        all->items = mem_realloc(MEM_OTHER, all->items, all->cap * sizeof(*all->items),
+        all->items = mem_realloc(MEM_DATA, all->items, all->cap * sizeof(*all->items),
                                  cap * sizeof(*all->items));
         all->cap = cap;
     }
@@ -207,7 +207,7 @@ void libraries_clear(struct libraries *all)
     lock_acquire(&all->lock);
     for (uint32_t i = 0; i < all->count; i++)
         library_destroy(all->items[i]);
-    mem_free(MEM_OTHER, all->places, all->place_count * sizeof(*all->places));
+    mem_free(MEM_DATA, all->places, all->place_count * sizeof(*all->places));
     all->places = NULL;
     all->count = all->place_count = 0;
     atomic_fetch_add(&all->version, 1);

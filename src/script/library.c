@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#define ERROR_NAME                                                                          \
+#define ERROR_NAME                                                                             \
     "Library names can only contain letters, numbers, or underscores(_) and must be at least " \
     "one character long"
 
@@ -22,8 +22,7 @@ static bool refuse(char *error, const char *text)
 
 static bool refuse_word(char *error, const char *format, struct slice word)
 {
-    snprintf(error, LIBRARY_ERROR_BYTES, format, (int)MIN(word.len, (size_t)SHOWN_BYTES),
-             word.ptr);
+    snprintf(error, LIBRARY_ERROR_BYTES, format, (int)MIN(word.len, (size_t)SHOWN_BYTES), word.ptr);
     return false;
 }
 
@@ -40,7 +39,7 @@ static bool is_name(struct slice name)
 
 static struct slice copy(struct slice text)
 {
-    char *bytes = mem_alloc(MEM_OTHER, text.len + 1);
+    char *bytes = mem_alloc(MEM_DATA, text.len + 1);
     if (text.len)
         memcpy(bytes, text.ptr, text.len);
     bytes[text.len] = 0;
@@ -50,7 +49,7 @@ static struct slice copy(struct slice text)
 static void drop(struct slice text)
 {
     if (text.ptr)
-        mem_free(MEM_OTHER, (char *)text.ptr, text.len + 1);
+        mem_free(MEM_DATA, (char *)text.ptr, text.len + 1);
 }
 
 /* ---- the first line ---- */
@@ -64,6 +63,7 @@ static bool read_word(struct slice word, struct head *head, char *error)
     enum {
         KEY_LEN = 5
     };
+
     if (word.len < KEY_LEN || !slice_is(slice_make(word.ptr, KEY_LEN), "name="))
         return refuse_word(error, "Invalid metadata value given: %.*s", word);
     if (head->name.ptr)
@@ -113,7 +113,7 @@ struct library *library_create(struct slice code, char error[LIBRARY_ERROR_BYTES
     buf_init(&store, MEM_OTHER);
     int count = text_split_args(line, &store, words, WORDS_MAX);
     if (read_words(words, count, &head, error)) {
-        lib = mem_zalloc(MEM_OTHER, sizeof(*lib));
+        lib = mem_zalloc(MEM_DATA, sizeof(*lib));
         lib->serial = atomic_fetch_add(&serials, 1) + 1;
         lib->name = copy(head.name);
         lib->code = copy(code);
@@ -131,10 +131,10 @@ void library_destroy(struct library *lib)
         drop(lib->functions[i].name);
         drop(lib->functions[i].description);
     }
-    mem_free(MEM_OTHER, lib->functions, lib->cap * sizeof(*lib->functions));
+    mem_free(MEM_DATA, lib->functions, lib->cap * sizeof(*lib->functions));
     drop(lib->name);
     drop(lib->code);
-    mem_free(MEM_OTHER, lib, sizeof(*lib));
+    mem_free(MEM_DATA, lib, sizeof(*lib));
 }
 
 /* ---- functions ---- */
@@ -149,9 +149,8 @@ bool library_add(struct library *lib, struct slice name, struct slice descriptio
             return refuse(error, "Function already exists in the library");
     if (lib->count == lib->cap) {
         uint32_t cap = lib->cap ? lib->cap * 2 : 4;
-        lib->functions =
-            mem_realloc(MEM_OTHER, lib->functions, lib->cap * sizeof(*lib->functions),
-                        cap * sizeof(*lib->functions));
+        lib->functions = mem_realloc(MEM_DATA, lib->functions, lib->cap * sizeof(*lib->functions),
+                                     cap * sizeof(*lib->functions));
         lib->cap = cap;
     }
     lib->functions[lib->count++] = (struct library_function){

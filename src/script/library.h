@@ -6,7 +6,8 @@
  *
  * Threading: changed only while the changer runs alone (exclusive mode), read by whoever is inside
  * its gate. libraries_flags() may be called outside of it, too: a leaf lock keeps what it reads in
- * place. Memory: MEM_OTHER. Finding is O(log n), a change O(n log n) of all functions. */
+ * place. Memory: MEM_DATA, what maxmemory bounds. Finding is O(log n), a change O(n log n) of all
+ * functions. */
 #pragma once
 
 #include "base/buf.h"
@@ -98,8 +99,8 @@ void libraries_dump(const struct libraries *all, struct buf *out);
 
 /* The items of a dump; false: its footer is not right. */
 bool libraries_open_dump(struct slice payload, struct slice *items) MUST_USE;
-/* Calls `take` with each text of the items; false: the bytes are damaged, or take() said so. `error`
- * says why. */
+/* Calls `take` with each text of the items; false: the bytes are damaged, or take() said so.
+ * `error` says why. */
 bool libraries_each_text(struct slice items,
                          bool (*take)(void *arg, struct slice code, char *error), void *arg,
                          char error[LIBRARY_ERROR_BYTES]) MUST_USE;

@@ -13,8 +13,6 @@ enum {
     TICK_INSTRUCTIONS = 100000,
 };
 
-#define REGISTER "redis.register_function"
-
 /* What one interpreter has of one library. */
 struct library_code {
     uint64_t serial;
@@ -133,12 +131,24 @@ void library_forget_all(struct interpreter *in)
 
 /* ---- redis.register_function ---- */
 
-static int fail(lua_State *lua, const char *text)
+static int raise(lua_State *lua, const char *text)
 {
-    char error[LIBRARY_ERROR_BYTES];
+    char error[LIBRARY_ERROR_BYTES + 4];
     snprintf(error, sizeof(error), "ERR %s", text);
     api_push_error(lua, slice_cstr(error), false);
     return lua_error(lua);
+}
+
+/* The text has %s where the function's name belongs: that of the table it was called through. */
+static int fail(lua_State *lua, const char *text)
+{
+    const char *name = lua_tostring(lua, lua_upvalueindex(1)), *gap = strstr(text, "%s");
+    char error[LIBRARY_ERROR_BYTES];
+    if (!gap)
+        return raise(lua, text);
+    snprintf(error, sizeof(error), "%.*s%s.register_function%s", (int)(gap - text), text, name,
+             gap + 2);
+    return raise(lua, error);
 }
 
 struct registration {
@@ -160,7 +170,7 @@ static bool read_string(lua_State *lua, int index, struct slice *out)
 static void read_flags(lua_State *lua, int index, uint32_t *flags)
 {
     if (!lua_istable(lua, index))
-        fail(lua, "flags argument to " REGISTER " must be a table representing function flags");
+        fail(lua, "flags argument to %s must be a table representing function flags");
     for (int i = 1;; i++) {
         struct slice name;
         lua_rawgeti(lua, index, i);
@@ -181,53 +191,53 @@ static void read_named(lua_State *lua, const char *key, struct registration *r)
     int value = lua_gettop(lua);
     if (!strcasecmp(key, "function_name")) {
         if (!read_string(lua, value, &r->name))
-            fail(lua, "function_name argument given to " REGISTER " must be a string");
+            fail(lua, "function_name argument given to %s must be a string");
     } else if (!strcasecmp(key, "description")) {
         if (!read_string(lua, value, &r->description))
-            fail(lua, "description argument given to " REGISTER " must be a string");
+            fail(lua, "description argument given to %s must be a string");
     } else if (!strcasecmp(key, "callback")) {
         if (!lua_isfunction(lua, value))
-            fail(lua, "callback argument given to " REGISTER " must be a function");
+            fail(lua, "callback argument given to %s must be a function");
         lua_pushvalue(lua, value);
         lua_replace(lua, r->callback);
     } else if (!strcasecmp(key, "flags")) {
         read_flags(lua, value, &r->flags);
     } else {
-        fail(lua, "unknown argument given to " REGISTER);
+        fail(lua, "unknown argument given to %s");
     }
 }
 
 static void read_table(lua_State *lua, struct registration *r)
 {
     if (!lua_istable(lua, 1))
-        fail(lua, "calling " REGISTER " with a single argument is only applicable to Lua table "
+        fail(lua, "calling %s with a single argument is only applicable to Lua table "
                   "(representing named arguments).");
     lua_pushnil(lua);
     r->callback = lua_gettop(lua);
     for (lua_pushnil(lua); lua_next(lua, 1); lua_pop(lua, 1)) {
         if (lua_type(lua, -2) != LUA_TSTRING)
-            fail(lua, "named argument key given to " REGISTER " is not a string");
+            fail(lua, "named argument key given to %s is not a string");
         read_named(lua, lua_tostring(lua, -2), r);
     }
     if (!r->name.ptr)
-        fail(lua, REGISTER " must get a function name argument");
+        fail(lua, "%s must get a function name argument");
     if (lua_isnil(lua, r->callback))
-        fail(lua, REGISTER " must get a callback argument");
+        fail(lua, "%s must get a callback argument");
 }
 
 static void read_arguments(lua_State *lua, struct registration *r)
 {
     int count = lua_gettop(lua);
     if (count < 1 || count > 2)
-        fail(lua, "wrong number of arguments to " REGISTER);
+        fail(lua, "wrong number of arguments to %s");
     if (count == 1) {
         read_table(lua, r);
         return;
     }
     if (!read_string(lua, 1, &r->name))
-        fail(lua, "first argument to " REGISTER " must be a string");
+        fail(lua, "first argument to %s must be a string");
     if (!lua_isfunction(lua, 2))
-        fail(lua, "second argument to " REGISTER " must be a function");
+        fail(lua, "second argument to %s must be a function");
     r->callback = 2;
 }
 
@@ -246,13 +256,13 @@ static int register_function(lua_State *lua)
     struct registration r = {0};
     struct loading *l = interpreter_of(lua)->loading;
     if (!l)
-        return fail(lua, REGISTER " can only be called on FUNCTION LOAD command");
+        return fail(lua, "%s can only be called on FUNCTION LOAD command");
     read_arguments(lua, &r);
     lua_pushvalue(lua, r.callback);
     int ref = luaL_ref(lua, LUA_REGISTRYINDEX);
     if (l->fills && !library_add(l->lib, r.name, r.description, r.flags, error)) {
         luaL_unref(lua, LUA_REGISTRYINDEX, ref);
-        return fail(lua, error);
+        return raise(lua, error);
     }
     uint32_t at = function_index(l->lib, r.name);
     if (at >= l->lib->count) { /* it did not register this one when it was loaded */
@@ -276,7 +286,19 @@ static void tick(lua_State *lua, lua_Debug *where)
     if (!l || clock_monotonic_ms() <= l->end_ms)
         return;
     lua_sethook(lua, tick, LUA_MASKLINE, 0);
-    fail(lua, "FUNCTION LOAD timeout");
+    raise(lua, "FUNCTION LOAD timeout");
+}
+
+/* For the table below the top: what a text sees of the server, by this name. */
+static void add_api(lua_State *lua, const char *name)
+{
+    api_push_loading(lua);
+    lua_pushstring(lua, name);
+    lua_pushcclosure(lua, register_function, 1);
+    lua_setfield(lua, -2, "register_function");
+    sandbox_forbid_missing(lua);
+    sandbox_protect(lua);
+    lua_setfield(lua, -2, name);
 }
 
 /* Pushes what a text sees instead of the globals; made once. */
@@ -287,14 +309,8 @@ static void push_loading_globals(lua_State *lua)
         return;
     lua_pop(lua, 1);
     lua_newtable(lua);
-    api_push_loading(lua);
-    lua_pushcfunction(lua, register_function);
-    lua_setfield(lua, -2, "register_function");
-    sandbox_forbid_missing(lua);
-    sandbox_protect(lua);
-    lua_pushvalue(lua, -1);
-    lua_setfield(lua, -3, "redis");
-    lua_setfield(lua, -2, "server");
+    add_api(lua, "redis");
+    add_api(lua, "server");
     sandbox_forbid_missing(lua);
     lua_pushvalue(lua, -1);
     lua_setfield(lua, LUA_REGISTRYINDEX, "library.globals");

@@ -3,8 +3,8 @@
  * An interpreter for functions runs a library's text when it first needs one of its functions, and
  * keeps what redis.register_function() gave it; library.h says which libraries there are. While the
  * text runs it sees of the server only redis.register_function(), redis.log() and constants, and
- * none of Lua's libraries, as in Redis. So it does the same in every interpreter. What its functions
- * keep in variables outside of themselves is each interpreter's own.
+ * none of Lua's libraries, as in Redis. So it does the same in every interpreter. What its
+ * functions keep in variables outside of themselves is each interpreter's own.
  *
  * Owner: the interpreter's thread. No Lua error gets out of here. */
 #pragma once

@@ -1,5 +1,5 @@
-/* functions.h: what the server does with function libraries (script/library.h) besides running them:
- * from and to files, and what follows a change. */
+/* functions.h: what the server does with function libraries (script/library.h) besides running
+ * them: from and to files, and what follows a change. */
 #pragma once
 
 #include "script/library.h"
@@ -9,8 +9,8 @@ struct server;
 struct txn;
 
 /* Builds libraries from the items of an RDB file or a dump: runs their texts in this interpreter,
- * each for `limit_ms` at most (0: no limit). `out` was initialised. False: `error` says why, without
- * a code, and `out` may hold some. */
+ * each for `limit_ms` at most (0: no limit). `out` was initialised. False: `error` says why,
+ * without a code, and `out` may hold some. */
 bool functions_build(struct interpreter *in, struct slice items, int64_t limit_ms,
                      struct libraries *out, char error[LIBRARY_ERROR_BYTES]) MUST_USE;
 
