@@ -94,6 +94,14 @@ uint32_t libraries_functions(const struct libraries *all)
     return all->place_count;
 }
 
+size_t libraries_bytes(const struct libraries *all)
+{
+    size_t bytes = all->place_count * (sizeof(*all->places) + sizeof(struct library_function));
+    for (uint32_t i = 0; i < all->count; i++)
+        bytes += sizeof(struct library) + mem_size_class(all->items[i]->code.len + 1);
+    return bytes;
+}
+
 /* ---- changing ---- */
 
 static int compare_places(const void *a, const void *b)

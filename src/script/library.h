@@ -77,6 +77,7 @@ bool libraries_find_function(const struct libraries *all, struct slice name,
 /* The flags of a function; false: there is none. Any thread, at any time. */
 bool libraries_flags(struct libraries *all, struct slice name, uint32_t *out);
 uint32_t libraries_functions(const struct libraries *all); /* their number */
+size_t libraries_bytes(const struct libraries *all);       /* O(libraries) */
 
 /* Whether adding the library would fail; `replaces`: one of its name would give way. */
 bool libraries_admit(const struct libraries *all, const struct library *lib, bool replaces,
