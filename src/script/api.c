@@ -120,7 +120,7 @@ static int call(lua_State *lua, bool raises)
         return fail_call(lua, raises, "ERR redis.call() called recursively");
     if (!count)
         return fail_call(lua, raises,
-                         "ERR Please specify at least one argument for this redis.call() call");
+                         "ERR Please specify at least one argument for this redis lib call");
     if (!read_args(lua, &args, count))
         return fail_call(lua, raises,
                          "ERR Lua redis lib command arguments must be strings or integers");
@@ -201,7 +201,7 @@ static int api_log(lua_State *lua)
         return fail_call(lua, true, "ERR First argument must be a number (log level).");
     int level = (int)lua_tonumber(lua, 1);
     if (level < LOG_DEBUG || level > LOG_WARNING)
-        return fail_call(lua, true, "ERR Invalid log level.");
+        return fail_call(lua, true, "ERR Invalid debug level.");
     if (level < log_threshold)
         return 0;
     luaL_Buffer text;
@@ -246,10 +246,10 @@ enum {
 static int api_set_repl(lua_State *lua)
 {
     if (lua_gettop(lua) != 1)
-        return fail_call(lua, true, "ERR redis.set_repl() requires one argument.");
+        return fail_call(lua, true, "ERR redis.set_repl() requires two arguments.");
     int flags = (int)lua_tonumber(lua, -1);
     if (flags & ~REPL_ALL)
-        return fail_call(lua, true, "ERR Invalid replication flags. Please use REPL_AOF, "
+        return fail_call(lua, true, "ERR Invalid replication flags. Use REPL_AOF, "
                                     "REPL_REPLICA, REPL_ALL or REPL_NONE.");
     return 0;
 }
@@ -267,10 +267,10 @@ static int api_acl_check_cmd(lua_State *lua)
     int count = lua_gettop(lua);
     if (!count)
         return fail_call(lua, true,
-                         "ERR Please specify at least one argument for this redis.acl_check_cmd() call");
+                         "ERR Please specify at least one argument for this redis lib call");
     if (!run || !read_args(lua, &args, count))
         return fail_call(lua, true,
-                         "ERR redis.acl_check_cmd() command arguments must be strings or integers");
+                         "ERR Lua redis lib command arguments must be strings or integers");
     enum script_permission p = run->ops->permits(run, args.argv, (uint32_t)count);
     if (p == SCRIPT_NO_COMMAND)
         return fail_call(lua, true, "ERR Invalid command passed to redis.acl_check_cmd()");

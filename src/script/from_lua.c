@@ -41,25 +41,23 @@ static int64_t to_integer(double value)
 
 static void put_value(lua_State *lua, struct script_run *run);
 
-static void put_verbatim(lua_State *lua, struct script_run *run)
+/* False: nothing was written, for it is no such table. */
+static bool put_verbatim(lua_State *lua, struct script_run *run)
 {
     char format[4] = "   ";
     size_t len;
-    if (!has_field(lua, "format", LUA_TSTRING)) {
-        reply_null(run->reply);
-        return;
-    }
-    strncpy(format, lua_tostring(lua, -1), 3);
-    for (int i = 0; i < 3; i++)
-        format[i] = format[i] ? format[i] : ' ';
+    if (!has_field(lua, "format", LUA_TSTRING))
+        return false;
+    const char *given = lua_tostring(lua, -1);
     lua_pop(lua, 1);
-    if (!has_field(lua, "string", LUA_TSTRING)) {
-        reply_null(run->reply);
-        return;
-    }
+    if (!has_field(lua, "string", LUA_TSTRING))
+        return false;
+    for (int i = 0; i < 3 && given[i]; i++)
+        format[i] = given[i];
     const char *text = lua_tolstring(lua, -1, &len);
     reply_verbatim(run->reply, format, slice_make(text, len));
     lua_pop(lua, 1);
+    return true;
 }
 
 /* A map, or of a set its keys. */
@@ -105,14 +103,11 @@ static void put_error(lua_State *lua, struct script_run *run)
     run->reply->error_counted = e.counted;
 }
 
-static void put_table(lua_State *lua, struct script_run *run)
+/* A table that says what it is. False: an array. */
+static bool put_typed(lua_State *lua, struct script_run *run)
 {
     struct reply *reply = run->reply;
-    if (has_field(lua, "err", LUA_TSTRING)) {
-        lua_pop(lua, 1);
-        put_error(lua, run);
-        return;
-    }
+    bool done = true;
     if (has_field(lua, "ok", LUA_TSTRING))
         reply_status(reply, clean_line(lua));
     else if (has_field(lua, "double", LUA_TNUMBER))
@@ -124,12 +119,21 @@ static void put_table(lua_State *lua, struct script_run *run)
     else if (has_field(lua, "big_number", LUA_TSTRING))
         reply_big_number(reply, slice_cstr(clean_line(lua)));
     else if (has_field(lua, "verbatim_string", LUA_TTABLE))
-        put_verbatim(lua, run);
-    else {
-        put_array(lua, run);
-        return;
-    }
+        done = put_verbatim(lua, run);
+    else
+        return false;
     lua_pop(lua, 1);
+    return done;
+}
+
+static void put_table(lua_State *lua, struct script_run *run)
+{
+    if (has_field(lua, "err", LUA_TSTRING)) {
+        lua_pop(lua, 1);
+        put_error(lua, run);
+    } else if (!put_typed(lua, run)) {
+        put_array(lua, run);
+    }
 }
 
 static void put_boolean(struct script_run *run, bool value)

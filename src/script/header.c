@@ -70,8 +70,7 @@ static bool read_line(struct slice line, uint32_t *out, char error[SCRIPT_HEADER
 {
     struct slice engine = take(&line, ' ');
     if (!slice_equal(engine, SLICE("#!lua")))
-        return fail(error, "ERR Unexpected engine in script shebang: ",
-                    slice_make(engine.ptr + 2, engine.len - 2));
+        return fail(error, "ERR Unexpected engine in script shebang: ", engine);
     while (line.len) {
         struct slice option = take(&line, ' ');
         if (!option.len)

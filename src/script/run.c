@@ -14,10 +14,13 @@ enum {
 
 /* ---- the deadline ---- */
 
-static const char *const ends[] = {
-    [SCRIPT_KILLED] = "Script killed by user with SCRIPT KILL.",
-    [SCRIPT_TOO_LONG] = "Script runs too long under the locks of its keys",
-};
+static const char *end_text(const struct script_run *run, enum script_verdict verdict)
+{
+    if (verdict == SCRIPT_TOO_LONG)
+        return "ERR Script runs too long under the locks of its keys";
+    return run->is_function ? "ERR Script killed by user with FUNCTION KILL."
+                            : "ERR Script killed by user with SCRIPT KILL.";
+}
 
 /* A script may catch the error, so from here on each line of it raises the error again. */
 static void tick(lua_State *lua, lua_Debug *ar)
@@ -30,10 +33,7 @@ static void tick(lua_State *lua, lua_Debug *ar)
     if (likely(verdict == SCRIPT_GO_ON))
         return;
     lua_sethook(lua, tick, LUA_MASKLINE, 0);
-    const char *end = ends[verdict];
-    if (verdict == SCRIPT_KILLED && run->is_function)
-        end = "Script killed by user with FUNCTION KILL.";
-    api_push_error(lua, slice_cstr(end), true);
+    api_push_error(lua, slice_cstr(end_text(run, verdict)), false);
     lua_error(lua);
 }
 

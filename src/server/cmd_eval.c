@@ -77,7 +77,7 @@ static void run_script(struct eval *e, const struct script *s)
                              .arg_count = ex->argc - 3 - e->key_count,
                              .reply = ex->reply,
                              .resp = REPLY_RESP2};
-    nested_open(&nested, ex, s->flags, e->read_only);
+    nested_open(&nested, ex, s->sha, s->flags, e->read_only);
     script_run_start(&run);
     nested_close(&nested);
 }

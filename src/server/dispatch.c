@@ -673,12 +673,16 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     struct planned plans[LIMIT_BATCH_REQUESTS];
     struct server_thread *t = thread_of(c);
     struct run run = {.thread = t, .conn = c, .session = client_session(c)};
+    if (unlikely(t->nested != NULL)) /* the turn is one inside a script */
+        return busy_dispatch(c, requests, count, out);
     t->reply.out = out;
     t->current = c;
     t->requests = requests;
     t->at = 0;
     start_clock(t);
     if (likely(!t->raised) && unlikely(!enter_gate(&run))) {
+        if (busy_is(t->server))
+            return busy_dispatch(c, requests, count, out);
         conn_park(c);
         return 0;
     }

@@ -123,6 +123,11 @@ static bool admit_declared(struct nested *n, const struct command *cmd, const st
                           "is not among its KEYS");
 }
 
+static bool begin_writing(struct nested *n, const struct command *cmd)
+{
+    return likely(busy_may_write(n)) || refuse(n, cmd, "ERR The script has been killed");
+}
+
 static bool admit(struct nested *n, const struct command *cmd, uint32_t argc)
 {
     if (unlikely(!cmd || (cmd->subcommand_count && argc >= 2)))
@@ -162,10 +167,6 @@ static void run(struct nested *n, const struct command *cmd)
     struct command_stats *s = &t->stats[cmd->id];
     struct exec *ex = &t->exec;
     uint64_t started = clock_cycles();
-    if (cmd->flags & CMD_WRITE && !n->wrote) {
-        n->wrote = true;
-        busy_note_write(t->server);
-    }
     txn_select(&t->txn, n->session.db);
     cmd->handler(ex);
     if (unlikely(n->session.tracked))
@@ -186,7 +187,8 @@ void nested_call(struct nested *n, const struct slice *argv, uint32_t argc, stru
     n->session.proto = proto;
     if (likely(admit(n, cmd, argc))) {
         set_exec(n, cmd, argv, argc);
-        if (likely(!(n->flags & SCRIPT_DECLARED_KEYS)) || admit_declared(n, cmd, argv, argc))
+        if ((likely(!(n->flags & SCRIPT_DECLARED_KEYS)) || admit_declared(n, cmd, argv, argc)) &&
+            (!(cmd->flags & CMD_WRITE) || n->wrote || begin_writing(n, cmd)))
             run(n, cmd);
     }
     if (unlikely(t->reply.errors))
@@ -196,11 +198,13 @@ void nested_call(struct nested *n, const struct slice *argv, uint32_t argc, stru
 
 /* ---- open and close ---- */
 
-void nested_open(struct nested *n, struct exec *ex, uint32_t flags, bool read_only)
+void nested_open(struct nested *n, struct exec *ex, const char *name, uint32_t flags,
+                 bool read_only)
 {
     struct server_thread *t = exec_thread(ex);
     ASSERT(!t->nested);
     *n = (struct nested){.thread = t,
+                         .name = name,
                          .outer = *ex,
                          .outer_reply = t->reply,
                          .session = *ex->session,

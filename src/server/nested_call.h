@@ -23,8 +23,11 @@ struct nested {
     uint32_t flags; /* enum script_flag */
     bool read_only;
     bool wrote;           /* a command that writes has been let through */
-    int64_t started_ms;   /* monotonic */
-    bool is_function;     /* for SCRIPT KILL and FUNCTION KILL, which tell them apart */
+    const char *name;
+    bool is_function;     /* for SCRIPT KILL and FUNCTION KILL, which tell them apart; set by the
+                             caller after nested_open() */
+    int64_t started_ms, next_turn_ms; /* monotonic: busy.h */
+    bool is_published;                /* as running too long */
     uint32_t key_count;   /* of the command that runs */
 };
 
@@ -32,8 +35,9 @@ struct nested {
  * where only reads may be). */
 bool nested_admits(struct exec *ex, uint32_t flags, bool read_only) MUST_USE;
 
-/* `flags`: enum script_flag. */
-void nested_open(struct nested *n, struct exec *ex, uint32_t flags, bool read_only);
+/* `flags`: enum script_flag. `name`: of the script, for the log; lives until nested_close(). */
+void nested_open(struct nested *n, struct exec *ex, const char *name, uint32_t flags,
+                 bool read_only);
 void nested_close(struct nested *n);
 /* The outer command is broken off and will be planned again: a jump has left its handler, and its
  * interpreter, which is thrown away. */

@@ -208,6 +208,8 @@ void txn_swap(struct txn *t, int a, int b);
 /* An explicit effect; the first one replaces the verbatim command. All arguments are bytes. */
 void effect_command(struct txn *t, const struct slice *argv, uint32_t argc);
 void effect_suppress(struct txn *t);
+/* Nothing of what the txn has done so far reaches the log: the process ends, and its data with it. */
+void effect_forget(struct txn *t);
 
 INLINE bool txn_logs(const struct txn *t)
 {
