@@ -174,6 +174,7 @@ bool georadius_runs_alone(const struct slice *argv, uint32_t argc);
 bool migrate_runs_alone(const struct slice *argv, uint32_t argc);
 bool eval_runs_alone(const struct slice *argv, uint32_t argc);
 bool evalsha_runs_alone(const struct slice *argv, uint32_t argc);
+bool fcall_runs_alone(const struct slice *argv, uint32_t argc);
 
 enum command_id {
 #define COMMAND(cid, ...)            CMD_ID_##cid,

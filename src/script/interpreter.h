@@ -18,6 +18,8 @@
 #include <stdatomic.h>
 
 struct script_run;
+struct loading;
+struct library_code;
 
 /* What the log and INFO want to know; written by the owner, read by anybody. */
 struct interpreter_stats {
@@ -42,6 +44,10 @@ struct interpreter {
     struct output out;    /* the reply of the command that a script has just called */
     uint64_t random;      /* state of math.random */
     bool json_configured; /* a script has called one of cjson's setters */
+    struct loading *loading; /* a library's text runs: library_load.h */
+    struct library_code **codes; /* by serial number: what it has of libraries */
+    uint32_t code_count, code_cap;
+    uint64_t libraries_version; /* when those that are gone were dropped last */
     struct interpreter_stats stats;
 };
 

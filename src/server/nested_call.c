@@ -236,8 +236,9 @@ void nested_abandon(struct server_thread *t)
 {
     t->exec.in_exec = false;
     t->nested = NULL;
-    interpreter_destroy(t->interpreter);
-    t->interpreter = NULL;
+    interpreter_destroy(t->interpreter); /* one of them ran it */
+    interpreter_destroy(t->functions);
+    t->interpreter = t->functions = NULL;
 }
 
 struct interpreter *nested_interpreter(struct exec *ex)

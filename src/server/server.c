@@ -143,6 +143,7 @@ static void destroy_thread(struct server_thread *t)
             latency_destroy(t->stats[id].latency);
     txn_deinit(&t->txn);
     interpreter_destroy(t->interpreter);
+    interpreter_destroy(t->functions);
     mem_free(MEM_OTHER, t->nested_keys, t->nested_key_cap * sizeof(struct key));
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));
@@ -312,6 +313,7 @@ enum err server_create(struct server **out)
     client_evict_settings_changed();
     adjust_file_limit();
     script_cache_init(&s->scripts);
+    libraries_init(&s->libraries);
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
@@ -406,6 +408,7 @@ void server_destroy(struct server *s)
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
     script_cache_deinit(&s->scripts);
+    libraries_deinit(&s->libraries);
     pubsub_deinit(&s->pubsub);
     prefixes_deinit(&s->prefixes);
     acl_deinit(&s->acl);

@@ -13,6 +13,7 @@
 #include "server/client_filter.h"
 #include "server/hot_keys.h"
 #include "script/cache.h"
+#include "script/library.h"
 #include "server/busy.h"
 #include "server/latency.h"
 #include "server/monitor.h"
@@ -101,6 +102,8 @@ struct server_thread {
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
     struct interpreter *interpreter; /* of scripts; NULL before the first */
+    struct interpreter *functions;   /* of function libraries; NULL before the first */
+    _Atomic size_t function_bytes;   /* that it takes */
     struct nested *nested;           /* the script that runs: nested_call.h */
     struct key *nested_keys;         /* of its command that runs */
     uint32_t nested_key_cap;
@@ -136,6 +139,7 @@ struct server {
     struct acl acl;
     struct slow_state slow;
     struct script_cache scripts;
+    struct libraries libraries; /* functions; changed in exclusive mode */
     struct busy_state busy;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */

@@ -204,6 +204,10 @@ void txn_set_member_deadline(struct txn *t, struct ref *ref, struct slice member
 bool txn_remove_member(struct txn *t, struct ref *ref, struct slice member);
 bool txn_is_empty(const struct ref *ref);
 
+/* Something beside the keyspace has changed that is logged and saved with it: function libraries.
+ * Exclusive mode. */
+void txn_changed(struct txn *t);
+
 /* Exclusive mode only: the whole database (-1: all of them) becomes empty; two databases change
  * places. */
 void txn_flush(struct txn *t, int db, bool lazy);

@@ -359,6 +359,13 @@ void txn_set_expire(struct txn *t, struct ref *ref, int64_t when_ms)
         heap_add(t, db, shard, e, when_ms);
 }
 
+void txn_changed(struct txn *t)
+{
+    ASSERT(t->exclusive);
+    t->dirty++;
+    stat_add(&t->stats->value[STAT_CHANGES], 1);
+}
+
 void txn_flush(struct txn *t, int db, bool lazy)
 {
     ASSERT(t->exclusive);
