@@ -83,6 +83,7 @@ static bool refuse(struct nested *n, const struct command *cmd, const char *text
 {
     struct server_thread *t = n->thread;
     reply_error(&t->reply, text);
+    stats_count_error(t);
     if (cmd)
         stat_bump(&t->stats[cmd->id].rejected, 1);
     return false;
@@ -134,7 +135,8 @@ static bool admit(struct nested *n, const struct command *cmd, uint32_t argc)
         return refuse(n, NULL, "ERR Unknown Redis command called from script");
     if (unlikely(!cmd->handler || (cmd->arity >= 0 ? (int)argc != cmd->arity : (int)argc < -cmd->arity)))
         return refuse(n, cmd, "ERR Wrong number of args calling Redis command from script");
-    if (unlikely(cmd->flags & CMD_NOSCRIPT))
+    if (unlikely(cmd->flags & CMD_NOSCRIPT) &&
+        !(cmd->id == CMD_ID_debug && atomic_load(&n->thread->server->scripts_may_debug)))
         return refuse(n, cmd, "ERR This Redis command is not allowed from script");
     if (cmd->flags & CMD_WRITE && !admit_write(n, cmd))
         return false;
@@ -164,18 +166,17 @@ static void set_exec(struct nested *n, const struct command *cmd, const struct s
 static void run(struct nested *n, const struct command *cmd)
 {
     struct server_thread *t = n->thread;
-    struct command_stats *s = &t->stats[cmd->id];
     struct exec *ex = &t->exec;
+    struct observed o = {.cmd = cmd, .argv = ex->argv, .argc = ex->argc};
     uint64_t started = clock_cycles();
     txn_select(&t->txn, n->session.db);
     cmd->handler(ex);
     if (unlikely(n->session.tracked))
         tracking_remember(ex);
+    if (monitor_wanted())
+        monitor_feed(t, cmd, ex->argv, ex->argc, t->txn.db->id, true);
     txn_next(&t->txn, ex->argv, ex->argc);
-    stat_bump(&s->calls, 1);
-    stat_bump(&s->cycles, clock_cycles() - started);
-    if (unlikely(t->reply.errors))
-        stat_bump(&s->failed, 1);
+    (void)stats_count_call(t, &o, clock_cycles() - started, 0);
 }
 
 void nested_call(struct nested *n, const struct slice *argv, uint32_t argc, struct output *out,
@@ -191,8 +192,6 @@ void nested_call(struct nested *n, const struct slice *argv, uint32_t argc, stru
             (!(cmd->flags & CMD_WRITE) || n->wrote || begin_writing(n, cmd)))
             run(n, cmd);
     }
-    if (unlikely(t->reply.errors))
-        stats_count_error(t);
     t->reply = n->outer_reply;
 }
 
