@@ -164,6 +164,7 @@ struct server {
     int64_t started_ms;         /* monotonic */
     int64_t started_wall_s;
     _Atomic bool cron_paused, active_expire_off; /* DEBUG */
+    _Atomic bool scripts_may_debug;              /* the same */
     char run_id[41], replication_id[41];
     /* ---- statistics: stats.c ---- */
     struct timer sample_timer; /* on the main thread */

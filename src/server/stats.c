@@ -58,7 +58,9 @@ bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_
         observe_time(t, o, cycles);
     if (likely(t->reply.errors == errors_before))
         return false;
-    stats_count_error(t);
+    if (likely(!t->reply.error_counted))
+        stats_count_error(t);
+    t->reply.error_counted = false;
     stat_bump(&s->failed, 1);
     return true;
 }
