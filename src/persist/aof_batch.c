@@ -7,6 +7,7 @@
 #include "os/file.h"
 #include "persist/aof_internal.h"
 #include "persist/aof_mark.h"
+#include "persist/aof_reader.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,14 +27,6 @@ static void put_stamp(struct aof_segment *s)
     s->stamp_s = now_s;
 }
 
-static void put_select(struct aof_segment *s, int db)
-{
-    char text[NUM_INT64_MAX_LEN];
-    size_t len = num_format_int64(text, db);
-    buf_printf(&s->gather, "*2\r\n$6\r\nSELECT\r\n$%zu\r\n%.*s\r\n", len, (int)len, text);
-    s->db = db;
-}
-
 static void gather_record(void *arg, int db, struct slice first, struct slice second)
 {
     struct aof_log *log = arg;
@@ -43,7 +36,8 @@ static void gather_record(void *arg, int db, struct slice first, struct slice se
     if (unlikely(atomic_load_explicit(&log->timestamps, memory_order_relaxed)))
         put_stamp(s);
     if (unlikely(s->db != db))
-        put_select(s, db);
+        aof_put_select(&s->gather, db);
+    s->db = db;
     buf_append(&s->gather, first.ptr, first.len);
     buf_append(&s->gather, second.ptr, second.len);
 }

@@ -243,11 +243,6 @@ static void debug_replicate(struct exec *ex)
     reply_ok(ex->reply);
 }
 
-static void debug_loadaof(struct exec *ex)
-{
-    reply_error(ex->reply, "ERR there is no append-only file to reload from");
-}
-
 /* ---- switches of what is not here ---- */
 
 /* Tables resize in small steps whatever happens elsewhere. Suites turn the switch before tests that
@@ -326,6 +321,8 @@ static void debug_help(struct exec *ex)
         "    Reply with this error.",
         "HTSTATS <db> | HTSTATS-KEY <key>",
         "    Figures about hash tables.",
+        "LOADAOF",
+        "    Empty all databases and load the append-only file.",
         "LOG <text>",
         "    Write a line to the log.",
         "OBJECT <key>",

@@ -175,6 +175,7 @@ enum err persistence_start(struct persistence *p)
     if (err)
         return err;
     persistence_watch_config();
+    aof_watch_config();
     timer_init(&p->timer, persistence_check);
     reactor_arm(&p->server->acceptor, &p->timer, p->server->acceptor.now_ms + 1);
     if (!exists)

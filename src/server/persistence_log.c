@@ -47,7 +47,7 @@ void persistence_log_rewriting(struct persistence *p)
                                    (atomic_load(&p->aof.rewriting) || atomic_load(&p->busy)));
 }
 
-static void apply_settings(struct persistence *p)
+void persistence_log_apply(struct persistence *p)
 {
     static const enum aof_policy policies[] = {
         [FSYNC_NO] = AOF_NO, [FSYNC_EVERYSEC] = AOF_EVERYSEC, [FSYNC_ALWAYS] = AOF_ALWAYS};
@@ -65,7 +65,7 @@ void persistence_log_init(struct persistence *p)
 
 static enum err apply_sync_settings(char *errbuf)
 {
-    apply_settings(&the_server->persistence);
+    persistence_log_apply(&the_server->persistence);
     return OK;
 }
 
@@ -83,7 +83,7 @@ enum err persistence_log_begin(struct persistence *p)
     struct aof_file file = {.open_bytes = tail->span_bytes, .crc = tail->crc};
     if (!server_settings.appendonly)
         return OK;
-    apply_settings(p);
+    persistence_log_apply(p);
     if (aof_set_path(&p->aof.set, tail->name, path) != OK ||
         aof_file_open(&file, path, tail->size) != OK || aof_log_start(&p->log) != OK) {
         log_warning("Can't open the append-only file %s: %s", tail->name, strerror(errno));
