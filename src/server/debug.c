@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "os/file_faults.h"
 #include "os/sock.h"
 #include "proto/settings.h"
 #include "server/cmd_persistence.h"
@@ -280,6 +281,24 @@ static void debug_packed_threshold(struct exec *ex)
     reply_ok(ex->reply);
 }
 
+/* For tests of what a slow or broken disk does to clients. */
+static void debug_aof_fault(struct exec *ex)
+{
+    int64_t value;
+    bool delay = arg_is(ex, 2, "sync-delay-us");
+    if (!delay && !arg_is(ex, 2, "sync-error")) {
+        fail_syntax(ex);
+        return;
+    }
+    if (!arg_int_range(ex, 3, 0, INT_MAX, &value, NULL))
+        return;
+    if (delay)
+        atomic_store(&file_faults.sync_delay_us, value);
+    else
+        atomic_store(&file_faults.sync_error, (int)value);
+    reply_ok(ex->reply);
+}
+
 /* ---- ends ---- */
 
 static void debug_segfault(struct exec *ex)
@@ -307,6 +326,8 @@ static void debug_panic(struct exec *ex)
 static void debug_help(struct exec *ex)
 {
     static const char *const lines[] = {
+        "AOF-FAULT <SYNC-DELAY-US|SYNC-ERROR> <number>",
+        "    Make each sync of the log slow, or let it fail with this errno; 0 ends it.",
         "ASSERT | OOM | PANIC | SEGFAULT",
         "    End the server in that way.",
         "CHANGE-REPL-ID",
@@ -355,6 +376,7 @@ static const struct {
     uint32_t min_argc, max_argc;
     command_fn run;
 } subcommands[] = {
+    {"aof-fault", 4, 4, debug_aof_fault},
     {"assert", 2, 2, debug_assert},
     {"change-repl-id", 2, 2, debug_change_repl_id},
     {"dict-resizing", 3, 3, debug_dict_resizing},

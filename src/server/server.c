@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "cmd/access.h"
+#include "os/file_faults.h"
 #include "server/acl_file.h"
 #include "server/acl_session.h"
 #include "server/blocked.h"
@@ -213,6 +214,7 @@ static enum err watch_signals(struct server *s)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(2) */
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0)
         return ERR_SYS;
@@ -300,6 +302,8 @@ enum err server_create(struct server **out)
     struct server *s = mem_alloc_aligned(MEM_OTHER, sizeof(*s));
     the_server = *out = s;
     s->next_client_id = 1;
+    if (server_settings.enable_debug_command != PROTECTED_NO)
+        file_faults_install();
     s->started_ms = clock_monotonic_ms();
     s->started_wall_s = clock_wall_ms() / 1000;
     s->password_since_id = UINT64_MAX;
