@@ -12,6 +12,7 @@
 
 #include "io/reactor.h"
 #include "net/registry.h"
+#include "net/transport.h"
 #include "proto/reply.h"
 #include "proto/request.h"
 
@@ -39,6 +40,7 @@ struct conn {
     struct buf in; /* unread bytes: an unfinished request, or everything while parked */
     struct output pending;
     struct out_cursor sent;
+    struct transport *transport; /* NULL: requests and replies stand on the socket as they are */
     enum conn_state state;
     bool parked;  /* waits in the thread's list for conn_resume_all() */
     bool pushed;  /* stands in the thread's list of those to be written at the end of the turn */
@@ -58,6 +60,8 @@ struct conn {
 
 struct conn_ops {
     void (*opened)(struct conn *c);
+    /* Its transport is ready: whose connection it is, is now known. May answer and close it. */
+    void (*ready)(struct conn *c, struct output *out);
     /* Executes requests in order, replies into `out`; returns how many are done. Fewer than count:
      * the rest stays unread (the connection was parked or held, or is closing), or is given again
      * when the replies are sent (more than LIMIT_TURN_OUTPUT_BYTES of them). Requests with argc 0
@@ -108,7 +112,8 @@ struct net_thread {
     uint64_t flushes; /* of the queued runs, from 1 */
     struct request_arena arena;
     char *receive; /* LIMIT_RECV_BYTES */
-    void *owner;   /* of the server */
+    struct transport_wire wire;
+    void *owner; /* of the server */
 };
 
 enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, unsigned id,
@@ -119,8 +124,16 @@ void net_thread_deinit(struct net_thread *t);
 /* Last in each turn: sends the replies, frees what was closed. */
 void net_thread_end_turn(struct net_thread *t);
 
+struct arrival { /* an accepted socket */
+    int fd;
+    enum conn_kind kind;
+    uint64_t id;
+    bool proxied;            /* a PROXY header comes first */
+    struct tls_context *tls; /* of CONN_TLS; the reference goes along */
+};
+
 /* Hands a socket over: any thread. */
-void net_thread_adopt(struct net_thread *t, int fd, enum conn_kind kind, uint64_t id);
+void net_thread_adopt(struct net_thread *t, struct arrival arrival);
 
 /* The owner thread only, from here on. */
 void conn_close(struct conn *c);

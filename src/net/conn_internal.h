@@ -8,4 +8,14 @@ void conn_write(struct conn *c);           /* the socket is writable */
 void conn_write_later(struct conn *c);     /* the same at the end of the turn */
 void conn_process_pending(struct conn *c); /* executes what stands in c->in */
 void conn_update_interest(struct conn *c);
+
+/* True when there is something that may be sent as soon as the socket takes it. */
+INLINE bool conn_unsent(const struct conn *c)
+{
+    const struct transport *t = c->transport;
+    if (likely(!t))
+        return output_len(&c->pending) != 0;
+    return buf_len(&t->unsent) || (t->ready && output_len(&c->pending));
+}
+
 void conn_check_timeouts(struct conn *c, int64_t now_ms);

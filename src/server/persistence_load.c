@@ -89,7 +89,7 @@ void persistence_load(struct persistence *p)
     if (err == OK) {
         log_loaded(p, started_ms);
         open_to_all(p);
-        log_notice("Ready to accept connections tcp");
+        listeners_announce();
         return;
     }
     if (err != ERR_CLOSED) {
