@@ -159,11 +159,12 @@ static bool take_header(struct conn *c, struct slice *data)
 static ssize_t recv_plain(struct conn *c, struct slice data, char *at)
 {
     bool open = get_ready(c);
-    if (open && data.len)
-        memcpy(at, data.ptr, data.len);
-    if (open)
-        destroy(c); /* a plain connection from here on */
-    return open && data.len ? (ssize_t)data.len : again();
+    destroy(c); /* a plain connection from here on */
+    conn_update_interest(c);
+    if (!open || !data.len)
+        return again();
+    memcpy(at, data.ptr, data.len);
+    return (ssize_t)data.len;
 }
 
 static ssize_t recv_tls(struct conn *c, struct slice data, char *at)
