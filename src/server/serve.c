@@ -84,7 +84,9 @@ static void serve_one(struct server_thread *t, struct blocked *b)
 {
     struct blocked_client *client = b->client;
     struct session session = {.id = b->session_id, .db = b->waiter.db, .proto = b->proto};
-    struct command_stats *s = &t->stats[b->command->cmd->id];
+    const struct queued_command *q = b->command;
+    struct observed o = {
+        .cmd = q->cmd, .argv = q->argv, .argc = q->argc, .client = b->session_id};
     uint64_t started = clock_cycles();
     wait_leave(&t->txn, &b->waiter);
     t->reply = (struct reply){.out = &client->reply, .proto = b->proto};
@@ -93,13 +95,23 @@ static void serve_one(struct server_thread *t, struct blocked *b)
     run_handler(t, b, &session);
     t->serving = 0;
     reply_end(&t->reply);
-    stat_bump(&s->calls, 1);
-    stat_bump(&s->cycles, clock_cycles() - started);
-    if (t->reply.errors) {
-        stats_count_error(t);
-        stat_bump(&s->failed, 1);
+    stats_count_call(t, &o, clock_cycles() - started, 0);
+    *t->served_tail = b;
+    t->served_tail = &b->next_served;
+}
+
+void blocked_post_served(struct txn *txn)
+{
+    struct server_thread *t = container_of(txn, struct server_thread, txn);
+    struct blocked *b = t->served, *next;
+    t->served = NULL;
+    t->served_tail = &t->served;
+    for (; b; b = next) {
+        struct blocked_client *client = b->client;
+        next = b->next_served;
+        client->lsn = txn->lsn;
+        blocked_post(t, b);
     }
-    blocked_post(t, b);
 }
 
 static void serve_key(struct server_thread *t, const struct ready_key *r)
