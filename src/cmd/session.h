@@ -9,6 +9,7 @@
 
 struct transaction;
 struct migration;
+struct acl_user;
 
 enum reply_mode {
     REPLY_ON,
@@ -34,6 +35,7 @@ struct session {
     struct transaction *transaction; /* NULL: there was no MULTI and no WATCH yet */
     struct migration *migration;     /* of a MIGRATE that is under way: server/migrate.h */
     _Atomic bool *touched;           /* a watched key has changed: set by any thread */
+    struct acl_user *user;           /* a reference; NULL: it may do everything */
     void *client;                    /* the server's own part */
 };
 

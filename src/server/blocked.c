@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cmd/help.h"
+#include "server/acl_session.h"
 #include "server/server_internal.h"
 
 static void count_blocked(struct server_thread *t, const struct blocked *b, int delta)
@@ -46,6 +47,7 @@ static void destroy(struct server_thread *t, struct blocked *b)
     struct blocked_client *client = b->client;
     wait_leave(&t->txn, &b->waiter);
     output_deinit(&client->reply);
+    acl_user_unref(client->user);
     mem_free(MEM_CLIENT, client, sizeof(*client));
     blocking_destroy(b);
 }
@@ -153,6 +155,7 @@ void blocked_begin(struct server_thread *t, struct conn *c, struct blocked *b)
     *client =
         (struct blocked_client){.message = {.run = deliver}, .thread = t, .conn = c, .wait = b};
     output_init(&client->reply);
+    client->user = acl_user_ref(client_session(c)->user);
     timer_init(&client->timer, fire);
     b->client = client;
     *client_blocked(c) = b;

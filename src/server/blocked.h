@@ -66,5 +66,6 @@ struct blocked_client {
     struct output reply; /* of a served one */
     uint64_t lsn;        /* what the reply waits for */
     struct blocked_client *next_waiter, **waiter_link; /* WAITAOF: of the thread */
+    struct acl_user *user; /* a reference: its rules may change before it is served */
     bool failed;         /* it is an error */
 };

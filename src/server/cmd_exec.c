@@ -3,6 +3,7 @@
  * so nothing changes before. */
 #include "base/clock.h"
 #include "cmd/transaction.h"
+#include "server/acl_session.h"
 #include "server/server_internal.h"
 
 /* CLIENT REPLY may be among the commands: as in Redis, what is written while replies are off is
@@ -50,7 +51,8 @@ static void run_queued(struct exec *ex, const struct queued_command *q)
     txn_select(ex->txn, ex->session->db);
     ex->txn->no_touch = ex->session->no_touch;
     uint64_t started = clock_cycles();
-    q->cmd->handler(ex);
+    if (likely(acl_permits_queued(ex)))
+        q->cmd->handler(ex);
     if (unlikely(ex->session->tracked))
         tracking_remember(ex);
     if (monitor_wanted())

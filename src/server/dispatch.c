@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cmd/transaction.h"
 #include "proto/settings.h"
+#include "server/acl_session.h"
 #include "server/blocked.h"
 #include "server/plan.h"
 #include "server/server_internal.h"
@@ -205,6 +206,23 @@ COLD static void refuse_listener(struct server_thread *t, const struct command *
     refuse(t, cmd, text);
 }
 
+/* False: answered. */
+static bool check_user(struct server_thread *t, const struct command *cmd, const struct request *r,
+                       struct session *session)
+{
+    struct buf text;
+    buf_init(&text, MEM_OTHER);
+    buf_puts(&text, "NOPERM ");
+    bool allowed = acl_permits(t, session, cmd, r->argv, r->argc,
+                               session->in_multi ? ACL_MULTI : ACL_TOPLEVEL, &text);
+    if (!allowed) {
+        buf_putc(&text, 0);
+        refuse(t, cmd, buf_ptr(&text));
+    }
+    buf_deinit(&text);
+    return allowed;
+}
+
 /* True: answered. */
 COLD static bool refused_by_persistence(struct server_thread *t, const struct command *cmd,
                                         const struct session *session)
@@ -217,9 +235,17 @@ COLD static bool refused_by_persistence(struct server_thread *t, const struct co
     return true;
 }
 
-/* False: the command was answered with an error. */
+/* Whether its user may run it; false: answered. Inside the gate or alone, where rules stand still. */
+INLINE bool may_run(struct server_thread *t, const struct command *cmd, const struct request *r,
+                    struct session *session)
+{
+    return !acl_is_limited(session) || check_user(t, cmd, r, session);
+}
+
+/* False: the command was answered with an error. `inside`: the gate; if not, may_run() is still to
+ * be asked. */
 static bool admit(struct server_thread *t, const struct command *cmd, const struct request *r,
-                  const struct session *session)
+                  struct session *session, bool inside)
 {
     struct reply *reply = &t->reply;
     if (unlikely(!cmd)) {
@@ -239,10 +265,13 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
         refuse_arity(t, cmd);
         return false;
     }
-    if (unlikely(!session->authenticated && !(cmd->flags & CMD_NO_AUTH))) {
+    if (unlikely(!session->authenticated && !(cmd->flags & CMD_NO_AUTH)) &&
+        server_has_password(t->server)) {
         refuse(t, cmd, "NOAUTH Authentication required.");
         return false;
     }
+    if (inside && !may_run(t, cmd, r, session))
+        return false;
     if (unlikely(atomic_load_explicit(&t->server->persistence.refusals, memory_order_relaxed)) &&
         refused_by_persistence(t, cmd, session))
         return false;
@@ -421,8 +450,9 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
         return RUN_LATER;
     bool ended = has_ended(t);
     enum run_result result = RUN_LATER;
-    if (likely(!ended))
-        result = call(t, p, r, run->session, true);
+    if (likely(!ended)) /* users may have changed meanwhile */
+        result = may_run(t, p->cmd, r, run->session) ? call(t, p, r, run->session, true)
+                                                     : RUN_REFUSED;
     t->raised = false;
     t->rerun_exclusive = run->session->run_alone = false;
     gate_open(gates, t->txn.self);
@@ -577,8 +607,11 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd, r));
     if (unlikely(alone && t->raised)) /* the request of this thread closed the gate to it too */
         return call_exclusive(run, p, r);
+    bool was_inside = run->inside;
     if (unlikely(!enter_gate(run))) /* also for a look at the limits: CONFIG SET changes them */
         return RUN_LATER;
+    if (unlikely(!was_inside) && !may_run(t, p->cmd, r, session))
+        return RUN_REFUSED;
     if (unlikely(has_ended(t)))
         return RUN_LATER;
     if (evict_limited() && !make_room(t, session, p, r, queued))
@@ -623,7 +656,7 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
         count_calls(run, p->cmd);
     reply_begin(&t->reply);
     enum run_result result =
-        likely(admit(t, p->cmd, r, session)) ? execute(run, p, r) : RUN_REFUSED;
+        likely(admit(t, p->cmd, r, session, run->inside)) ? execute(run, p, r) : RUN_REFUSED;
     if (unlikely(result == RUN_REFUSED)) {
         finish_reply(t, session);
         if (unlikely(session->tracked))
@@ -763,9 +796,10 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     t->txn.keep_expired = t->keeps_for_log = false;
     if (unlikely(t->key_cap > KEYS_KEEP))
         shrink_keys(t);
-    if (unlikely(c->parser.authenticated && !run.session->authenticated))
+    if (unlikely(c->parser.authenticated && !run.session->authenticated &&
+                 server_has_password(t->server)))
         c->opened_ms = t->net.reactor.now_ms; /* RESET */
-    c->parser.authenticated = run.session->authenticated;
+    c->parser.authenticated = run.session->authenticated || !server_has_password(t->server);
     c->parser.max_bulk =
         (uint64_t)atomic_load_explicit(&proto_settings.max_bulk_len, memory_order_relaxed);
     c->queued_bytes = transaction_argument_bytes(run.session);

@@ -92,7 +92,7 @@ static void run_sight(void *receiver, struct message *self)
     struct server_thread *t = receiver;
     struct sight *sight = container_of(self, struct sight, message);
     for (struct monitor *m = t->monitors.first; m; m = m->next)
-        push_bytes(t, m->conn, sight->line);
+        push_bytes(t, m->conn, sight->line, persistence_log_newest(t));
     blob_unref(sight->line);
     mem_free(MEM_CLIENT, sight, sizeof(*sight));
 }

@@ -3,9 +3,13 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "cmd/access.h"
+#include "server/acl_file.h"
+#include "server/acl_session.h"
 #include "server/blocked.h"
 #include "server/client_evict.h"
 #include "server/crash.h"
+#include "server/config.h"
 #include "server/effects_file.h"
 #include "server/events.h"
 #include "server/migrate.h"
@@ -263,6 +267,30 @@ static enum err record_effects(struct server *s)
     return *path ? effects_file_open(path, &s->ks->sink) : OK;
 }
 
+static enum err rename_line(void *ctx, const struct slice *args, int count, char *errbuf)
+{
+    const char *error = command_rename(args[0], args[1]);
+    if (error)
+        snprintf(errbuf, CONFIG_ERROR_MAX, "%s", error);
+    return error ? ERR_SYNTAX : OK;
+}
+
+/* Commands' names, and the users. What is wrong was logged. */
+static enum err start_users(struct server *s)
+{
+    struct buf message;
+    buf_init(&message, MEM_OTHER);
+    acl_init(&s->acl);
+    access_all_keys = acl_reads_all_keys;
+    enum err err = config_visit_lines("rename-command", rename_line, NULL, &message);
+    if (!err)
+        err = acl_file_start(s, &message);
+    if (err)
+        log_warning("%.*s", (int)buf_len(&message), buf_ptr(&message));
+    buf_deinit(&message);
+    return err;
+}
+
 enum err server_create(struct server **out)
 {
     struct server *s = mem_alloc_aligned(MEM_OTHER, sizeof(*s));
@@ -270,7 +298,7 @@ enum err server_create(struct server **out)
     s->next_client_id = 1;
     s->started_ms = clock_monotonic_ms();
     s->started_wall_s = clock_wall_ms() / 1000;
-    s->password_since_id = *server_settings.requirepass ? 0 : UINT64_MAX;
+    s->password_since_id = UINT64_MAX;
     rand_hex(s->run_id, 40);
     rand_hex(s->replication_id, 40);
     hash_seed(NULL);
@@ -290,7 +318,10 @@ enum err server_create(struct server **out)
     keyspace_free_later = free_entry_later;
     keyspace_free_parts_later = free_parts_later;
     keyspace_flushed_all = persistence_flushed;
-    enum err err = record_effects(s);
+    enum err err = start_users(s);
+    if (err)
+        return err;
+    err = record_effects(s);
     if (!err)
         err = create_parts(s);
     if (err)
@@ -372,6 +403,7 @@ void server_destroy(struct server *s)
         destroy_thread(s->threads[i]);
     pubsub_deinit(&s->pubsub);
     prefixes_deinit(&s->prefixes);
+    acl_deinit(&s->acl);
     readers_clear(s->ks);
     persistence_deinit(&s->persistence);
     worker_pool_destroy(s->pool);

@@ -8,6 +8,7 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
+#include "server/acl.h"
 #include "server/big_keys.h"
 #include "server/client_filter.h"
 #include "server/hot_keys.h"
@@ -122,9 +123,10 @@ struct server {
         pause; /* enum pause_kind; read for every command, changed under pause_lock */
     _Atomic int64_t pause_until_ms; /* monotonic */
     struct lock pause_lock;
-    /* requirepass for those outside the gates: clients from this id on must authenticate, older
-     * ones were in before the password was set; UINT64_MAX: there is none */
+    /* the user `default` for those outside the gates: clients from this id on must authenticate,
+     * older ones were in before that; UINT64_MAX: nobody must */
     _Atomic uint64_t password_since_id;
+    struct acl acl;
     struct slow_state slow;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
@@ -219,14 +221,17 @@ bool client_check_name(struct exec *ex, struct slice name);
 /* "" takes the name away. */
 void client_set_name(struct conn *c, struct slice name);
 
-/* auth.c */
-bool client_user_exists(struct slice name);
-
 /* client_list.c */
 /* Calls visit for each client that passes, with its registry locked: visit takes no lock. */
 void clients_visit(struct server *s, const struct client_filter *filter,
                    void (*visit)(void *arg, struct server_thread *t, struct conn_info *info),
                    void *arg);
+/* Appends what CLIENT INFO shows, without a line end. The thread of the connection, or its registry
+ * is locked. */
+void client_describe(struct buf *out, const struct conn_info *info);
+/* client_kill.c: closes the clients of a user that is about to go; its own after the reply. Exclusive
+ * mode. */
+void client_kill_user(struct exec *ex, struct slice user);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
 

@@ -7,7 +7,7 @@
  * needs it there. */
 #pragma once
 
-#include "base/base.h"
+#include "base/slice.h"
 
 enum exec_mode {
     EXEC_STRIPED,
@@ -77,8 +77,10 @@ struct server_settings {
     _Atomic int hz;
     int shutdown_timeout_s;
     _Atomic unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
-    char *requirepass, *aclfile;
+    struct slice requirepass; /* any bytes */
+    char *aclfile;
     char *debug_effects_file;
+    _Atomic int64_t acllog_max_len;
     bool acl_pubsub_default; /* new users may use all channels */
     enum protected_action enable_protected_configs, enable_debug_command, enable_module_command;
     _Atomic int64_t busy_reply_threshold_ms;
