@@ -62,6 +62,8 @@ static bool set_pairs(struct exec *ex, int64_t *added)
     }
     if (!find_typed(ex, 0, TYPE_HASH, &ref) || !hash_check_texts(ex, 2))
         return false;
+    if (defer_edit(ex, (uint64_t)(ex->argc - 2) / 2 * COST_MEMBER))
+        return false;
     struct hash h = hash_open(ex, &ref);
     hash_expect(&h, (ex->argc - 2) / 2);
     *added = 0;
@@ -105,6 +107,8 @@ void cmd_hdel(struct exec *ex)
     if (!find_typed(ex, 0, TYPE_HASH, &ref))
         return;
     if (ref.entry) {
+        if (defer_edit(ex, (uint64_t)(ex->argc - 2) * COST_MEMBER))
+            return;
         struct hash h = hash_open(ex, &ref);
         for (uint32_t i = 2; i < ex->argc; i++)
             removed += hash_remove(&h, ex->argv[i]);

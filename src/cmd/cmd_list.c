@@ -1,6 +1,10 @@
 /* Commands on lists. */
 #include "cmd/list_edit.h"
 
+enum {
+    TRIMMED_PER_ELEMENT = 8 /* blocks go whole */
+};
+
 #define ERROR_NOT_POSITIVE "ERR value is out of range, must be positive"
 
 static const enum event push_events[] = {[DEQUE_HEAD] = EVENT_LPUSH, [DEQUE_TAIL] = EVENT_RPUSH};
@@ -106,6 +110,8 @@ HOT static void push(struct exec *ex, enum deque_end end, bool must_exist)
         reply_int(ex->reply, 0);
         return;
     }
+    if (defer_edit(ex, ex->argc - 2))
+        return;
     struct deque *d = edit_for_growth(ex, &ref, ex->argv + 2, ex->argc - 2);
     for (uint32_t i = 2; i < ex->argc; i++)
         deque_push(d, end, ex->argv[i]);
@@ -191,7 +197,7 @@ static void pop_counted(struct exec *ex, enum deque_end end)
         reply_null_array(ex->reply);
     else if (count == 0)
         reply_array(ex->reply, 0);
-    else
+    else if (!defer_edit(ex, MIN((uint64_t)count, list_of(ref.entry)->len)))
         list_edit_pop_many(ex, &ref, end, (uint64_t)count);
 }
 
@@ -404,12 +410,16 @@ void cmd_ltrim(struct exec *ex)
     if (!arg_int(ex, 2, &start, NULL) || !arg_int(ex, 3, &stop, NULL) ||
         !find_typed(ex, 0, TYPE_LIST, &ref))
         return;
-    reply_ok(ex->reply);
-    if (!ref.entry)
+    if (!ref.entry) {
+        reply_ok(ex->reply);
         return;
+    }
     struct deque *d = list_of(ref.entry);
     struct range keep = clip(start, stop, d->len);
     uint64_t behind = d->len - keep.first - keep.count;
+    if (keep.count && defer_edit(ex, (d->len - keep.count) / TRIMMED_PER_ELEMENT))
+        return;
+    reply_ok(ex->reply);
     if (keep.count == 0) {
         remove_all(ex, &ref, EVENT_LTRIM);
         return;

@@ -17,6 +17,8 @@ void cmd_linsert(struct exec *ex)
         return;
     }
     struct deque *d = list_of(ref.entry);
+    if (defer_edit(ex, d->len))
+        return;
     list_search_begin(&search, d, ex->argv[3], DEQUE_TAIL, UINT64_MAX);
     if (!list_search_next(&search)) {
         reply_int(ex->reply, -1);
@@ -41,6 +43,8 @@ void cmd_lrem(struct exec *ex)
         return;
     }
     struct deque *d = list_of(ref.entry);
+    if (defer_edit(ex, d->len))
+        return;
     list_search_begin(&search, d, ex->argv[3], count < 0 ? DEQUE_HEAD : DEQUE_TAIL, UINT64_MAX);
     if (!list_search_next(&search)) {
         reply_int(ex->reply, 0);

@@ -45,6 +45,8 @@ HOT void cmd_sadd(struct exec *ex)
         return;
     struct set s;
     bool exists = ref.entry != NULL;
+    if (defer_edit(ex, (uint64_t)(ex->argc - 2) * COST_MEMBER))
+        return;
     if (exists) {
         txn_edit(ex->txn, &ref);
         s = set_of(ref.entry);
@@ -77,6 +79,8 @@ void cmd_srem(struct exec *ex)
     if (!find_typed(ex, 0, TYPE_SET, &ref))
         return;
     if (ref.entry) {
+        if (defer_edit(ex, (uint64_t)(ex->argc - 2) * COST_MEMBER))
+            return;
         txn_edit(ex->txn, &ref);
         struct set s = set_of(ref.entry);
         for (uint32_t i = 2; i < ex->argc && (removed == 0 || set_len(&s)); i++) {

@@ -120,8 +120,10 @@ static void pop_many(struct exec *ex)
         reply_set(ex->reply, 0);
         return;
     }
-    txn_edit(ex->txn, &ref);
     struct set s = set_of(ref.entry);
+    if (defer_edit(ex, MIN((uint64_t)count, set_len(&s)) * COST_MEMBER))
+        return;
+    txn_edit(ex->txn, &ref);
     if ((uint64_t)count >= set_len(&s))
         pop_all(ex, &ref, &s);
     else

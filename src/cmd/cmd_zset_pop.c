@@ -57,6 +57,8 @@ HOT static void pop(struct exec *ex, bool max)
     }
     struct zset z = zset_of(ref.entry);
     size_t taken = zset_pop_count(&z, count);
+    if (defer_edit(ex, (uint64_t)taken * COST_ORDER))
+        return;
     zset_reply_popped(ex, &z, taken, max, ex->argc == 3 && zset_pairs(ex));
     zset_drop_popped(ex, &ref, &z, taken, max);
 }

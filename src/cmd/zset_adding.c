@@ -56,6 +56,8 @@ void zset_adding_run(struct exec *ex, const struct zset_adding *a, double *score
     bool changed = false;
     if (!find_typed(ex, 0, TYPE_ZSET, &ref))
         return;
+    if (defer_edit(ex, (uint64_t)a->count * COST_ORDER))
+        return;
     zset_adding_open(ex, a, &ref, &z);
     for (uint32_t i = 0; z.root && i < a->count; i++) {
         enum zset_result result = add_item(ex, a, &z, i, &scores[i]);

@@ -112,6 +112,7 @@ struct server {
      * ones were in before the password was set; UINT64_MAX: there is none */
     _Atomic uint64_t password_since_id;
     struct slow_state slow;
+    struct snapshot_pins snapshot_pins;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
     _Atomic bool trimming;    /* a thread is in tracking_trim() */

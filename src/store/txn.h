@@ -46,11 +46,12 @@ struct effects {
 
 /* The values that a slow command reads: copies of the entries that lead to them, taken when the
  * values were pinned (pin.h). Its txn finds only these keys, by their place in the array, and
- * changes nothing. */
+ * changes nothing but what a draft has (draft.h). */
 struct txn_view {
     const struct key *keys;
     struct entry **entries; /* [count]; NULL: there was no such key */
     uint32_t count;
+    struct draft *draft; /* NULL: it only reads */
 };
 
 struct txn {

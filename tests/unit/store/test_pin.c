@@ -38,15 +38,15 @@ static void test_rules(void **state)
     assert_true(pins_hold(f.ks, &a) && !pins_hold(f.ks, &b));
     assert_false(take(&f, &a, PIN_TARGET, &slow)); /* but not with one who will store */
     pins_forget(f.ks, &slow);
-    assert_true(pins_wait(f.ks, &a, &writer, false));
+    assert_true(pins_wait(f.ks, &a, &writer, PIN_BARS_WRITES));
     assert_false(take(&f, &a, PIN_READ, &slow)); /* nor with one who waits */
     drop(&f, &a, PIN_READ);
     assert_true(pins_is_waiting(f.ks, &writer) && pins_is_waiting(f.ks, &slow));
     drop(&f, &a, PIN_READ);
     assert_false(pins_is_waiting(f.ks, &writer) || pins_is_waiting(f.ks, &slow));
     assert_true(take(&f, &b, PIN_TARGET, &slow));
-    assert_false(pins_wait(f.ks, &b, &writer, false)); /* writers pass a destination */
-    assert_true(pins_wait(f.ks, &b, &writer, true) && pins_is_waiting(f.ks, &writer));
+    assert_false(pins_wait(f.ks, &b, &writer, PIN_BARS_WRITES)); /* writers pass a destination */
+    assert_true(pins_wait(f.ks, &b, &writer, PIN_BARS_ALL) && pins_is_waiting(f.ks, &writer));
     pins_forget(f.ks, &writer);
     assert_false(pins_hold(f.ks, &b));
     drop(&f, &b, PIN_TARGET);
@@ -64,7 +64,7 @@ static void test_one_command_with_a_key_twice(void **state)
 
     (void)state;
     assert_true(pins_take(f.ks, keys, uses, 3, &w));
-    assert_true(pins_wait(f.ks, &a, &w, false));
+    assert_true(pins_wait(f.ks, &a, &w, PIN_BARS_WRITES));
     pins_drop(f.ks, keys, uses, 3);
     assert_false(pins_hold(f.ks, &a) || pins_is_waiting(f.ks, &w));
     fixture_deinit(&f);
@@ -123,7 +123,7 @@ static void step(struct fixture *f, struct client *clients, const struct key *ke
         c->key = (int)rng_below(&f->txn.rng, KEYS);
         c->use = rng_below(&f->txn.rng, 2) ? PIN_READ : PIN_TARGET;
         bool admits = twin_admits(clients, c, writer);
-        bool passed = writer ? !pins_wait(f->ks, &keys[c->key], &c->waiter, false)
+        bool passed = writer ? !pins_wait(f->ks, &keys[c->key], &c->waiter, PIN_BARS_WRITES)
                              : take(f, &keys[c->key], c->use, &c->waiter);
         assert_int_equal(passed, admits);
         c->pins = passed && !writer;
