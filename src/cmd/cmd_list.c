@@ -116,6 +116,7 @@ HOT static void push(struct exec *ex, enum deque_end end, bool must_exist)
     for (uint32_t i = 2; i < ex->argc; i++)
         deque_push(d, end, ex->argv[i]);
     txn_commit(ex->txn, &ref, push_events[end]);
+    txn_count_changes(ex->txn, (int64_t)ex->argc - 3);
     reply_int(ex->reply, (int64_t)d->len);
 }
 
@@ -153,6 +154,7 @@ uint64_t list_edit_pop_many(struct exec *ex, struct ref *ref, enum deque_end end
 {
     struct deque *d = list_of(ref->entry);
     uint64_t n = MIN(count, d->len);
+    txn_count_changes(ex->txn, (int64_t)n - 1);
     reply_end_elements(ex->reply, d, end, n);
     if (n == d->len) {
         remove_all(ex, ref, pop_events[end]);
@@ -293,6 +295,7 @@ static void move_element(struct exec *ex, struct ref *source, struct ref *target
     deque_drop(d, from);
     deque_push(edit_for_growth(ex, target, &element, 1), to, element);
     txn_commit(ex->txn, target, push_events[to]);
+    txn_count_changes(ex->txn, -1); /* a move is one */
     if (inserts)
         txn_find(ex->txn, source->key, source); /* it may have moved within its table */
     list_edit_commit_removal(ex, source, pop_events[from]);
@@ -420,6 +423,7 @@ void cmd_ltrim(struct exec *ex)
     if (keep.count && defer_edit(ex, (d->len - keep.count) / TRIMMED_PER_ELEMENT))
         return;
     reply_ok(ex->reply);
+    txn_count_changes(ex->txn, (int64_t)(d->len - keep.count) - 1);
     if (keep.count == 0) {
         remove_all(ex, &ref, EVENT_LTRIM);
         return;

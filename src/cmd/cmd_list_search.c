@@ -54,6 +54,7 @@ void cmd_lrem(struct exec *ex)
     txn_edit(ex->txn, &ref);
     uint64_t removed = list_search_delete(&search, d, limit);
     list_edit_commit_removal(ex, &ref, EVENT_LREM);
+    txn_count_changes(ex->txn, (int64_t)removed - 1);
     reply_int(ex->reply, (int64_t)removed);
 }
 

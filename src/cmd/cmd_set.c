@@ -59,8 +59,10 @@ HOT void cmd_sadd(struct exec *ex)
         set_store(ref.entry, s);
     else
         txn_add(ex->txn, &ref, TYPE_SET, s.encoding, s.root);
-    if (added)
+    if (added) {
         txn_commit(ex->txn, &ref, EVENT_SADD);
+        txn_count_changes(ex->txn, (int64_t)added - 1);
+    }
     reply_int(ex->reply, (int64_t)added);
 }
 
@@ -89,8 +91,10 @@ void cmd_srem(struct exec *ex)
             removed += set_remove(&s, &m);
         }
         set_store(ref.entry, s);
-        if (removed)
+        if (removed) {
             commit_removal(ex, &ref, &s, EVENT_SREM);
+            txn_count_changes(ex->txn, removed - 1);
+        }
     }
     reply_int(ex->reply, removed);
 }

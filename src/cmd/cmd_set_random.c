@@ -124,6 +124,7 @@ static void pop_many(struct exec *ex)
     if (defer_edit(ex, MIN((uint64_t)count, set_len(&s)) * COST_MEMBER))
         return;
     txn_edit(ex->txn, &ref);
+    txn_count_changes(ex->txn, (int64_t)MIN((uint64_t)count, set_len(&s)) - 1);
     if ((uint64_t)count >= set_len(&s))
         pop_all(ex, &ref, &s);
     else

@@ -129,8 +129,10 @@ void cmd_zrem(struct exec *ex)
         struct zset z = zset_of(ref.entry);
         for (uint32_t i = 2; i < ex->argc && zset_len(&z); i++)
             removed += zset_remove(&z, ex->argv[i]);
-        if (removed)
+        if (removed) {
             zset_finish(ex, &ref, &z, EVENT_ZREM);
+            txn_count_changes(ex->txn, removed - 1);
+        }
     }
     reply_int(ex->reply, removed);
 }

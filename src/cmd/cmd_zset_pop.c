@@ -13,6 +13,7 @@ void zset_drop_popped(struct exec *ex, struct ref *ref, struct zset *z, size_t c
 {
     enum event event = max ? EVENT_ZPOPMAX : EVENT_ZPOPMIN;
     size_t len = zset_len(z);
+    txn_count_changes(ex->txn, (int64_t)count - 1);
     txn_edit(ex->txn, ref);
     if (count == len) { /* freed whole, elsewhere when it is large */
         txn_commit(ex->txn, ref, event);

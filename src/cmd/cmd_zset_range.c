@@ -247,6 +247,8 @@ static void remove_range(struct exec *ex, enum zset_order by, enum event event)
         span = zset_span(&z, &range, false);
         if (span.count < zset_len(&z) && defer_edit(ex, (uint64_t)span.count * COST_ORDER))
             return;
+        if (span.count)
+            txn_count_changes(ex->txn, (int64_t)span.count - 1);
         txn_edit(ex->txn, &ref);
         if (span.count == zset_len(&z)) { /* freed whole, elsewhere when it is large */
             txn_commit(ex->txn, &ref, event);

@@ -170,7 +170,6 @@ struct command { /* the first fields in the order of a row */
 
 /* Predicates of EXCLUSIVE_WHEN, next to the handlers. */
 bool sort_runs_alone(const struct slice *argv, uint32_t argc);
-bool xreadgroup_runs_alone(const struct slice *argv, uint32_t argc);
 bool georadius_runs_alone(const struct slice *argv, uint32_t argc);
 bool migrate_runs_alone(const struct slice *argv, uint32_t argc);
 

@@ -67,7 +67,9 @@ void zset_adding_run(struct exec *ex, const struct zset_adding *a, double *score
     }
     if (z.root)
         zset_store(ref.entry, &z);
-    if (changed)
+    if (changed) {
         txn_commit(ex->txn, &ref, EVENT_ZADD);
+        txn_count_changes(ex->txn, MAX(added + updated, (int64_t)1) - 1);
+    }
     reply_int(ex->reply, a->count_changes ? added + updated : added);
 }

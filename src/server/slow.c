@@ -163,6 +163,7 @@ static void publish_job(struct server_thread *t, struct slow_job *j)
     if (j->edits) {
         take_effects(&t->txn, j);
         draft_publish(&t->txn, &q->keys[0], &j->draft);
+        txn_count_changes(&t->txn, (int64_t)j->stats.value[STAT_CHANGES]);
     }
     pins_drop(t->server->ks, q->keys, j->uses, q->key_count);
     if (j->outcome.stores)

@@ -146,6 +146,12 @@ bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 void txn_edit(struct txn *t, const struct ref *ref);
 void txn_commit(struct txn *t, const struct ref *ref, enum event event);
 
+/* rdb_changes_since_last_save counts elements where Redis does: so many more, or less, than commits. */
+INLINE void txn_count_changes(struct txn *t, int64_t more)
+{
+    stat_add(&t->stats->value[STAT_CHANGES], (uint64_t)more);
+}
+
 /* Reports a change that Redis's WATCH does not see: of a stream's groups and counters. The log,
  * subscribers and who waits for the key hear of it. */
 void txn_commit_unwatched(struct txn *t, const struct ref *ref, enum event event);
