@@ -378,7 +378,8 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
     if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS) && !lock_keys(t, p, session))
         return RUN_ALONE;
     ex->slow_limit = UINT64_MAX;
-    if (unlikely(p->cmd->flags & CMD_SLOW && !exclusive) || unlikely(txn_meets_pins(&t->txn))) {
+    if (unlikely((command_may_be_slow(p->cmd, r->argc) || t->txn.ks->walked) && !exclusive) ||
+        unlikely(txn_meets_pins(&t->txn))) {
         enum slow_verdict verdict = slow_admit(t, t->current);
         if (unlikely(verdict != SLOW_RUN))
             return slow_results[verdict];

@@ -264,6 +264,7 @@ static enum err create_parts(struct server *s)
     for (unsigned i = 0; i < threads && !err; i++)
         err = create_thread(s, i);
     persistence_init(&s->persistence, s);
+    slow_serve_snapshot(s);
     return err;
 }
 

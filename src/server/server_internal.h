@@ -141,6 +141,7 @@ struct server {
     struct script_cache scripts;
     struct libraries libraries; /* functions; changed in exclusive mode */
     struct busy_state busy;
+    struct snapshot_pins snapshot_pins;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
     _Atomic bool trimming;    /* a thread is in tracking_trim() */
