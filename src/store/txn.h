@@ -65,8 +65,8 @@ struct txn {
     bool restartable;  /* the planner can run the command again exclusively */
     bool keep_expired; /* what has expired is missing, but not deleted: CLIENT PAUSE WRITE; set for
                           commands that write nothing. Members that have expired stay in sight */
-    bool mute; /* nobody is told of changes (notify.h): a load only puts back what was there,
-                  and its thread is no reactor */
+    bool mute;   /* nobody is told of changes (notify.h): a load only puts back what was there,
+                    and its thread is no reactor */
     bool replay; /* the commands come from a log, which says itself what has expired: nothing
                     expires, no time is past, and nothing is logged or served */
     uint32_t held_count;
@@ -145,7 +145,8 @@ bool txn_find_quietly(struct txn *t, const struct key *key, struct ref *out);
 /* txn_find() in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 
-/* The entry of a key whose shard is held, or NULL: looks, and does nothing else. It may have expired.
+/* The entry of a key whose shard is held, or NULL: looks, and does nothing else. It may have
+ * expired.
  */
 const struct entry *txn_peek(const struct txn *t, int db, const struct key *key);
 
