@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "os/file.h"
+#include "server/persistence_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -207,6 +208,8 @@ static enum err load_data(struct loading *x, const struct log_part *f, uint64_t 
                       ": %s. The file is left as it is; 'tokamak-check rdb' shows what can be "
                       "saved.",
                       f->path, l->rdb->fault.offset, l->rdb->fault.reason);
+    if (!err && l->persistence && !persistence_data_loaded(l->persistence, !l->guest_count))
+        return refuse(x, "Fatal error: a function library of %s cannot be loaded", f->path);
     return err;
 }
 

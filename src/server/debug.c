@@ -259,7 +259,11 @@ static void debug_dict_resizing(struct exec *ex)
 
 static void debug_deny_scripts(struct exec *ex)
 {
-    reply_error(ex->reply, "ERR there are no scripts that commands could be denied to");
+    int64_t on;
+    if (!arg_int_range(ex, 2, 0, 1, &on, NULL))
+        return;
+    atomic_store(&the_server->scripts_may_debug, on != 0);
+    reply_ok(ex->reply);
 }
 
 /* Blocks of lists are cut by list-max-listpack-size alone, large elements included. */
@@ -359,7 +363,7 @@ static void debug_help(struct exec *ex)
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether keys expire before somebody asks for them.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
-        "    An error: there are no scripts.",
+        "    1: scripts may call DEBUG.",
         "SLEEP <seconds>",
         "    Stop the whole server for a while.",
         NULL,

@@ -10,6 +10,7 @@
 #include "proto/settings.h"
 #include "server/acl_session.h"
 #include "server/blocked.h"
+#include "server/nested_call.h"
 #include "server/plan.h"
 #include "server/server_internal.h"
 #include "store/access.h"
@@ -307,6 +308,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
     if (p->cmd->exclusive.reason || p->cmd->id == CMD_ID_exec)
         evict_forget(&t->evictor); /* it may change the limits */
     push_deliver_before_reply(t);  /* the evicted are no work of this command */
+    t->no_room = verdict == EVICT_FULL_MEMORY;
     if (verdict == EVICT_FITS || verdict == EVICT_LATER ||
         (!adds && !(queued && verdict == EVICT_FULL_MEMORY)))
         return true;
@@ -336,7 +338,8 @@ INLINE bool lock_keys(struct server_thread *t, const struct planned *p,
                       const struct session *session)
 {
     txn_lock(&t->txn, t->exec.keys, t->exec.key_count);
-    if (likely(!wait_here(&t->txn)) || !(transaction_flags(session, p->cmd) & CMD_WRITE))
+    if (likely(!wait_here(&t->txn)) ||
+        !(transaction_flags(session, p->cmd) & (CMD_WRITE | CMD_MAY_REPLICATE)))
         return true;
     return blocked_lock_targets(t, p->cmd);
 }
@@ -376,7 +379,8 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
     if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS) && !lock_keys(t, p, session))
         return RUN_ALONE;
     ex->slow_limit = UINT64_MAX;
-    if (unlikely(p->cmd->flags & CMD_SLOW && !exclusive) || unlikely(txn_meets_pins(&t->txn))) {
+    if (unlikely((command_may_be_slow(p->cmd, r->argc) || t->txn.ks->walked) && !exclusive) ||
+        unlikely(txn_meets_pins(&t->txn))) {
         enum slow_verdict verdict = slow_admit(t, t->current);
         if (unlikely(verdict != SLOW_RUN))
             return slow_results[verdict];
@@ -767,12 +771,16 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     struct planned plans[LIMIT_BATCH_REQUESTS];
     struct server_thread *t = thread_of(c);
     struct run run = {.thread = t, .conn = c, .session = client_session(c)};
+    if (unlikely(t->nested != NULL)) /* the turn is one inside a script */
+        return busy_dispatch(c, requests, count, out);
     t->reply.out = out;
     t->current = c;
     t->requests = requests;
     t->at = 0;
     start_clock(t);
     if (likely(!t->raised) && unlikely(!enter_gate(&run))) {
+        if (busy_is(t->server))
+            return busy_dispatch(c, requests, count, out);
         conn_park(c);
         return 0;
     }
@@ -783,6 +791,8 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         txn_unlock(&t->txn);
         output_rewind(out, t->mark);
         t->exec.in_exec = false;
+        if (t->nested)
+            nested_abandon(t);
         t->rerun_exclusive = true;
         run.inside = true;
     }

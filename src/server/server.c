@@ -13,6 +13,7 @@
 #include "server/config.h"
 #include "server/effects_file.h"
 #include "server/events.h"
+#include "script/interpreter.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
 #include "store/value.h"
@@ -142,6 +143,9 @@ static void destroy_thread(struct server_thread *t)
         if (t->stats[id].latency)
             latency_destroy(t->stats[id].latency);
     txn_deinit(&t->txn);
+    interpreter_destroy(t->interpreter);
+    interpreter_destroy(t->functions);
+    mem_free(MEM_OTHER, t->nested_keys, t->nested_key_cap * sizeof(struct key));
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));
 }
@@ -260,6 +264,7 @@ static enum err create_parts(struct server *s)
     for (unsigned i = 0; i < threads && !err; i++)
         err = create_thread(s, i);
     persistence_init(&s->persistence, s);
+    slow_serve_snapshot(s);
     return err;
 }
 
@@ -312,6 +317,8 @@ enum err server_create(struct server **out)
     observe_init();
     client_evict_settings_changed();
     adjust_file_limit();
+    script_cache_init(&s->scripts);
+    libraries_init(&s->libraries);
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
@@ -365,7 +372,7 @@ int server_run(struct server *s)
         log_warning("Cannot start a thread: %s", strerror(errno));
         server_stop(s);
     } else if (started == s->thread_count && !persistence_loading(&s->persistence)) {
-        log_notice("Ready to accept connections tcp");
+        listeners_announce();
     }
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
@@ -405,6 +412,8 @@ void server_destroy(struct server *s)
     deliver_last(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
+    script_cache_deinit(&s->scripts);
+    libraries_deinit(&s->libraries);
     pubsub_deinit(&s->pubsub);
     prefixes_deinit(&s->prefixes);
     acl_deinit(&s->acl);
