@@ -79,9 +79,7 @@ static bool visit_streams(struct visitor *v)
     uint32_t at = 1;
     while (at < v->argc && !slice_is(v->argv[at], "streams"))
         at += slice_is(v->argv[at], "group") ? 3 : slice_is(v->argv[at], "noack") ? 1 : 2;
-    if (at >= v->argc || (v->argc - at - 1) % 2)
-        return false;
-    uint32_t keys = (v->argc - at - 1) / 2;
+    uint32_t keys = at < v->argc ? (v->argc - at - 1) / 2 : 0; /* an ID too few is their error */
     for (uint32_t i = 0; i < keys; i++)
         v->visit(v->arg, at + 1 + i, KEY_RO | KEY_ACCESS);
     return keys > 0;
