@@ -27,8 +27,10 @@ struct session {
     bool close_after_reply;
     bool in_multi;
     bool run_alone; /* its next command: it has waited for others often enough */
+    bool monitors;  /* it sees what others do, and touches no key */
     bool tracked;   /* client-side caching: the server looks at each command */
     enum reply_mode reply_mode;
+    uint64_t lsn; /* the newest record of the log that it has written or seen the effect of */
     uint32_t subscribed;             /* channels and patterns of all kinds */
     struct transaction *transaction; /* NULL: there was no MULTI and no WATCH yet */
     struct migration *migration;     /* of a MIGRATE that is under way: server/migrate.h */

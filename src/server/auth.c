@@ -149,6 +149,7 @@ void cmd_reset(struct exec *ex)
     transaction_discard(ex->txn, session);
     push_forget(client_subscriber(exec_thread(ex)->current));
     tracking_disable(exec_thread(ex), client_tracker(exec_thread(ex)->current));
+    monitor_leave(exec_thread(ex), client_monitor(exec_thread(ex)->current));
     session->db = 0;
     session->no_touch = session->no_evict = false;
     session->reply_mode = REPLY_ON;

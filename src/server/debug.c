@@ -1,5 +1,6 @@
 /* debug.c: DEBUG, as tests of Redis and Valkey use it. One row per subcommand; everything runs in
  * exclusive mode. */
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "os/sock.h"
@@ -284,13 +285,21 @@ static void debug_packed_threshold(struct exec *ex)
 
 static void debug_segfault(struct exec *ex)
 {
+    (void)ex;
     log_warning("DEBUG SEGFAULT");
     raise(SIGSEGV);
 }
 
-static void debug_abort(struct exec *ex)
+static void debug_assert(struct exec *ex)
 {
-    log_warning("DEBUG %.*s: the server ends here", (int)ex->argv[1].len, ex->argv[1].ptr);
+    (void)ex;
+    ASSERT(!"DEBUG ASSERT was asked for");
+}
+
+static void debug_panic(struct exec *ex)
+{
+    log_warning("Guru Meditation: DEBUG %.*s was asked for", (int)ex->argv[1].len,
+                ex->argv[1].ptr);
     abort();
 }
 
@@ -345,7 +354,7 @@ static const struct {
     uint32_t min_argc, max_argc;
     command_fn run;
 } subcommands[] = {
-    {"assert", 2, 2, debug_abort},
+    {"assert", 2, 2, debug_assert},
     {"change-repl-id", 2, 2, debug_change_repl_id},
     {"dict-resizing", 3, 3, debug_dict_resizing},
     {"digest", 2, 2, debug_digest},
@@ -357,8 +366,8 @@ static const struct {
     {"loadaof", 2, 2, debug_loadaof},
     {"log", 3, 3, debug_log},
     {"object", 3, 4, debug_object},
-    {"oom", 2, 2, debug_abort},
-    {"panic", 2, 2, debug_abort},
+    {"oom", 2, 2, debug_panic},
+    {"panic", 2, 2, debug_panic},
     {"pause-cron", 3, 3, debug_pause_cron},
     {"populate", 3, 5, debug_populate},
     {"protocol", 3, 3, debug_protocol},

@@ -279,6 +279,11 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
         refuse_listener(t, cmd);
         return false;
     }
+    if (unlikely(session->monitors) &&
+        cmd->flags & (CMD_WRITE | CMD_READONLY | CMD_MAY_REPLICATE)) {
+        refuse(t, cmd, "ERR Replica can't interact with the keyspace");
+        return false;
+    }
     return likely(!session->in_multi) || admit_in_multi(t, cmd);
 }
 
@@ -291,7 +296,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
 {
     struct exec *ex = &t->exec;
     bool adds = transaction_flags(session, p->cmd) & CMD_DENYOOM;
-    if (unlikely(pause_active(t->server)))
+    if (unlikely(pause_active(t->server) || t->keeps_for_log))
         return true; /* evicting is writing */
     ex->key_count = 0;
     if (adds && store_settings.maxkeys)
@@ -345,6 +350,8 @@ COLD static enum run_result call_deferred(struct server_thread *t)
 {
     if (unlikely(t->exec.session->tracked))
         tracking_remember(&t->exec); /* whoever changes the values waits, but may not wait for us */
+    if (monitor_wanted())
+        monitor_feed_exec(&t->exec);
     enum slow_verdict verdict = slow_defer(t, t->current);
     if (verdict == SLOW_RUN)
         t->exec.cmd->handler(&t->exec);
@@ -373,7 +380,10 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
         if (unlikely(verdict != SLOW_RUN))
             return slow_results[verdict];
     }
+    uint64_t sampled = hot_keys_due(&t->hot) ? clock_cycles() : 0;
     p->cmd->handler(ex);
+    if (unlikely(sampled))
+        hot_keys_note(t, ex, r->bytes, clock_cycles() - sampled);
     if (unlikely(ex->deferred)) {
         enum run_result result = call_deferred(t);
         if (result != RUN_DONE)
@@ -385,7 +395,11 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
     }
     if (unlikely(session->tracked))
         tracking_remember(ex);
+    if (monitor_wanted() && !t->postponed)
+        monitor_feed_exec(ex);
     txn_end(&t->txn, r->argv, r->argc);
+    if (unlikely(txn_logs(&t->txn)) && !persistence_log_seen(t, p->cmd, session, exclusive))
+        return RUN_REFUSED;
     return RUN_DONE;
 }
 
@@ -396,6 +410,8 @@ struct run {
     const struct command *counting; /* the command of the calls not yet counted: statistics go by
                                        runs of one command */
     uint64_t calls, started;        /* of that run; cycles */
+    uint32_t last;                  /* index of its last call's request */
+    bool alone;                     /* each call is a run */
     bool inside;                    /* the gate */
     uint16_t last_command;          /* id + 1 */
 };
@@ -432,20 +448,18 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     t->raiser = run->conn;
     if (grant != GATE_GRANTED)
         return RUN_LATER;
-    bool ended = has_ended(t), allowed = true;
+    bool ended = has_ended(t);
+    enum run_result result = RUN_LATER;
     if (likely(!ended)) /* users may have changed meanwhile */
-        allowed = may_run(t, p->cmd, r, run->session);
-    if (likely(!ended && allowed))
-        (void)call(t, p, r, run->session, true);
+        result = may_run(t, p->cmd, r, run->session) ? call(t, p, r, run->session, true)
+                                                     : RUN_REFUSED;
     t->raised = false;
     t->rerun_exclusive = run->session->run_alone = false;
     gate_open(gates, t->txn.self);
     slow_unbar(t);
     if (unlikely(t->net.parked)) /* another one's request was used up */
         retry_parked(t);
-    if (unlikely(!allowed))
-        return RUN_REFUSED;
-    return likely(!ended) ? RUN_DONE : RUN_LATER;
+    return result;
 }
 
 void dispatch_unraise(struct server_thread *t, const struct conn *c)
@@ -484,6 +498,23 @@ INLINE void note_latency(const struct run *run, struct command_stats *s, uint64_
     latency_record(&s->latency, run->calls == 1 ? cycles : cycles / run->calls, run->calls);
 }
 
+/* Something in the run took long. */
+COLD static void observe_run(const struct run *run, uint64_t cycles)
+{
+    const struct request *r = &run->thread->requests[run->last];
+    observe_time(run->thread,
+                 &(struct observed){.cmd = run->counting, .argv = r->argv, .argc = r->argc},
+                 cycles);
+}
+
+/* A request or its reply may be large. */
+COLD static void observe_bytes(struct server_thread *t, const struct command *cmd,
+                               const struct request *r)
+{
+    observe_sizes(t, &(struct observed){.cmd = cmd, .argv = r->argv, .argc = r->argc}, r->bytes,
+                  observe_reply_bytes(t->reply.out, t->mark));
+}
+
 static void count_calls(struct run *run, const struct command *next)
 {
     uint64_t now = clock_cycles();
@@ -495,8 +526,11 @@ static void count_calls(struct run *run, const struct command *next)
             slow_count_slice(run->thread, (now - run->started) / run->calls);
         if (likely(atomic_load_explicit(&server_settings.latency_tracking, memory_order_relaxed)))
             note_latency(run, s, now - run->started);
+        if (observe_is_slow(now - run->started))
+            observe_run(run, now - run->started);
     }
     run->counting = next;
+    run->alone = next && observe_alone(next);
     run->calls = 0;
     run->started = now;
 }
@@ -535,6 +569,20 @@ INLINE bool is_paused(struct server_thread *t, const struct session *session,
            hold_or_keep(t, transaction_flags(session, cmd));
 }
 
+/* A write that would wait with exclusive mode raised would keep everybody waiting. */
+INLINE bool log_holds(struct run *run, const struct session *session, const struct command *cmd)
+{
+    struct server_thread *t = run->thread;
+    unsigned refusals =
+        atomic_load_explicit(&t->server->persistence.refusals, memory_order_relaxed);
+    if (likely(!(refusals & (REFUSE_LOG | REFUSE_NO_ROOM)) && !t->keeps_for_log))
+        return false;
+    bool holds = persistence_log_holds(t, transaction_flags(session, cmd));
+    if (holds)
+        dispatch_unraise(t, run->conn);
+    return holds;
+}
+
 COLD static enum run_result queue(struct run *run, const struct planned *p, const struct request *r)
 {
     struct reply *reply = &run->thread->reply;
@@ -553,6 +601,8 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     struct session *session = run->session;
     if (unlikely(is_paused(t, session, p->cmd)))
         return RUN_HELD;
+    if (unlikely(log_holds(run, session, p->cmd)))
+        return RUN_LATER;
     bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
     bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd, r));
     if (unlikely(alone && t->raised)) /* the request of this thread closed the gate to it too */
@@ -585,6 +635,15 @@ COLD static void done_here(struct run *run, const struct command *cmd)
     run->last_command = (uint16_t)(cmd->id + 1);
 }
 
+/* Bytes of the reply, as far as one look tells: what is sent by reference counts as much as makes
+ * somebody look closer. */
+INLINE size_t output_grown(const struct server_thread *t)
+{
+    const struct output *out = t->reply.out;
+    return unlikely(out->ref_count != t->mark.refs) ? SIZE_MAX >> 1
+                                                    : buf_len(&out->bytes) - t->mark.len;
+}
+
 HOT static enum run_result run_one(struct run *run, const struct planned *p,
                                    const struct request *r)
 {
@@ -593,7 +652,7 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     t->reply.proto = session->proto;
     t->mark = output_mark(t->reply.out);
     uint32_t errors = t->reply.errors;
-    if (unlikely(p->cmd != run->counting))
+    if (unlikely(p->cmd != run->counting || run->alone))
         count_calls(run, p->cmd);
     reply_begin(&t->reply);
     enum run_result result =
@@ -619,10 +678,13 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
         done_here(run, p->cmd);
         return RUN_DONE;
     }
+    if (observe_is_large(r->bytes, output_grown(t)))
+        observe_bytes(t, p->cmd, r);
     finish_reply(t, session);
     if (unlikely(session->tracked))
         tracking_after(t, p->cmd);
     run->calls += result == RUN_DONE;
+    run->last = t->at;
     run->last_command = (uint16_t)(p->cmd->id + 1);
     if (unlikely(count_errors(t, errors)))
         stat_bump(&t->stats[p->cmd->id].failed, 1);
@@ -731,7 +793,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     t->current = NULL;
     if (unlikely(t->slow.barred) && t->slow.barrer == c && !c->parked)
         slow_unbar(t); /* its exclusive command was refused when it was planned again */
-    t->txn.keep_expired = false;
+    t->txn.keep_expired = t->keeps_for_log = false;
     if (unlikely(t->key_cap > KEYS_KEEP))
         shrink_keys(t);
     if (unlikely(c->parser.authenticated && !run.session->authenticated &&

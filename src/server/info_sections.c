@@ -298,12 +298,7 @@ void info_persistence(struct server *s, struct buf *out)
     put_loading(s, out);
     put_snapshot(s, out);
     put_saves(s, out);
-    buf_puts(out, "aof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
-                  "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n"
-                  "aof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\n"
-                  "aof_rewrites_consecutive_failures:0\r\naof_last_write_status:ok\r\n"
-                  "aof_last_cow_size:0\r\nmodule_fork_in_progress:0\r\n"
-                  "module_fork_last_cow_size:0\r\n");
+    persistence_log_info(&s->persistence, out);
 }
 
 void info_replication(struct server *s, struct buf *out)

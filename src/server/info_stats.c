@@ -30,7 +30,7 @@ static void put_keys(struct buf *out, const struct stats_totals *t)
                   "expire_cycle_cpu_milliseconds:0\r\n");
     put(out, "evicted_keys", t->evicted);
     int64_t exceeded_us = evict_exceeded_now_us();
-    put(out, "evicted_clients", 0);
+    put(out, "evicted_clients", atomic_load(&the_server->evicted_clients));
     put(out, "total_eviction_exceeded_time",
         (uint64_t)(evict_exceeded_total_us() + exceeded_us) / 1000);
     put(out, "current_eviction_exceeded_time", (uint64_t)exceeded_us / 1000);

@@ -97,12 +97,20 @@ static bool still_permitted(struct server_thread *t, const struct blocked *b)
     return permitted;
 }
 
+static void count_refused(struct server_thread *t, const struct command *cmd)
+{
+    stat_bump(&t->stats[cmd->id].rejected, 1);
+    stats_count_error(t);
+}
+
 /* The claimed command runs and its reply goes to its client. */
 static void serve_one(struct server_thread *t, struct blocked *b)
 {
     struct blocked_client *client = b->client;
     struct session session = {.id = b->session_id, .db = b->waiter.db, .proto = b->proto};
-    struct command_stats *s = &t->stats[b->command->cmd->id];
+    const struct queued_command *q = b->command;
+    struct observed o = {
+        .cmd = q->cmd, .argv = q->argv, .argc = q->argc, .client = b->session_id};
     uint64_t started = clock_cycles();
     wait_leave(&t->txn, &b->waiter);
     t->reply = (struct reply){.out = &client->reply, .proto = b->proto};
@@ -114,13 +122,26 @@ static void serve_one(struct server_thread *t, struct blocked *b)
         t->serving = 0;
     }
     reply_end(&t->reply);
-    stat_bump(permitted ? &s->calls : &s->rejected, 1);
-    stat_bump(&s->cycles, permitted ? clock_cycles() - started : 0);
-    if (t->reply.errors) {
-        stats_count_error(t);
-        stat_bump(&s->failed, permitted);
+    if (likely(permitted))
+        stats_count_call(t, &o, clock_cycles() - started, 0);
+    else
+        count_refused(t, q->cmd);
+    *t->served_tail = b;
+    t->served_tail = &b->next_served;
+}
+
+void blocked_post_served(struct txn *txn)
+{
+    struct server_thread *t = container_of(txn, struct server_thread, txn);
+    struct blocked *b = t->served, *next;
+    t->served = NULL;
+    t->served_tail = &t->served;
+    for (; b; b = next) {
+        struct blocked_client *client = b->client;
+        next = b->next_served;
+        client->lsn = txn->lsn;
+        blocked_post(t, b);
     }
-    blocked_post(t, b);
 }
 
 static void serve_key(struct server_thread *t, const struct ready_key *r)

@@ -7,6 +7,8 @@
 #include "server/acl_file.h"
 #include "server/acl_session.h"
 #include "server/blocked.h"
+#include "server/client_evict.h"
+#include "server/crash.h"
 #include "server/config.h"
 #include "server/effects_file.h"
 #include "server/events.h"
@@ -87,7 +89,10 @@ static void after_turn(struct reactor *r)
     slow_look(t);
     prefix_broadcast(t);
     push_deliver(&t->push, t);
+    aof_log_commit(&t->server->persistence.log); /* also what nobody gets a reply for */
+    persistence_log_look(t);
     net_thread_end_turn(&t->net);
+    client_evict_turn(t);
 }
 
 static const char *poller_name(void)
@@ -113,6 +118,10 @@ static enum err create_thread(struct server *s, unsigned id)
     t->exec.txn = &t->txn;
     t->exec.reply = &t->reply;
     slow_thread_init(&t->slow);
+    t->served_tail = &t->served;
+    hot_keys_init(&t->hot);
+    big_keys_init(&t->big);
+    t->big.shard = id;
     timer_init(&t->pause_timer, pause_fired);
     expire_cron_start(t);
     s->threads[s->thread_count++] = t;
@@ -124,6 +133,9 @@ static void destroy_thread(struct server_thread *t)
     net_thread_deinit(&t->net);
     slow_thread_deinit(t);
     push_hub_deinit(&t->push);
+    command_logs_deinit(&t->logs);
+    hot_keys_deinit(&t->hot);
+    big_keys_deinit(&t->big);
     tracking_hub_deinit(&t->tracking);
     for (int id = 0; id < COMMAND_COUNT; id++)
         if (t->stats[id].latency)
@@ -136,7 +148,9 @@ static void destroy_thread(struct server_thread *t)
 static void *thread_main(void *arg)
 {
     struct server_thread *t = arg;
+    crash_thread_begin(t);
     reactor_run(&t->net.reactor);
+    (void)aof_log_flush(&t->server->persistence.log); /* or those that wait for it get none */
     int64_t until_ms = clock_monotonic_ms() + DRAIN_MS;
     for (struct conn *c = t->net.conns; c; c = c->next)
         conn_drain(c, until_ms); /* a graceful stop owes its clients their replies */
@@ -290,11 +304,15 @@ enum err server_create(struct server **out)
     hash_seed(NULL);
     commands_init();
     slow_calibrate();
+    crash_handle(server_settings.crash_log_enabled);
+    observe_init();
+    client_evict_settings_changed();
     adjust_file_limit();
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
     s->ks->serve = blocked_serve;
+    s->ks->served = blocked_post_served;
     s->ks->notify = &events_ops;
     notify_hear(s->ks, HEARD_EVENTS, store_settings.notify_events != 0);
     keyspace_free_later = free_entry_later;

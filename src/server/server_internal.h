@@ -9,8 +9,14 @@
 #include "io/worker.h"
 #include "net/conn.h"
 #include "server/acl.h"
+#include "server/big_keys.h"
+#include "server/client_filter.h"
+#include "server/hot_keys.h"
 #include "server/latency.h"
+#include "server/monitor.h"
+#include "server/observe.h"
 #include "server/persistence.h"
+#include "server/persistence_log.h"
 #include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
@@ -56,6 +62,7 @@ enum pause_kind {
 struct server_thread {
     struct net_thread net;
     struct server *server;
+    struct hot_keys hot;
     struct txn txn;
     struct evictor evictor;
     struct exec exec;
@@ -82,8 +89,15 @@ struct server_thread {
     struct push_hub push;
     struct slow_thread slow;
     struct tracking_hub tracking;
+    struct monitor_hub monitors;
+    struct command_logs logs;
+    struct big_keys big;
+    int64_t evict_clients_after_ms; /* client_evict.h */
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
+    bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
+    struct blocked *served, **served_tail; /* their replies go when the record is in the log */
+    struct blocked_client *log_waiters;    /* WAITAOF */
     bool postponed;           /* the command that ran has not answered: it comes again … */
     enum reply_mode postponed_reply_mode; /* … in this mode */
 };
@@ -141,6 +155,9 @@ struct server {
     /* ---- statistics: stats.c ---- */
     struct timer sample_timer; /* on the main thread */
     struct rates rates;
+    _Atomic uint64_t next_log_id[COMMAND_LOGS];
+    _Atomic uint64_t evicted_clients; /* since the start or CONFIG RESETSTAT */
+    struct hot_session hot_session;
     struct stats_totals baseline; /* what CONFIG RESETSTAT forgot; written in exclusive mode */
     size_t startup_bytes;
     _Atomic size_t peak_bytes;
@@ -176,6 +193,7 @@ struct subscriber *client_subscriber(struct conn *c);
 struct blocked **client_blocked(struct conn *c); /* its parked command, or NULL */
 struct slow_client *client_slow(struct conn *c);
 struct tracker *client_tracker(struct conn *c);
+struct monitor *client_monitor(struct conn *c);
 extern const struct conn_ops client_conn_ops;
 
 /* dispatch.c */
@@ -199,21 +217,6 @@ bool client_check_name(struct exec *ex, struct slice name);
 void client_set_name(struct conn *c, struct slice name);
 
 /* client_list.c */
-struct client_filter {
-    const uint64_t *ids; /* NULL: all */
-    size_t id_count;
-    int class;                /* enum client_class, -1: all; CLASS_PRIMARY */
-    struct slice addr, laddr, user; /* ptr NULL: all */
-    int64_t max_age_s;        /* at least so old; 0: all */
-    const struct conn_info *skip;
-};
-
-enum {
-    CLASS_PRIMARY = CLIENT_CLASSES
-}; /* our link to a primary: there is none */
-
-/* False: answered "Unknown client type". */
-bool client_parse_type(struct exec *ex, uint32_t index, int *out);
 /* Calls visit for each client that passes, with its registry locked: visit takes no lock. */
 void clients_visit(struct server *s, const struct client_filter *filter,
                    void (*visit)(void *arg, struct server_thread *t, struct conn_info *info),
@@ -245,6 +248,10 @@ bool pause_active(struct server *s);
 
 /* stats.c */
 void stats_count_error(struct server_thread *t);
+/* Counts a call that dispatch did not time: of EXEC, of a client that was served, of the worker
+ * pool. `errors_before`: of t->reply; returns whether it failed. */
+bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_t cycles,
+                      uint32_t errors_before);
 void stats_sum(const struct server *s, struct stats_totals *out);
 /* Exclusive mode only. */
 void stats_reset(struct server *s);
