@@ -12,6 +12,7 @@
 #include "server/blocked.h"
 #include "server/nested_call.h"
 #include "server/plan.h"
+#include "server/protected.h"
 #include "server/server_internal.h"
 #include "store/access.h"
 
@@ -176,7 +177,7 @@ static bool admit_in_multi(struct server_thread *t, const struct command *cmd)
         reply_error(&t->reply, "ERR Command not allowed inside a transaction");
         return false;
     }
-    return cmd->id != CMD_ID_debug || debug_admit(t);
+    return protected_admits(t, cmd);
 }
 
 static bool is_for_listeners(const struct command *cmd)

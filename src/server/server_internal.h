@@ -250,9 +250,6 @@ void client_kill_user(struct exec *ex, struct slice user);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
 
-/* debug.c: false: answered that the directive does not allow DEBUG. */
-bool debug_admit(struct server_thread *t);
-
 /* pause.c: CLIENT PAUSE. */
 /* True when the command must wait; the pause has not ended. */
 bool pause_applies(struct server_thread *t, uint32_t command_flags);
