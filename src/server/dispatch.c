@@ -351,10 +351,10 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
         if (unlikely(verdict != SLOW_RUN))
             return slow_results[verdict];
     }
-    uint64_t sampled = hot_keys_due(&t->hot) ? clock_cycles() : 0;
+    uint64_t sampled = hot_keys_begin(&t->hot, p->cmd);
     p->cmd->handler(ex);
     if (unlikely(sampled))
-        hot_keys_note(t, ex, r->bytes, clock_cycles() - sampled);
+        hot_keys_note(t, ex, r->bytes, t->mark, clock_cycles() - sampled);
     if (unlikely(ex->deferred)) {
         enum run_result result = call_deferred(t);
         if (result != RUN_DONE)

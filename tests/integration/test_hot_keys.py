@@ -78,6 +78,16 @@ def test_a_session(conn):
     assert b"by-calls" in report(conn)
 
 
+def test_commands_of_a_transaction_are_told_apart(conn):
+    """EXEC frees its queue, keys included, before it is noted."""
+    conn.cmd("SET", "large", "x" * 20_000)
+    conn.cmd("HOTKEYS", "START", "METRICS", 2, "CPU", "NET")
+    for _ in range(30):
+        conn.pipeline([["MULTI"], ["GET", "large"], ["INCR", "small"], ["EXEC"]])
+    net = report(conn)[b"by-net-bytes"]
+    assert list(net) == [b"large", b"small"] and net[b"large"] > 30 * 20_000 > net[b"small"]
+
+
 def test_a_session_ends_by_itself(conn):
     conn.cmd("HOTKEYS", "START", "METRICS", 1, "NET", "DURATION", 1, "SAMPLE", 2)
     conn.cmd("SET", "a", "b")
