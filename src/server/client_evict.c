@@ -22,8 +22,8 @@ _Atomic uint64_t client_evict_limit;
 void client_evict_settings_changed(void)
 {
     int64_t limit = RELAXED(net_settings.maxmemory_clients);
-    uint64_t bytes = limit >= 0 ? (uint64_t)limit
-                                : store_settings.maxmemory / 100 * (uint64_t)-limit;
+    uint64_t bytes =
+        limit >= 0 ? (uint64_t)limit : store_settings.maxmemory / 100 * (uint64_t)-limit;
     atomic_store_explicit(&client_evict_limit, bytes, memory_order_relaxed);
 }
 

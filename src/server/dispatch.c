@@ -751,7 +751,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         (uint64_t)atomic_load_explicit(&proto_settings.max_bulk_len, memory_order_relaxed);
     c->queued_bytes = transaction_argument_bytes(run.session);
     client_publish(c, run.last_command, t->txn.now_ms);
-    stat_bump(&c->info.commands, t->at);
+    stat_bump(&c->info.commands, t->at - c->blocked); /* which counts when it is answered */
     return t->at;
 }
 

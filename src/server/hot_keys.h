@@ -32,7 +32,7 @@ enum {
     HOT_SHOWN_MAX = 64
 };
 
-struct hot_keys { /* part of a server_thread */
+struct hot_keys {         /* part of a server_thread */
     uint32_t left, ratio; /* commands until the next sample */
     struct lock lock;
     int64_t halved_ms;
@@ -45,7 +45,7 @@ struct hot_totals { /* of all commands, since the start of the server */
     int64_t user_us, system_us;
 };
 
-struct hot_session { /* part of a server */
+struct hot_session {     /* part of a server */
     _Atomic bool exists; /* there is one to show; changed in exclusive mode, as what follows */
     bool metrics[HOT_METRICS];
     uint32_t ratio, shown;

@@ -85,8 +85,7 @@ static void serve_one(struct server_thread *t, struct blocked *b)
     struct blocked_client *client = b->client;
     struct session session = {.id = b->session_id, .db = b->waiter.db, .proto = b->proto};
     const struct queued_command *q = b->command;
-    struct observed o = {
-        .cmd = q->cmd, .argv = q->argv, .argc = q->argc, .client = b->session_id};
+    struct observed o = {.cmd = q->cmd, .argv = q->argv, .argc = q->argc, .client = b->session_id};
     uint64_t started = clock_cycles();
     wait_leave(&t->txn, &b->waiter);
     t->reply = (struct reply){.out = &client->reply, .proto = b->proto};

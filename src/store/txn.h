@@ -140,7 +140,8 @@ bool txn_find_quietly(struct txn *t, const struct key *key, struct ref *out);
 /* txn_find() in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 
-/* The entry of a key whose shard is held, or NULL: looks, and does nothing else. It may have expired.
+/* The entry of a key whose shard is held, or NULL: looks, and does nothing else. It may have
+ * expired.
  */
 const struct entry *txn_peek(const struct txn *t, int db, const struct key *key);
 
