@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "net/conn_gate.h"
 #include "net/conn_internal.h"
 #include "proto/settings.h"
 
@@ -111,6 +112,7 @@ static void destroy(struct conn *c)
     parser_deinit(&c->parser);
     buf_deinit(&c->in);
     output_deinit(&c->pending);
+    conn_gate_deinit(c);
     mem_free(MEM_CLIENT, c, sizeof(*c));
 }
 
@@ -145,7 +147,7 @@ void conn_update_interest(struct conn *c)
         return;
     if (c->state == CONN_OPEN && !c->parked && !c->held && !c->away)
         bits |= POLLER_READ;
-    if (output_len(&c->pending))
+    if (output_len(&c->pending) && conn_sendable(c))
         bits |= POLLER_WRITE;
     reactor_modify(&c->thread->reactor, &c->source, bits);
 }
@@ -243,7 +245,7 @@ struct adoption {
 
 static void run_adoption(void *receiver, struct message *self)
 {
-    struct net_thread *t = container_of((struct reactor *)receiver, struct net_thread, reactor);
+    struct net_thread *t = receiver;
     struct adoption *a = container_of(self, struct adoption, message);
     if (atomic_load(&t->reactor.stopping))
         close(a->fd);
@@ -256,7 +258,13 @@ void net_thread_adopt(struct net_thread *t, int fd, enum conn_kind kind, uint64_
 {
     struct adoption *a = mem_alloc(MEM_CLIENT, sizeof(*a));
     *a = (struct adoption){{.run = run_adoption}, fd, kind, id};
-    reactor_post(&t->reactor, &a->message);
+    if (mailbox_post(&t->adoptions, &a->message))
+        reactor_wake(&t->reactor);
+}
+
+void conn_adopt_all(struct net_thread *t)
+{
+    mailbox_drain(&t->adoptions, t);
 }
 
 static void cron(struct timer *self)
@@ -269,10 +277,21 @@ static void cron(struct timer *self)
 
 void net_thread_end_turn(struct net_thread *t)
 {
+    conn_adopt_all(t);
     conn_flush_queued(t);
+    conn_gate_look(t);
     buf_shrink(&t->out.bytes, OUT_KEEP_BYTES);
     bury(t);
 }
+
+void net_thread_safe(struct net_thread *t)
+{
+    if (atomic_load(&t->gate_waits) && atomic_exchange(&t->gate_waits, false))
+        reactor_wake(&t->reactor);
+}
+
+/* Until somebody plugs a log in. */
+static const _Atomic uint64_t nothing_waits = UINT64_MAX;
 
 enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, unsigned id,
                          const struct conn_ops *ops)
@@ -283,6 +302,7 @@ enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, 
         return err;
     t->ops = ops;
     t->flushes = 1;
+    t->safe_lsn = &nothing_waits;
     t->parked_tail = &t->parked;
     t->receive = mem_alloc(MEM_OTHER, LIMIT_RECV_BYTES);
     output_init(&t->out);
@@ -294,6 +314,7 @@ enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, 
 void net_thread_deinit(struct net_thread *t)
 {
     mailbox_drain(&t->reactor.mailbox, &t->reactor);
+    conn_adopt_all(t);
     for (struct conn *c = t->conns; c; c = c->next)
         conn_close(c);
     bury(t);

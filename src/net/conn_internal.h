@@ -9,3 +9,6 @@ void conn_write_later(struct conn *c);     /* the same at the end of the turn */
 void conn_process_pending(struct conn *c); /* executes what stands in c->in */
 void conn_update_interest(struct conn *c);
 void conn_check_timeouts(struct conn *c, int64_t now_ms);
+void conn_send_queued(struct net_thread *t); /* the queued runs, and nothing of what stands behind */
+void conn_send_pushed(struct net_thread *t);
+void conn_adopt_all(struct net_thread *t); /* the sockets handed over */

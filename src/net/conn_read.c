@@ -168,14 +168,20 @@ static bool received(struct conn *c, ssize_t n)
     return false;
 }
 
+/* What was sent to us happened before what a client sends now. Inside a command it has to wait. */
+static void receive_messages(struct net_thread *t)
+{
+    if (likely(!t->occupied))
+        mailbox_drain(&t->reactor.mailbox, &t->reactor);
+}
+
 void conn_read(struct conn *c)
 {
     struct net_thread *t = c->thread;
     if (likely(!buf_len(&c->in) && runnable(c))) {
         ssize_t n = recv(c->source.fd, t->receive, LIMIT_RECV_BYTES, 0);
         if (likely(received(c, n))) {
-            mailbox_drain(&t->reactor.mailbox,
-                          &t->reactor); /* what was sent to us happened before */
+            receive_messages(t);
             process_received(c, t->receive, (size_t)n);
         }
         return;
@@ -186,6 +192,6 @@ void conn_read(struct conn *c)
     if (!received(c, n))
         return;
     buf_advance(&c->in, (size_t)n);
-    mailbox_drain(&t->reactor.mailbox, &t->reactor);
+    receive_messages(t);
     conn_process_pending(c);
 }

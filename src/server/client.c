@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/transaction.h"
+#include "server/acl_session.h"
 #include "server/blocked.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
@@ -56,6 +57,7 @@ static void opened(struct conn *c)
     client->session.proto = c->info.kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2;
     client->session.authenticated = c->info.id < atomic_load(&the_server->password_since_id);
     client->session.client = client;
+    client->session.user = acl_user_ref(the_server->acl.default_user);
     client->session.touched = &c->info.touched;
     c->info.multi = -1;
     c->info.redirect = -1;
@@ -129,6 +131,7 @@ static void closed(struct conn *c)
     migrate_forget(t, client_session(c));
     if (client_session(c)->transaction)
         transaction_destroy(&t->txn, client_session(c));
+    acl_user_unref(client_session(c)->user);
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));
     atomic_fetch_sub_explicit(&t->server->connected, 1, memory_order_relaxed);
     dispatch_unraise(t, c);
@@ -146,4 +149,10 @@ static void protocol_error(struct conn *c, struct output *out)
     log_verbose("Protocol error (%s) from client: %s", c->parser.error, c->info.peer);
 }
 
-const struct conn_ops client_conn_ops = {opened, dispatch, protocol_error, closed};
+static void commit(struct net_thread *t)
+{
+    struct server_thread *thread = container_of(t, struct server_thread, net);
+    aof_log_commit(&thread->server->persistence.log);
+}
+
+const struct conn_ops client_conn_ops = {opened, dispatch, protocol_error, closed, commit};

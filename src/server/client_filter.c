@@ -121,7 +121,7 @@ static bool parse_text(struct parsing *p, struct slice word, enum client_choice 
     for (size_t i = 0; i < ARRAY_LEN(text_options); i++) {
         if (!slice_is(word, text_options[i].word))
             continue;
-        if (text_options[i].text == CLIENT_USER && !client_user_exists(value)) {
+        if (text_options[i].text == CLIENT_USER && !acl_find(&exec_thread(ex)->server->acl, value)) {
             reply_errorf(ex->reply, "ERR No such user '%.*s'", (int)MIN(value.len, (size_t)128),
                          value.ptr);
             return false;

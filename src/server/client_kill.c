@@ -34,6 +34,15 @@ static int64_t kill_all(struct exec *ex, const struct client_filter *filter)
     return killer.count;
 }
 
+void client_kill_user(struct exec *ex, struct slice user)
+{
+    struct client_filter filter;
+    client_filter_init(&filter);
+    filter.texts[WANTED][CLIENT_USER] = user;
+    (void)kill_all(ex, &filter);
+    client_filter_deinit(&filter);
+}
+
 /* The old form, which may hit its sender: an address. */
 static void kill_address(struct exec *ex)
 {

@@ -81,6 +81,12 @@ struct line {
     size_t at, len;
 };
 
+void client_describe(struct buf *out, const struct conn_info *info)
+{
+    append_line(out, info, &(struct own_request){0});
+    out->end--; /* the line end */
+}
+
 struct listing {
     struct own_request own;
     struct buf text, lines; /* lines: struct line[] */

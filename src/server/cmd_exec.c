@@ -3,6 +3,7 @@
  * so nothing changes before. */
 #include "base/clock.h"
 #include "cmd/transaction.h"
+#include "server/acl_session.h"
 #include "server/server_internal.h"
 
 /* CLIENT REPLY may be among the commands: as in Redis, what is written while replies are off is
@@ -57,7 +58,8 @@ static void run_queued(struct exec *ex, const struct queued_command *q)
     ex->txn->no_touch = ex->session->no_touch;
     struct server_thread *t = exec_thread(ex);
     uint64_t started = clock_cycles(), sampled = hot_keys_begin(&t->hot, q->cmd);
-    q->cmd->handler(ex);
+    if (likely(acl_permits_queued(ex)))
+        q->cmd->handler(ex);
     if (unlikely(sampled))
         hot_keys_note(t, ex, request_bytes(q), mark, clock_cycles() - sampled);
     if (unlikely(ex->session->tracked))

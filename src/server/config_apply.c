@@ -86,12 +86,7 @@ static enum err apply_oom_score(char *errbuf)
 
 static enum err apply_requirepass(char *errbuf)
 {
-    struct server *s = the_server;
-    if (!*server_settings.requirepass)
-        atomic_store(&s->password_since_id, UINT64_MAX);
-    else if (!server_has_password(
-                 s)) /* who was accepted before stays in, even if its reactor has not met it yet */
-        atomic_store(&s->password_since_id, atomic_load(&s->next_client_id));
+    acl_set_default_password(the_server, server_settings.requirepass);
     return OK;
 }
 
@@ -100,6 +95,20 @@ static enum err apply_maxmemory_clients(char *errbuf)
     (void)errbuf;
     client_evict_settings_changed();
     return OK;
+}
+
+/* With an aclfile the lines go: users are in one place only. */
+static void rewrite_users(struct config_rewriter *rewriter)
+{
+    const struct acl_users *users = &the_server->acl.users;
+    struct buf line;
+    buf_init(&line, MEM_OTHER);
+    for (uint32_t i = 0; !*server_settings.aclfile && i < users->count; i++) {
+        buf_clear(&line);
+        acl_describe_user(&line, users->list[i]);
+        config_rewriter_line(rewriter, "user", buf_slice(&line), true);
+    }
+    buf_deinit(&line);
 }
 
 static enum err apply_maxmemory(char *errbuf)
@@ -157,4 +166,5 @@ void config_apply_register(void)
     config_on_change("loglevel", apply_loglevel);
     config_on_change("requirepass", apply_requirepass);
     config_on_change("maxmemory", apply_maxmemory);
+    config_on_rewrite("user", rewrite_users);
 }

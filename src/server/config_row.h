@@ -159,4 +159,4 @@ const char *config_check_nodename(const char *text);
 
 extern const struct config_form config_form_bind, config_form_output_limits, config_form_dir,
     config_form_oom_scores, config_form_percentiles, config_form_notify, config_form_save,
-    config_form_replicaof;
+    config_form_replicaof, config_form_requirepass;

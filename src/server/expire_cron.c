@@ -21,7 +21,7 @@ static unsigned next_shard(const struct server_thread *t, unsigned shard)
  * up: the rest goes on where this turn ended. */
 static int64_t expire_due(struct server_thread *t, int64_t now_ms)
 {
-    int64_t next = INT64_MAX, until_us = clock_monotonic_us() + TURN_US, now_us;
+    int64_t next = INT64_MAX, until_us = clock_monotonic_us() + TURN_US, now_us, mine;
     unsigned first = t->expire_from, shard = first;
     do {
         _Atomic int64_t *due = &t->server->ks->shards[shard].next_expire_ms;
@@ -33,7 +33,8 @@ static int64_t expire_due(struct server_thread *t, int64_t now_ms)
             if (now_us > until_us)
                 return now_ms;
         }
-        next = MIN(next, atomic_load_explicit(due, memory_order_relaxed));
+        mine = atomic_load_explicit(due, memory_order_relaxed);
+        next = MIN(next, mine);
         shard = next_shard(t, shard);
     } while (shard != first);
     return next;
@@ -55,7 +56,9 @@ static void fire(struct timer *self)
     int64_t wait = 1;
     if (atomic_load_explicit(&t->server->active_expire_off, memory_order_relaxed) ||
         atomic_load_explicit(&t->server->cron_paused, memory_order_relaxed) ||
-        pause_active(t->server)) {
+        pause_active(t->server) ||
+        atomic_load_explicit(&t->server->persistence.refusals, memory_order_relaxed) &
+            (REFUSE_LOADING | REFUSE_LOG | REFUSE_NO_ROOM)) {
         wait = IDLE_MS;
     } else if (gate_enter(gates, t->txn.self)) {
         t->txn.now_ms = clock_wall_ms();

@@ -92,7 +92,7 @@ static void run_sight(void *receiver, struct message *self)
     struct server_thread *t = receiver;
     struct sight *sight = container_of(self, struct sight, message);
     for (struct monitor *m = t->monitors.first; m; m = m->next)
-        push_bytes(t, m->conn, sight->line);
+        push_bytes(t, m->conn, sight->line, persistence_log_newest(t));
     blob_unref(sight->line);
     mem_free(MEM_CLIENT, sight, sizeof(*sight));
 }
@@ -100,7 +100,7 @@ static void run_sight(void *receiver, struct message *self)
 COLD void monitor_feed(struct server_thread *t, const struct command *cmd, const struct slice *argv,
                        uint32_t argc, int db, bool by_script)
 {
-    if (cmd->flags & (CMD_SKIP_MONITOR | CMD_ADMIN) || !t->current)
+    if (cmd->flags & CMD_ADMIN || !t->current)
         return;
     struct blob *line = make_line(t->current, cmd, argv, argc, db, by_script);
     for (unsigned i = 0; i < t->server->thread_count; i++) {
@@ -117,5 +117,7 @@ COLD void monitor_feed(struct server_thread *t, const struct command *cmd, const
 
 COLD void monitor_feed_exec(struct exec *ex)
 {
+    if (ex->cmd->flags & CMD_SKIP_MONITOR)
+        return;
     monitor_feed(exec_thread(ex), ex->cmd, ex->argv, ex->argc, ex->session->db, false);
 }

@@ -8,13 +8,18 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
+#include "server/acl.h"
 #include "server/big_keys.h"
 #include "server/client_filter.h"
 #include "server/hot_keys.h"
+#include "script/cache.h"
+#include "script/library.h"
+#include "server/busy.h"
 #include "server/latency.h"
 #include "server/monitor.h"
 #include "server/observe.h"
 #include "server/persistence.h"
+#include "server/persistence_log.h"
 #include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
@@ -92,6 +97,16 @@ struct server_thread {
     struct big_keys big;
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
+    bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
+    struct blocked *served, **served_tail; /* their replies go when the record is in the log */
+    struct blocked_client *log_waiters;    /* WAITAOF */
+    struct interpreter *interpreter; /* of scripts; NULL before the first */
+    struct interpreter *functions;   /* of function libraries; NULL before the first */
+    _Atomic size_t function_bytes;   /* that it takes */
+    struct nested *nested;           /* the script that runs: nested_call.h */
+    struct key *nested_keys;         /* of its command that runs */
+    uint32_t nested_key_cap;
+    bool no_room; /* memory was full, and nothing could go, when it was last looked at */
     bool postponed;           /* the command that ran has not answered: it comes again … */
     enum reply_mode postponed_reply_mode; /* … in this mode */
 };
@@ -117,10 +132,14 @@ struct server {
         pause; /* enum pause_kind; read for every command, changed under pause_lock */
     _Atomic int64_t pause_until_ms; /* monotonic */
     struct lock pause_lock;
-    /* requirepass for those outside the gates: clients from this id on must authenticate, older
-     * ones were in before the password was set; UINT64_MAX: there is none */
+    /* the user `default` for those outside the gates: clients from this id on must authenticate,
+     * older ones were in before that; UINT64_MAX: nobody must */
     _Atomic uint64_t password_since_id;
+    struct acl acl;
     struct slow_state slow;
+    struct script_cache scripts;
+    struct libraries libraries; /* functions; changed in exclusive mode */
+    struct busy_state busy;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
     _Atomic bool trimming;    /* a thread is in tracking_trim() */
@@ -144,6 +163,7 @@ struct server {
     int64_t started_ms;         /* monotonic */
     int64_t started_wall_s;
     _Atomic bool cron_paused, active_expire_off; /* DEBUG */
+    _Atomic bool scripts_may_debug;              /* the same */
     char run_id[41], replication_id[41];
     /* ---- statistics: stats.c ---- */
     struct timer sample_timer; /* on the main thread */
@@ -209,14 +229,17 @@ bool client_check_name(struct exec *ex, struct slice name);
 /* "" takes the name away. */
 void client_set_name(struct conn *c, struct slice name);
 
-/* auth.c */
-bool client_user_exists(struct slice name);
-
 /* client_list.c */
 /* Calls visit for each client that passes, with its registry locked: visit takes no lock. */
 void clients_visit(struct server *s, const struct client_filter *filter,
                    void (*visit)(void *arg, struct server_thread *t, struct conn_info *info),
                    void *arg);
+/* Appends what CLIENT INFO shows, without a line end. The thread of the connection, or its registry
+ * is locked. */
+void client_describe(struct buf *out, const struct conn_info *info);
+/* client_kill.c: closes the clients of a user that is about to go; its own after the reply. Exclusive
+ * mode. */
+void client_kill_user(struct exec *ex, struct slice user);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
 

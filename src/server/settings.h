@@ -7,7 +7,7 @@
  * needs it there. */
 #pragma once
 
-#include "base/base.h"
+#include "base/slice.h"
 
 enum exec_mode {
     EXEC_STRIPED,
@@ -69,8 +69,10 @@ struct server_settings {
     _Atomic int hz;
     int shutdown_timeout_s;
     _Atomic unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
-    char *requirepass, *aclfile;
+    struct slice requirepass; /* any bytes */
+    char *aclfile;
     char *debug_effects_file;
+    _Atomic int64_t acllog_max_len;
     bool acl_pubsub_default; /* new users may use all channels */
     enum protected_action enable_protected_configs, enable_debug_command, enable_module_command;
     _Atomic int64_t busy_reply_threshold_ms;
@@ -87,7 +89,11 @@ struct server_settings {
     int rdb_version;
     _Atomic int rdb_key_save_delay_us, key_load_delay_us; /* tests */
     char *dbfilename, *appendfilename, *appenddirname;
-    bool appendonly;
+    bool appendonly, aof_load_truncated, aof_use_rdb_preamble, aof_rewrite_incremental_fsync;
+    bool aof_disable_auto_gc, aof_timestamp_enabled;
+    _Atomic bool no_appendfsync_on_rewrite;
+    _Atomic int auto_aof_rewrite_percentage;
+    _Atomic int64_t auto_aof_rewrite_min_bytes;
     enum fsync_mode appendfsync;
     struct save_point *save_points;
     size_t save_point_count;

@@ -26,6 +26,7 @@ struct slow_job {
     struct entry **entries; /* [command->key_count] */
     int db;
     uint64_t cycles; /* of the handler */
+    uint64_t lsn;    /* what the reply waits for */
     struct exec exec;
     struct txn txn;
     struct txn_view view;
@@ -365,6 +366,8 @@ enum slow_verdict slow_defer(struct server_thread *t, struct conn *conn)
     enum slow_verdict verdict = ex->cmd->flags & CMD_WALKS ? walk(t, c) : start(t, c);
     if (verdict != SLOW_RUN)
         txn_end(ex->txn, NULL, 0);
+    if (c->job)
+        c->job->lsn = ex->txn->lsn; /* it comes back to this thread, so not before */
     return verdict;
 }
 
@@ -387,6 +390,7 @@ static void publish_job(struct server_thread *t, struct slow_job *j)
     t->current = NULL;
     j->outcome.root = NULL;
     txn_end(&t->txn, q->argv, q->argc);
+    j->lsn = MAX(j->lsn, t->txn.lsn);
 }
 
 void slow_count_call(struct server_thread *t, const struct slow_client *c,
@@ -408,11 +412,12 @@ void slow_count_call(struct server_thread *t, const struct slow_client *c,
     stats_count_call(t, &o, cycles, errors_before);
 }
 
-void slow_answer(struct slow_client *c, struct output *output)
+void slow_answer(struct slow_client *c, struct output *output, uint64_t lsn)
 {
     struct session *session = client_session(c->conn);
+    session->lsn = MAX(session->lsn, lsn);
     if (session->reply_mode == REPLY_ON)
-        conn_deliver(c->conn, output);
+        conn_deliver(c->conn, output, lsn);
     else if (session->reply_mode == REPLY_SKIP)
         session->reply_mode = REPLY_ON;
 }
@@ -444,7 +449,7 @@ static bool finish(struct server_thread *t, struct slow_job *j)
     slow_count_call(t, c, j->command, j->cycles, &j->reply);
     if (c) {
         c->job = NULL;
-        slow_answer(c, &j->output);
+        slow_answer(c, &j->output, j->lsn);
     }
     job_destroy(j);
     leave(t->server);

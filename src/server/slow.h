@@ -107,7 +107,7 @@ void slow_settle(struct server *s);
 void slow_count_call(struct server_thread *t, const struct slow_client *c,
                      const struct queued_command *command, uint64_t cycles,
                      const struct reply *reply);
-void slow_answer(struct slow_client *c, struct output *output);
+void slow_answer(struct slow_client *c, struct output *output, uint64_t lsn);
 /* Counts a run of commands that took this long each. */
 void slow_count_slice(struct server_thread *t, uint64_t cycles);
 
