@@ -12,6 +12,7 @@
 #include "server/protected.h"
 #include "server/server_internal.h"
 #include "store/access.h"
+#include "store/rdb_value.h"
 #include "store/value.h"
 
 #include <math.h>
@@ -268,6 +269,12 @@ static void debug_deny_scripts(struct exec *ex)
 }
 
 /* Blocks of lists are cut by list-max-listpack-size alone, large elements included. */
+static void debug_skip_checksum(struct exec *ex)
+{
+    rdb_payload_skip_checksum = arg_switch(ex, 2);
+    reply_ok(ex->reply);
+}
+
 static void debug_packed_threshold(struct exec *ex)
 {
     uint64_t size;
@@ -317,8 +324,7 @@ static void debug_assert(struct exec *ex)
 
 static void debug_panic(struct exec *ex)
 {
-    log_warning("Guru Meditation: DEBUG %.*s was asked for", (int)ex->argv[1].len,
-                ex->argv[1].ptr);
+    log_warning("Guru Meditation: DEBUG %.*s was asked for", (int)ex->argv[1].len, ex->argv[1].ptr);
     abort();
 }
 
@@ -365,6 +371,8 @@ static void debug_help(struct exec *ex)
         "    Whether keys expire before somebody asks for them.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
         "    1: scripts may call DEBUG.",
+        "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+        "    RESTORE takes payloads whatever their checksum is.",
         "SLEEP <seconds>",
         "    Stop the whole server for a while.",
         NULL,
@@ -401,6 +409,7 @@ static const struct {
     {"segfault", 2, 2, debug_segfault},
     {"set-active-expire", 3, 3, debug_set_active_expire},
     {"set-disable-deny-scripts", 3, 3, debug_deny_scripts},
+    {"set-skip-checksum-validation", 3, 3, debug_skip_checksum},
     {"sleep", 3, 3, debug_sleep},
 };
 

@@ -95,7 +95,6 @@ struct server_thread {
     struct monitor_hub monitors;
     struct command_logs logs;
     struct big_keys big;
-    int64_t evict_clients_after_ms; /* client_evict.h */
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
