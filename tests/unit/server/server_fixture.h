@@ -2,6 +2,7 @@
  * are socket pairs. */
 #pragma once
 
+#include "net/conn_internal.h"
 #include "server/config.h"
 #include "server/server_internal.h"
 
