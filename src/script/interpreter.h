@@ -15,14 +15,8 @@
 
 #include <lua5.1/lauxlib.h>
 #include <lua5.1/lua.h>
-#include <stdatomic.h>
 
 struct script_run;
-
-/* What the log and INFO want to know; written by the owner, read by anybody. */
-struct interpreter_stats {
-    _Atomic size_t bytes;
-};
 
 /* A compiled chunk of the shared cache: slot and serial number as cache.h gives them. */
 struct compiled {
@@ -42,7 +36,6 @@ struct interpreter {
     struct output out;    /* the reply of the command that a script has just called */
     uint64_t random;      /* state of math.random */
     bool json_configured; /* a script has called one of cjson's setters */
-    struct interpreter_stats stats;
 };
 
 /* NULL: no memory for it. */

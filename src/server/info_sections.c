@@ -205,6 +205,20 @@ static void put_policy(struct buf *out)
     buf_puts(out, "\r\n");
 }
 
+/* One interpreter of a reactor runs scripts and functions: its memory counts as that of scripts. */
+static void put_scripts(struct server *s, struct buf *out)
+{
+    size_t used = server_interpreter_bytes(s);
+    put_both(out, "used_memory_lua", used);
+    put_int(out, "used_memory_vm_eval", (int64_t)used);
+    put_int(out, "used_memory_scripts_eval", (int64_t)atomic_load(&s->scripts.bytes));
+    put_int(out, "number_of_cached_scripts", (int64_t)atomic_load(&s->scripts.count));
+    buf_puts(out, "number_of_functions:0\r\nnumber_of_libraries:0\r\n"
+                  "used_memory_vm_functions:0\r\nused_memory_functions:0\r\n");
+    put_both(out, "used_memory_vm_total", used);
+    put_both(out, "used_memory_scripts", atomic_load(&s->scripts.bytes));
+}
+
 void info_memory(struct server *s, struct buf *out)
 {
     struct memory m;
@@ -216,12 +230,7 @@ void info_memory(struct server *s, struct buf *out)
     put_int(out, "allocator_resident", (int64_t)m.stats.resident);
     put_both(out, "total_system_memory",
              (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
-    buf_puts(out, "used_memory_lua:0\r\nused_memory_vm_eval:0\r\nused_memory_lua_human:0B\r\n"
-                  "used_memory_scripts_eval:0\r\nnumber_of_cached_scripts:0\r\n"
-                  "number_of_functions:0\r\nnumber_of_libraries:0\r\n"
-                  "used_memory_vm_functions:0\r\nused_memory_vm_total:0\r\n"
-                  "used_memory_vm_total_human:0B\r\nused_memory_functions:0\r\n"
-                  "used_memory_scripts:0\r\nused_memory_scripts_human:0B\r\n");
+    put_scripts(s, out);
     put_both(out, "maxmemory", store_settings.maxmemory);
     put_policy(out);
     put_allocator(out, &m.stats);

@@ -98,6 +98,7 @@ struct server_thread {
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     struct interpreter *interpreter; /* of scripts; NULL before the first */
+    _Atomic size_t interpreter_bytes;
     struct nested *nested;           /* the script that runs: nested_call.h */
     struct key *nested_keys;         /* of its command that runs */
     uint32_t nested_key_cap;
@@ -185,6 +186,15 @@ extern struct server *the_server;
 INLINE bool server_has_password(const struct server *s)
 {
     return atomic_load(&s->password_since_id) != UINT64_MAX;
+}
+
+/* Of all reactors. */
+INLINE size_t server_interpreter_bytes(const struct server *s)
+{
+    size_t sum = 0;
+    for (unsigned i = 0; i < s->thread_count; i++)
+        sum += atomic_load_explicit(&s->threads[i]->interpreter_bytes, memory_order_relaxed);
+    return sum;
 }
 
 INLINE struct server_thread *thread_of(struct conn *c)
