@@ -15,16 +15,10 @@
 
 #include <lua5.1/lauxlib.h>
 #include <lua5.1/lua.h>
-#include <stdatomic.h>
 
 struct script_run;
 struct loading;
 struct library_code;
-
-/* What the log and INFO want to know; written by the owner, read by anybody. */
-struct interpreter_stats {
-    _Atomic size_t bytes;
-};
 
 /* A compiled chunk of the shared cache: slot and serial number as cache.h gives them. */
 struct compiled {
@@ -48,7 +42,6 @@ struct interpreter {
     struct library_code **codes; /* by serial number: what it has of libraries */
     uint32_t code_count, code_cap;
     uint64_t libraries_version; /* when those that are gone were dropped last */
-    struct interpreter_stats stats;
 };
 
 /* NULL: no memory for it. */

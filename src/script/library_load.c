@@ -370,7 +370,6 @@ static bool run(struct interpreter *in, struct loading *l)
     in->limit = 0; /* this must not fail */
     (void)lua_cpcall(lua, show_own_globals, NULL);
     lua_settop(lua, 0);
-    atomic_store_explicit(&in->stats.bytes, in->bytes, memory_order_relaxed);
     if (!l->error[0]) {
         keep_code(in, l->code);
         return true;

@@ -1,6 +1,7 @@
 #include "server/functions.h"
 
 #include "script/library_load.h"
+#include "server/nested_call.h"
 #include "server/server_internal.h"
 
 #include <stdio.h>
@@ -66,11 +67,8 @@ void functions_changed(struct server *s, struct txn *t)
 void functions_clear(struct server *s)
 {
     libraries_clear(&s->libraries);
-    for (unsigned i = 0; i < s->thread_count; i++) {
-        struct server_thread *t = s->threads[i];
-        interpreter_destroy(t->functions);
-        t->functions = NULL;
-    }
+    for (unsigned i = 0; i < s->thread_count; i++)
+        nested_drop_functions(s->threads[i]);
 }
 
 size_t functions_memory(const struct server *s)

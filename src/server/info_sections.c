@@ -207,18 +207,21 @@ static void put_policy(struct buf *out)
     buf_puts(out, "\r\n");
 }
 
-/* Interpreters, and what is kept beside them: "vm" and not. */
+/* Interpreters ("vm"), and what is kept beside them. */
 static void put_scripts(const struct server *s, struct buf *out)
 {
-    size_t functions = functions_memory(s);
-    buf_puts(out, "used_memory_lua:0\r\nused_memory_vm_eval:0\r\nused_memory_lua_human:0B\r\n"
-                  "used_memory_scripts_eval:0\r\nnumber_of_cached_scripts:0\r\n");
+    size_t scripts = server_interpreter_bytes(s), functions = functions_memory(s);
+    size_t kept = atomic_load(&s->scripts.bytes), libraries = libraries_bytes(&s->libraries);
+    put_both(out, "used_memory_lua", scripts);
+    put_int(out, "used_memory_vm_eval", (int64_t)scripts);
+    put_int(out, "used_memory_scripts_eval", (int64_t)kept);
+    put_int(out, "number_of_cached_scripts", (int64_t)atomic_load(&s->scripts.count));
     put_int(out, "number_of_functions", libraries_functions(&s->libraries));
     put_int(out, "number_of_libraries", s->libraries.count);
     put_int(out, "used_memory_vm_functions", (int64_t)functions);
-    put_both(out, "used_memory_vm_total", functions);
-    put_int(out, "used_memory_functions", (int64_t)libraries_bytes(&s->libraries));
-    put_both(out, "used_memory_scripts", libraries_bytes(&s->libraries));
+    put_int(out, "used_memory_functions", (int64_t)libraries);
+    put_both(out, "used_memory_vm_total", scripts + functions);
+    put_both(out, "used_memory_scripts", kept + libraries);
 }
 
 void info_memory(struct server *s, struct buf *out)
