@@ -207,13 +207,15 @@ static void put_policy(struct buf *out)
 }
 
 /* Interpreters, and what is kept beside them: "vm" and not. */
-static void put_scripts(const struct server *s, struct buf *out)
+static void put_scripts(struct server *s, struct buf *out)
 {
+    uint32_t library_count, function_count;
     size_t functions = functions_memory(s);
+    libraries_count(&s->libraries, &library_count, &function_count);
     buf_puts(out, "used_memory_lua:0\r\nused_memory_vm_eval:0\r\nused_memory_lua_human:0B\r\n"
                   "used_memory_scripts_eval:0\r\nnumber_of_cached_scripts:0\r\n");
-    put_int(out, "number_of_functions", libraries_functions(&s->libraries));
-    put_int(out, "number_of_libraries", s->libraries.count);
+    put_int(out, "number_of_functions", function_count);
+    put_int(out, "number_of_libraries", library_count);
     put_int(out, "used_memory_vm_functions", (int64_t)functions);
     put_both(out, "used_memory_vm_total", functions);
     put_int(out, "used_memory_functions", (int64_t)libraries_bytes(&s->libraries));
