@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "net/conn_gate.h"
 #include "net/conn_internal.h"
 #include "proto/settings.h"
 
@@ -111,6 +112,7 @@ static void destroy(struct conn *c)
     parser_deinit(&c->parser);
     buf_deinit(&c->in);
     output_deinit(&c->pending);
+    conn_gate_deinit(c);
     mem_free(MEM_CLIENT, c, sizeof(*c));
 }
 
@@ -145,7 +147,7 @@ void conn_update_interest(struct conn *c)
         return;
     if (c->state == CONN_OPEN && !c->parked && !c->held && !c->away)
         bits |= POLLER_READ;
-    if (output_len(&c->pending))
+    if (output_len(&c->pending) && conn_sendable(c))
         bits |= POLLER_WRITE;
     reactor_modify(&c->thread->reactor, &c->source, bits);
 }
@@ -277,9 +279,19 @@ void net_thread_end_turn(struct net_thread *t)
 {
     conn_adopt_all(t);
     conn_flush_queued(t);
+    conn_gate_look(t);
     buf_shrink(&t->out.bytes, OUT_KEEP_BYTES);
     bury(t);
 }
+
+void net_thread_safe(struct net_thread *t)
+{
+    if (atomic_load(&t->gate_waits) && atomic_exchange(&t->gate_waits, false))
+        reactor_wake(&t->reactor);
+}
+
+/* Until somebody plugs a log in. */
+static const _Atomic uint64_t nothing_waits = UINT64_MAX;
 
 enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, unsigned id,
                          const struct conn_ops *ops)
@@ -290,6 +302,7 @@ enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, 
         return err;
     t->ops = ops;
     t->flushes = 1;
+    t->safe_lsn = &nothing_waits;
     t->parked_tail = &t->parked;
     t->receive = mem_alloc(MEM_OTHER, LIMIT_RECV_BYTES);
     output_init(&t->out);

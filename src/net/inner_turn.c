@@ -9,6 +9,7 @@ struct aside {
     struct output out;
     char *receive;
     struct request_arena arena;
+    uint64_t reply_lsn;
     struct poller_event events[REACTOR_EVENTS];
     int event_at, event_count;
     bool again;
@@ -19,6 +20,8 @@ static void set_aside(struct net_thread *t, struct aside *a)
     struct reactor *r = &t->reactor;
     a->out = t->out;
     a->receive = t->receive;
+    a->reply_lsn = t->reply_lsn;
+    t->reply_lsn = 0;
     memcpy(&a->arena, &t->arena, sizeof(t->arena));
     memcpy(a->events, r->events, sizeof(r->events));
     a->event_at = r->event_at;
@@ -35,6 +38,7 @@ static void put_back(struct net_thread *t, struct aside *a)
     mem_free(MEM_OTHER, t->receive, LIMIT_RECV_BYTES);
     t->out = a->out;
     t->receive = a->receive;
+    t->reply_lsn = a->reply_lsn;
     memcpy(&t->arena, &a->arena, sizeof(t->arena));
     memcpy(r->events, a->events, sizeof(r->events));
     r->event_at = a->event_at;

@@ -55,6 +55,7 @@ enum conn_flag {
     CONN_BROKEN_REDIRECT = 1 << 7,
     CONN_BROADCAST = 1 << 8, /* tracked by prefixes */
     CONN_BLOCKED = 1 << 9,   /* its command waits */
+    CONN_MONITOR = 1 << 10,
 };
 
 struct registry {

@@ -59,7 +59,6 @@ struct interpreter *interpreter_create(struct rng *seeds)
         return NULL;
     }
     in->limit = atomic_load_explicit(&script_settings.memory_limit, memory_order_relaxed);
-    atomic_store_explicit(&in->stats.bytes, in->bytes, memory_order_relaxed);
     return in;
 }
 

@@ -153,7 +153,6 @@ static void end(struct script_run *run)
     if (unlikely(in->json_configured))
         json_reset(in);
     in->run = NULL;
-    atomic_store_explicit(&in->stats.bytes, in->bytes, memory_order_relaxed);
 }
 
 void script_run_start(struct script_run *run)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/transaction.h"
+#include "server/acl_session.h"
 #include "server/nested_call.h"
 #include "server/server_internal.h"
 
@@ -172,6 +173,21 @@ static void run_beside(struct server_thread *t, const struct request *r, struct 
         cmd->handler(&t->exec);
 }
 
+/* False: answered. Users do not change while a script runs. */
+static bool is_permitted(struct server_thread *t, const struct request *r,
+                         struct session *session, const struct command *cmd)
+{
+    struct buf text;
+    buf_init(&text, MEM_OTHER);
+    buf_puts(&text, "NOPERM ");
+    bool allowed = acl_permits(t, session, cmd, r->argv, r->argc, ACL_TOPLEVEL, &text);
+    buf_putc(&text, 0);
+    if (!allowed)
+        reply_error(&t->reply, buf_ptr(&text));
+    buf_deinit(&text);
+    return allowed;
+}
+
 /* False: it waits for the script. What is wrong with the request is told afterwards, too. */
 static bool run_one(struct server_thread *t, const struct request *r, struct session *session)
 {
@@ -180,6 +196,8 @@ static bool run_one(struct server_thread *t, const struct request *r, struct ses
         (!session->authenticated && !(cmd->flags & CMD_NO_AUTH)) ||
         (cmd->id == CMD_ID_exec && (!session->in_multi || has_watches(session))))
         return false;
+    if (acl_is_limited(session) && !is_permitted(t, r, session, cmd))
+        return true;
     if (cmd->id == CMD_ID_exec || !(cmd->flags & CMD_ALLOW_BUSY))
         refuse_busy(t, session, cmd);
     else if (!may_run(session, cmd))

@@ -28,7 +28,7 @@ static struct interpreter *function_interpreter(struct exec *ex)
 {
     struct server_thread *t = exec_thread(ex);
     if (unlikely(!t->functions))
-        t->functions = interpreter_create(&t->txn.rng);
+        t->functions = interpreter_create(&ex->txn->rng);
     if (unlikely(!t->functions))
         fail(ex, "ERR no memory for an interpreter");
     return t->functions;

@@ -23,6 +23,18 @@ const struct config_name config_log_levels[] = {{"debug", LOG_DEBUG},     {"verb
                                                 {"notice", LOG_NOTICE},   {"warning", LOG_WARNING},
                                                 {"nothing", LOG_NOTHING}, {NULL, 0}};
 
+/* The first name of a value is the one that is shown; "legacy" is what Valkey calls it. */
+const struct config_name config_log_formats[] = {{"text", LOG_FORMAT_TEXT},
+                                                 {"legacy", LOG_FORMAT_TEXT},
+                                                 {"logfmt", LOG_FORMAT_LOGFMT},
+                                                 {"json", LOG_FORMAT_JSON},
+                                                 {NULL, 0}};
+
+const struct config_name config_log_timestamps[] = {{"legacy", LOG_TIME_LEGACY},
+                                                    {"iso8601", LOG_TIME_ISO8601},
+                                                    {"milliseconds", LOG_TIME_MILLIS},
+                                                    {NULL, 0}};
+
 /* Facility numbers of RFC 5424. */
 const struct config_name config_syslog_facilities[] = {
     {"user", 1},    {"local0", 16}, {"local1", 17}, {"local2", 18}, {"local3", 19},

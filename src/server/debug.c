@@ -1,5 +1,6 @@
 /* debug.c: DEBUG, as tests of Redis and Valkey use it. One row per subcommand; everything runs in
  * exclusive mode. */
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "os/sock.h"
@@ -262,7 +263,11 @@ static void debug_dict_resizing(struct exec *ex)
 
 static void debug_deny_scripts(struct exec *ex)
 {
-    reply_error(ex->reply, "ERR there are no scripts that commands could be denied to");
+    int64_t on;
+    if (!arg_int_range(ex, 2, 0, 1, &on, NULL))
+        return;
+    atomic_store(&the_server->scripts_may_debug, on != 0);
+    reply_ok(ex->reply);
 }
 
 /* Blocks of lists are cut by list-max-listpack-size alone, large elements included. */
@@ -284,13 +289,21 @@ static void debug_packed_threshold(struct exec *ex)
 
 static void debug_segfault(struct exec *ex)
 {
+    (void)ex;
     log_warning("DEBUG SEGFAULT");
     raise(SIGSEGV);
 }
 
-static void debug_abort(struct exec *ex)
+static void debug_assert(struct exec *ex)
 {
-    log_warning("DEBUG %.*s: the server ends here", (int)ex->argv[1].len, ex->argv[1].ptr);
+    (void)ex;
+    ASSERT(!"DEBUG ASSERT was asked for");
+}
+
+static void debug_panic(struct exec *ex)
+{
+    log_warning("Guru Meditation: DEBUG %.*s was asked for", (int)ex->argv[1].len,
+                ex->argv[1].ptr);
     abort();
 }
 
@@ -332,7 +345,7 @@ static void debug_help(struct exec *ex)
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether keys expire before somebody asks for them.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
-        "    An error: there are no scripts.",
+        "    1: scripts may call DEBUG.",
         "SLEEP <seconds>",
         "    Stop the whole server for a while.",
         NULL,
@@ -345,7 +358,7 @@ static const struct {
     uint32_t min_argc, max_argc;
     command_fn run;
 } subcommands[] = {
-    {"assert", 2, 2, debug_abort},
+    {"assert", 2, 2, debug_assert},
     {"change-repl-id", 2, 2, debug_change_repl_id},
     {"dict-resizing", 3, 3, debug_dict_resizing},
     {"digest", 2, 2, debug_digest},
@@ -357,8 +370,8 @@ static const struct {
     {"loadaof", 2, 2, debug_loadaof},
     {"log", 3, 3, debug_log},
     {"object", 3, 4, debug_object},
-    {"oom", 2, 2, debug_abort},
-    {"panic", 2, 2, debug_abort},
+    {"oom", 2, 2, debug_panic},
+    {"panic", 2, 2, debug_panic},
     {"pause-cron", 3, 3, debug_pause_cron},
     {"populate", 3, 5, debug_populate},
     {"protocol", 3, 3, debug_protocol},

@@ -38,7 +38,7 @@ static struct server_thread *least_loaded(struct server *s)
 
 static bool is_protected(int fd)
 {
-    return server_settings.protected_mode && !server_has_password(the_server) && !sock_is_local(fd);
+    return server_settings.protected_mode && atomic_load(&the_server->acl.default_nopass) && !sock_is_local(fd);
 }
 
 static void take(struct server *s, int fd, enum conn_kind kind)

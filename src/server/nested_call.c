@@ -2,7 +2,9 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "server/acl_session.h"
 #include "server/busy.h"
+#include "server/functions.h"
 #include "server/server_internal.h"
 
 #include <stdio.h>
@@ -79,13 +81,33 @@ static bool keys_are_declared(const struct nested *n)
 
 /* ---- checks ---- */
 
+static bool arity_fits(const struct command *cmd, uint32_t argc)
+{
+    return cmd->arity >= 0 ? (int)argc == cmd->arity : (int)argc >= -cmd->arity;
+}
+
 static bool refuse(struct nested *n, const struct command *cmd, const char *text)
 {
     struct server_thread *t = n->thread;
     reply_error(&t->reply, text);
+    stats_count_error(t);
     if (cmd)
         stat_bump(&t->stats[cmd->id].rejected, 1);
     return false;
+}
+
+static bool refuse_user(struct nested *n, const struct command *cmd, const struct slice *argv,
+                        uint32_t argc)
+{
+    struct buf text;
+    buf_init(&text, MEM_OTHER);
+    buf_puts(&text, "NOPERM ACL failure in script: ");
+    bool allowed = acl_permits(n->thread, &n->session, cmd, argv, argc, ACL_SCRIPT, &text);
+    buf_putc(&text, 0);
+    if (!allowed)
+        (void)refuse(n, cmd, buf_ptr(&text));
+    buf_deinit(&text);
+    return !allowed;
 }
 
 static bool admit_write(struct nested *n, const struct command *cmd)
@@ -128,14 +150,18 @@ static bool begin_writing(struct nested *n, const struct command *cmd)
     return likely(busy_may_write(n)) || refuse(n, cmd, "ERR The script has been killed");
 }
 
-static bool admit(struct nested *n, const struct command *cmd, uint32_t argc)
+static bool admit(struct nested *n, const struct command *cmd, const struct slice *argv,
+                  uint32_t argc)
 {
     if (unlikely(!cmd || (cmd->subcommand_count && argc >= 2)))
         return refuse(n, NULL, "ERR Unknown Redis command called from script");
-    if (unlikely(!cmd->handler || (cmd->arity >= 0 ? (int)argc != cmd->arity : (int)argc < -cmd->arity)))
+    if (unlikely(!cmd->handler || !arity_fits(cmd, argc)))
         return refuse(n, cmd, "ERR Wrong number of args calling Redis command from script");
-    if (unlikely(cmd->flags & CMD_NOSCRIPT))
+    if (unlikely(cmd->flags & CMD_NOSCRIPT) &&
+        !(cmd->id == CMD_ID_debug && atomic_load(&n->thread->server->scripts_may_debug)))
         return refuse(n, cmd, "ERR This Redis command is not allowed from script");
+    if (acl_is_limited(&n->session) && refuse_user(n, cmd, argv, argc))
+        return false;
     if (cmd->flags & CMD_WRITE && !admit_write(n, cmd))
         return false;
     return admit_memory(n, cmd);
@@ -157,6 +183,7 @@ static void set_exec(struct nested *n, const struct command *cmd, const struct s
     ex->key_count = n->key_count;
     ex->session = &n->session;
     ex->in_exec = true; /* it never waits */
+    ex->now_us = n->now_us;
     ex->slow_limit = UINT64_MAX;
     ex->hashed_arg = 0;
 }
@@ -164,18 +191,17 @@ static void set_exec(struct nested *n, const struct command *cmd, const struct s
 static void run(struct nested *n, const struct command *cmd)
 {
     struct server_thread *t = n->thread;
-    struct command_stats *s = &t->stats[cmd->id];
     struct exec *ex = &t->exec;
+    struct observed o = {.cmd = cmd, .argv = ex->argv, .argc = ex->argc};
     uint64_t started = clock_cycles();
     txn_select(&t->txn, n->session.db);
     cmd->handler(ex);
     if (unlikely(n->session.tracked))
         tracking_remember(ex);
+    if (monitor_wanted())
+        monitor_feed(t, cmd, ex->argv, ex->argc, t->txn.db->id, true);
     txn_next(&t->txn, ex->argv, ex->argc);
-    stat_bump(&s->calls, 1);
-    stat_bump(&s->cycles, clock_cycles() - started);
-    if (unlikely(t->reply.errors))
-        stat_bump(&s->failed, 1);
+    (void)stats_count_call(t, &o, clock_cycles() - started, 0);
 }
 
 void nested_call(struct nested *n, const struct slice *argv, uint32_t argc, struct output *out,
@@ -185,14 +211,12 @@ void nested_call(struct nested *n, const struct slice *argv, uint32_t argc, stru
     const struct command *cmd = command_lookup(argv, argc);
     t->reply = (struct reply){.out = out, .proto = proto};
     n->session.proto = proto;
-    if (likely(admit(n, cmd, argc))) {
+    if (likely(admit(n, cmd, argv, argc))) {
         set_exec(n, cmd, argv, argc);
         if ((likely(!(n->flags & SCRIPT_DECLARED_KEYS)) || admit_declared(n, cmd, argv, argc)) &&
             (!(cmd->flags & CMD_WRITE) || n->wrote || begin_writing(n, cmd)))
             run(n, cmd);
     }
-    if (unlikely(t->reply.errors))
-        stats_count_error(t);
     t->reply = n->outer_reply;
 }
 
@@ -210,6 +234,7 @@ void nested_open(struct nested *n, struct exec *ex, const char *name, uint32_t f
                          .session = *ex->session,
                          .flags = flags,
                          .read_only = read_only || flags & SCRIPT_NO_WRITES,
+                         .now_us = clock_wall_us(),
                          .started_ms = clock_monotonic_ms()};
     n->session.in_multi = false;
     n->session.reply_mode = REPLY_ON;
@@ -224,6 +249,8 @@ void nested_close(struct nested *n)
     t->exec = n->outer;
     t->txn.no_touch = n->outer.session->no_touch;
     t->nested = NULL;
+    if (t->interpreter)
+        atomic_store_explicit(&t->interpreter_bytes, t->interpreter->bytes, memory_order_relaxed);
     if (unlikely(t->nested_key_cap > KEYS_KEEP)) {
         mem_free(MEM_OTHER, t->nested_keys, t->nested_key_cap * sizeof(struct key));
         t->nested_keys = NULL;
@@ -236,9 +263,15 @@ void nested_abandon(struct server_thread *t)
 {
     t->exec.in_exec = false;
     t->nested = NULL;
-    interpreter_destroy(t->interpreter); /* one of them ran it */
-    interpreter_destroy(t->functions);
-    t->interpreter = t->functions = NULL;
+    nested_drop_interpreter(t); /* one of the two ran it */
+    functions_drop_interpreter(t);
+}
+
+void nested_drop_interpreter(struct server_thread *t)
+{
+    interpreter_destroy(t->interpreter);
+    t->interpreter = NULL;
+    atomic_store_explicit(&t->interpreter_bytes, 0, memory_order_relaxed);
 }
 
 struct interpreter *nested_interpreter(struct exec *ex)
@@ -264,15 +297,17 @@ static enum script_verdict tick(struct script_run *run)
     return busy_tick(run->host);
 }
 
-/* There is one user, who may do everything. */
 static enum script_permission permits(struct script_run *run, const struct slice *argv,
                                       uint32_t argc)
 {
+    struct nested *n = run->host;
     const struct command *cmd = command_lookup(argv, argc);
-    (void)run;
-    if (!cmd || (cmd->subcommand_count && argc >= 2) || !cmd->handler)
+    uint32_t at;
+    if (!cmd || (cmd->subcommand_count && argc >= 2) || !cmd->handler || !arity_fits(cmd, argc))
         return SCRIPT_NO_COMMAND;
-    return SCRIPT_ALLOWED;
+    bool allowed = !acl_is_limited(&n->session) ||
+                   acl_check(n->session.user, cmd, argv, argc, &at) == ACL_ALLOWED;
+    return allowed ? SCRIPT_ALLOWED : SCRIPT_DENIED;
 }
 
 const struct script_ops nested_ops = {call, tick, permits};

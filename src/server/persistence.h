@@ -6,9 +6,11 @@
 #pragma once
 
 #include "io/reactor.h"
+#include "persist/aof_log.h"
 #include "persist/rdb_load.h"
 #include "persist/rdb_writer.h"
 #include "persist/snapshot.h"
+#include "server/aof.h"
 #include "server/settings.h"
 
 #include <pthread.h>
@@ -25,6 +27,8 @@ enum refusal {
     REFUSE_LOADING = 1, /* what needs data: -LOADING */
     REFUSE_WRITES = 2,  /* the last snapshot failed: -MISCONF */
     REFUSE_ALL = 4,     /* the last save is done: nothing may change any more */
+    REFUSE_LOG = 8,     /* writes: the log cannot be written, -MISCONF */
+    REFUSE_NO_ROOM = 16 /* too much is to be written to it: writes wait */
 };
 
 /* What the thread has to do, the first one first. */
@@ -62,12 +66,17 @@ struct persistence {
     uint64_t snapshot_changes; /* STAT_CHANGES when it began */
     _Atomic bool busy;         /* a snapshot is asked for or runs */
 
+    struct aof aof;
+
     struct guest loaders[LOADERS_MAX];
     unsigned loader_count;
     struct rdb_load load;
     int64_t load_started_s;
+    bool load_log; /* what is loaded is the log, not the RDB file */
     _Atomic bool cancelled, load_failed;
     struct buf functions; /* library items of the file; exclusive mode, or the loading thread */
+
+    struct aof_log log; /* persistence_log.h */
 
     struct timer timer; /* on the main thread: save points */
     struct lock points_lock;
@@ -110,6 +119,9 @@ void persistence_stop(struct persistence *p, bool forced);
 void persistence_cancel_snapshot(struct persistence *p);
 /* DEBUG RELOAD. Exclusive mode. */
 enum err persistence_reload(struct persistence *p, struct txn *t, bool replace) MUST_USE;
+/* Builds the libraries of `functions`, as a file had them, and adds them to the server's; false:
+ * logged. The guest becomes exclusive for that; NULL: the caller is. */
+bool persistence_join_functions(struct persistence *p, struct guest *guest, bool replace) MUST_USE;
 /* FLUSHALL: the running snapshot has lost its point, and the file its data. Exclusive mode. */
 void persistence_flushed(void);
 
@@ -118,6 +130,8 @@ bool persistence_admits(struct persistence *p, unsigned command_flags, bool is_p
                         const char **error);
 /* Changes since the last save. */
 uint64_t persistence_changes(const struct persistence *p);
+/* Refuses, or no longer. Any thread. */
+void persistence_refuse(struct persistence *p, enum refusal why, bool on);
 /* Whether writes are refused may have changed. Any thread. */
 void persistence_update_refusal(struct persistence *p);
 

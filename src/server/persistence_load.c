@@ -4,6 +4,7 @@
 #include "os/file.h"
 #include "server/functions.h"
 #include "server/persistence_internal.h"
+#include "server/persistence_log.h"
 #include "server/server_internal.h"
 
 #include <errno.h>
@@ -72,44 +73,52 @@ static void loaded(struct persistence *p)
     atomic_store(&p->saved_changes, keyspace_stat(p->server->ks, STAT_CHANGES));
 }
 
-static void log_function_fault(const char *error)
+static void log_library_fault(const char *error)
 {
-    log_warning("Fatal error loading the DB, check server logs. %s: a function library cannot be "
+    log_warning("Fatal error loading the DB, check server logs. A function library cannot be "
                 "loaded: %s. The file is left as it is.",
-                server_settings.dbfilename, error);
+                error);
 }
 
-/* The libraries of the file join those that there are, as the next save sees them. */
-static bool join_functions(struct persistence *p, struct libraries *built, bool replace)
+/* The built libraries join those that there are; false: logged. */
+static bool join_built(struct persistence *p, struct libraries *built, bool replace)
 {
     char error[LIBRARY_ERROR_BYTES];
     bool joined = libraries_join(&p->server->libraries, built, replace, error);
     if (!joined)
-        log_function_fault(error);
+        log_library_fault(error);
     functions_publish(p->server);
     return joined;
 }
 
-/* Those of the file, built but not yet seen by anybody. */
-static bool build_functions(struct persistence *p, struct libraries *built)
+bool persistence_join_functions(struct persistence *p, struct guest *guest, bool replace)
 {
     char error[LIBRARY_ERROR_BYTES];
-    libraries_init(built);
-    if (functions_build_alone(buf_slice(&p->functions), built, error))
-        return true;
-    log_function_fault(error);
-    libraries_deinit(built);
-    return false;
+    struct libraries built;
+    libraries_init(&built);
+    bool good = functions_build_alone(buf_slice(&p->functions), &built, error);
+    if (!good)
+        log_library_fault(error);
+    if (good && guest)
+        guest_exclusive(guest);
+    good = good && join_built(p, &built, replace);
+    if (good && guest)
+        guest_open(guest);
+    libraries_deinit(&built);
+    return good;
 }
 
 /* The data is there: commands may use it. */
-static void open_to_all(struct persistence *p, struct libraries *built)
+static void open_to_all(struct persistence *p)
 {
     guest_exclusive(&p->loaders[0]);
-    (void)join_functions(p, built, true); /* there were none before */
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_awake(&p->loaders[i], false);
     loaded(p);
+    if (persistence_log_begin(p) != OK) {
+        atomic_store(&p->load_failed, true);
+        server_stop(p->server);
+    }
     guest_open(&p->loaders[0]);
     atomic_fetch_and(&p->refusals, ~(unsigned)REFUSE_LOADING);
 }
@@ -117,34 +126,43 @@ static void open_to_all(struct persistence *p, struct libraries *built)
 void persistence_load(struct persistence *p)
 {
     int64_t started_ms = clock_monotonic_ms();
-    struct libraries built;
-    enum err err = rdb_load_shared(&p->load, p->target.name, p->loaders, p->loader_count);
-    if (err == OK && build_functions(p, &built)) {
-        log_loaded(p, started_ms);
-        open_to_all(p, &built);
-        libraries_deinit(&built);
+    enum err err = p->load_log
+                       ? aof_load_and_open(p)
+                       : rdb_load_shared(&p->load, p->target.name, p->loaders, p->loader_count);
+    bool has_functions =
+        err == OK && (p->load_log || persistence_join_functions(p, &p->loaders[0], true));
+    if (has_functions) {
+        if (!p->load_log)
+            log_loaded(p, started_ms);
+        open_to_all(p);
         log_notice("Ready to accept connections tcp");
         return;
     }
-    if (err != OK && err != ERR_CLOSED)
-        log_fault(p->target.name, err, &p->load.fault);
-    if (err != ERR_CLOSED)
+    if (err == OK) {
         atomic_store(&p->load_failed, true);
+    } else if (err != ERR_CLOSED && p->load_log) {
+        log_warning("Fatal error loading the DB, check server logs. Exiting.");
+        atomic_store(&p->load_failed, true);
+    } else if (err != ERR_CLOSED) {
+        log_fault(p->target.name, err, &p->load.fault);
+        atomic_store(&p->load_failed, true);
+    }
     server_stop(p->server);
 }
 
 enum err persistence_start(struct persistence *p)
 {
     bool exists;
-    enum err err = persistence_find_file(p, &exists);
+    prepare(p, false);
+    p->load_log = server_settings.appendonly;
+    enum err err = p->load_log ? aof_start(p, &exists) : persistence_find_file(p, &exists);
     if (err)
         return err;
-    prepare(p, false);
     persistence_watch_config();
     timer_init(&p->timer, persistence_check);
     reactor_arm(&p->server->acceptor, &p->timer, p->server->acceptor.now_ms + 1);
     if (!exists)
-        return OK;
+        return persistence_log_begin(p);
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_awake(&p->loaders[i], true);
     snprintf(p->target.name, sizeof(p->target.name), "%s", server_settings.dbfilename);
@@ -152,16 +170,6 @@ enum err persistence_start(struct persistence *p)
     atomic_fetch_or(&p->refusals, (unsigned)REFUSE_LOADING);
     persistence_want(p, PERSIST_LOAD);
     return OK;
-}
-
-static enum err reload_functions(struct persistence *p, bool replace)
-{
-    struct libraries built;
-    if (!build_functions(p, &built))
-        return ERR_SYNTAX;
-    bool joined = join_functions(p, &built, replace);
-    libraries_deinit(&built);
-    return joined ? OK : ERR_SYNTAX;
 }
 
 enum err persistence_reload(struct persistence *p, struct txn *t, bool replace)
@@ -177,8 +185,8 @@ enum err persistence_reload(struct persistence *p, struct txn *t, bool replace)
         log_fault(server_settings.dbfilename, err, &p->load.fault);
     else
         log_loaded(p, started_ms);
-    if (!err)
-        err = reload_functions(p, replace);
+    if (!err && !persistence_join_functions(p, NULL, replace))
+        err = ERR_SYNTAX;
     functions_publish(p->server);
     loaded(p);
     return err;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "os/thread.h"
 #include "server/persistence_internal.h"
+#include "server/persistence_log.h"
 #include "server/server_internal.h"
 
 #include <errno.h>
@@ -81,7 +82,9 @@ void persistence_init(struct persistence *p, struct server *s)
     atomic_store(&p->last_save_s, clock_wall_ms() / 1000); /* as in Redis, the start counts */
     atomic_store(&p->started_s, -1);
     atomic_store(&p->last_took_s, -1);
+    aof_init(&p->aof);
     snapshot_init(&p->snapshot, s->ks);
+    persistence_log_init(p);
     p->loader_count = MIN(MAX(thread_cpu_count(), 1u), (unsigned)LOADERS_MAX);
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_init(&p->loaders[i], s->ks);
@@ -108,12 +111,15 @@ void persistence_end(struct persistence *p)
     if (p->started)
         pthread_join(p->thread, NULL);
     p->started = false;
+    persistence_log_end(p);
 }
 
 void persistence_deinit(struct persistence *p)
 {
     reactor_disarm(&p->server->acceptor, &p->timer);
+    aof_deinit(&p->aof);
     snapshot_deinit(&p->snapshot);
+    aof_log_deinit(&p->log);
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_deinit(&p->loaders[i]);
     mem_free(MEM_OTHER, p->points, p->point_count * sizeof(*p->points));

@@ -3,7 +3,13 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "cmd/access.h"
+#include "server/acl_file.h"
+#include "server/acl_session.h"
 #include "server/blocked.h"
+#include "server/client_evict.h"
+#include "server/crash.h"
+#include "server/config.h"
 #include "server/effects_file.h"
 #include "server/events.h"
 #include "script/interpreter.h"
@@ -84,7 +90,10 @@ static void after_turn(struct reactor *r)
     slow_look(t);
     prefix_broadcast(t);
     push_deliver(&t->push, t);
+    aof_log_commit(&t->server->persistence.log); /* also what nobody gets a reply for */
+    persistence_log_look(t);
     net_thread_end_turn(&t->net);
+    client_evict_turn(t);
 }
 
 static const char *poller_name(void)
@@ -110,6 +119,10 @@ static enum err create_thread(struct server *s, unsigned id)
     t->exec.txn = &t->txn;
     t->exec.reply = &t->reply;
     slow_thread_init(&t->slow);
+    t->served_tail = &t->served;
+    hot_keys_init(&t->hot);
+    big_keys_init(&t->big);
+    t->big.shard = id;
     timer_init(&t->pause_timer, pause_fired);
     expire_cron_start(t);
     s->threads[s->thread_count++] = t;
@@ -121,6 +134,9 @@ static void destroy_thread(struct server_thread *t)
     net_thread_deinit(&t->net);
     slow_thread_deinit(t);
     push_hub_deinit(&t->push);
+    command_logs_deinit(&t->logs);
+    hot_keys_deinit(&t->hot);
+    big_keys_deinit(&t->big);
     tracking_hub_deinit(&t->tracking);
     for (int id = 0; id < COMMAND_COUNT; id++)
         if (t->stats[id].latency)
@@ -136,7 +152,9 @@ static void destroy_thread(struct server_thread *t)
 static void *thread_main(void *arg)
 {
     struct server_thread *t = arg;
+    crash_thread_begin(t);
     reactor_run(&t->net.reactor);
+    (void)aof_log_flush(&t->server->persistence.log); /* or those that wait for it get none */
     int64_t until_ms = clock_monotonic_ms() + DRAIN_MS;
     for (struct conn *c = t->net.conns; c; c = c->next)
         conn_drain(c, until_ms); /* a graceful stop owes its clients their replies */
@@ -253,6 +271,30 @@ static enum err record_effects(struct server *s)
     return *path ? effects_file_open(path, &s->ks->sink) : OK;
 }
 
+static enum err rename_line(void *ctx, const struct slice *args, int count, char *errbuf)
+{
+    const char *error = command_rename(args[0], args[1]);
+    if (error)
+        snprintf(errbuf, CONFIG_ERROR_MAX, "%s", error);
+    return error ? ERR_SYNTAX : OK;
+}
+
+/* Commands' names, and the users. What is wrong was logged. */
+static enum err start_users(struct server *s)
+{
+    struct buf message;
+    buf_init(&message, MEM_OTHER);
+    acl_init(&s->acl);
+    access_all_keys = acl_reads_all_keys;
+    enum err err = config_visit_lines("rename-command", rename_line, NULL, &message);
+    if (!err)
+        err = acl_file_start(s, &message);
+    if (err)
+        log_warning("%.*s", (int)buf_len(&message), buf_ptr(&message));
+    buf_deinit(&message);
+    return err;
+}
+
 enum err server_create(struct server **out)
 {
     struct server *s = mem_alloc_aligned(MEM_OTHER, sizeof(*s));
@@ -260,12 +302,15 @@ enum err server_create(struct server **out)
     s->next_client_id = 1;
     s->started_ms = clock_monotonic_ms();
     s->started_wall_s = clock_wall_ms() / 1000;
-    s->password_since_id = *server_settings.requirepass ? 0 : UINT64_MAX;
+    s->password_since_id = UINT64_MAX;
     rand_hex(s->run_id, 40);
     rand_hex(s->replication_id, 40);
     hash_seed(NULL);
     commands_init();
     slow_calibrate();
+    crash_handle(server_settings.crash_log_enabled);
+    observe_init();
+    client_evict_settings_changed();
     adjust_file_limit();
     script_cache_init(&s->scripts);
     libraries_init(&s->libraries);
@@ -273,12 +318,16 @@ enum err server_create(struct server **out)
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
     s->ks->serve = blocked_serve;
+    s->ks->served = blocked_post_served;
     s->ks->notify = &events_ops;
     notify_hear(s->ks, HEARD_EVENTS, store_settings.notify_events != 0);
     keyspace_free_later = free_entry_later;
     keyspace_free_parts_later = free_parts_later;
     keyspace_flushed_all = persistence_flushed;
-    enum err err = record_effects(s);
+    enum err err = start_users(s);
+    if (err)
+        return err;
+    err = record_effects(s);
     if (!err)
         err = create_parts(s);
     if (err)
@@ -362,6 +411,7 @@ void server_destroy(struct server *s)
     libraries_deinit(&s->libraries);
     pubsub_deinit(&s->pubsub);
     prefixes_deinit(&s->prefixes);
+    acl_deinit(&s->acl);
     readers_clear(s->ks);
     persistence_deinit(&s->persistence);
     worker_pool_destroy(s->pool);

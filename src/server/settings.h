@@ -7,7 +7,7 @@
  * needs it there. */
 #pragma once
 
-#include "base/base.h"
+#include "base/slice.h"
 
 enum exec_mode {
     EXEC_STRIPED,
@@ -64,16 +64,24 @@ struct server_settings {
     bool daemonize, disable_thp, cluster_enabled;
     char *pidfile, *logfile;
     int loglevel; /* enum log_level */
+    int log_format, log_timestamp_format; /* enums of base/log_format.h */
+    bool crash_log_enabled;
     _Atomic int hz;
     int shutdown_timeout_s;
     _Atomic unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
-    char *requirepass, *aclfile;
+    struct slice requirepass; /* any bytes */
+    char *aclfile;
     char *debug_effects_file;
+    _Atomic int64_t acllog_max_len;
     bool acl_pubsub_default; /* new users may use all channels */
     enum protected_action enable_protected_configs, enable_debug_command, enable_module_command;
     _Atomic int64_t busy_reply_threshold_ms;
+    /* < 0: never; lengths 0: nothing is kept */
     _Atomic int64_t slowlog_log_slower_than_us;
-    size_t slowlog_max_len;
+    _Atomic int64_t commandlog_request_larger_than, commandlog_reply_larger_than; /* bytes */
+    _Atomic size_t slowlog_max_len, commandlog_large_request_max_len,
+        commandlog_large_reply_max_len;
+    _Atomic int64_t latency_monitor_threshold_ms; /* 0: off */
     size_t tracking_table_max_keys; /* 0: no limit */
 
     _Atomic bool stop_writes_on_bgsave_error;
@@ -81,7 +89,11 @@ struct server_settings {
     int rdb_version;
     _Atomic int rdb_key_save_delay_us, key_load_delay_us; /* tests */
     char *dbfilename, *appendfilename, *appenddirname;
-    bool appendonly;
+    bool appendonly, aof_load_truncated, aof_use_rdb_preamble, aof_rewrite_incremental_fsync;
+    bool aof_disable_auto_gc, aof_timestamp_enabled;
+    _Atomic bool no_appendfsync_on_rewrite;
+    _Atomic int auto_aof_rewrite_percentage;
+    _Atomic int64_t auto_aof_rewrite_min_bytes;
     enum fsync_mode appendfsync;
     struct save_point *save_points;
     size_t save_point_count;

@@ -100,7 +100,7 @@ struct entry *txn_unlink(struct txn *t, struct ref *ref)
 INLINE void tell_waiters(struct txn *t, const struct ref *ref)
 {
     const struct shard *s = &t->ks->shards[ref_shard(t, ref)];
-    if (unlikely(atomic_load_explicit(&s->waiters, memory_order_relaxed) != NULL))
+    if (unlikely(atomic_load_explicit(&s->waiters, memory_order_relaxed) != NULL) && !t->replay)
         wait_note(t, ref_db(t, ref)->id, ref->key);
 }
 
@@ -406,14 +406,20 @@ static bool expire_top(struct txn *t, struct db *db, struct part *part)
     return true;
 }
 
-/* Expires what is due in one database; returns when the next key is. */
+static int64_t first_of(const struct heap *h)
+{
+    const struct heap_item *top = heap_peek(h);
+    return top ? top->when : INT64_MAX;
+}
+
+/* Expires what is due in one database; returns when the next key or member is. */
 static int64_t expire_part(struct txn *t, struct db *db, unsigned shard, unsigned *budget)
 {
     struct part *part = db_part(db, shard);
     const struct heap_item *top;
     t->db = db;
     bool pinned = false;
-    int64_t members_ms = txn_members_expire_part(t, db, shard, budget);
+    txn_members_expire_part(t, db, shard, budget);
     while ((top = heap_peek(&part->expires)) && top->when < t->now_ms && *budget) {
         if ((pinned = !expire_top(t, db, part)))
             break;
@@ -421,9 +427,9 @@ static int64_t expire_part(struct txn *t, struct db *db, unsigned shard, unsigne
     }
     if (unlikely(txn_logs(t)))
         effect_write(t, NULL, 0);
-    if (unlikely(pinned))
-        return t->now_ms + PINNED_RETRY_MS;
-    return MIN(top ? top->when : INT64_MAX, members_ms);
+    int64_t keys_ms = pinned ? t->now_ms + PINNED_RETRY_MS : first_of(&part->expires);
+    int64_t members_ms = first_of(&part->member_expires); /* only now: keys took theirs along */
+    return MIN(keys_ms, members_ms);
 }
 
 bool txn_expire_shard(struct txn *t, unsigned shard, unsigned budget)
@@ -433,8 +439,10 @@ bool txn_expire_shard(struct txn *t, unsigned shard, unsigned budget)
     txn_lock_shard(t, shard);
     for (int i = 0; i < t->ks->db_count; i++) {
         struct db *db = &t->ks->dbs[i];
-        if (atomic_load_explicit(&db->parts, memory_order_acquire))
-            next = MIN(next, expire_part(t, db, shard, &budget));
+        if (!atomic_load_explicit(&db->parts, memory_order_acquire))
+            continue;
+        int64_t first = expire_part(t, db, shard, &budget);
+        next = MIN(next, first);
     }
     /* under the lock that whoever adds an earlier one takes */
     atomic_store_explicit(&t->ks->shards[shard].next_expire_ms, next, memory_order_relaxed);

@@ -45,8 +45,8 @@ void txn_members_moved(const struct ref *ref);
 /* Removes the members that are due, at most *budget of them, and takes those off the budget. False:
  * the key went with the last one. */
 bool txn_members_expire(struct txn *t, struct ref *ref, unsigned *budget);
-/* The same for the collections of a part; returns when the next member is due. */
-int64_t txn_members_expire_part(struct txn *t, struct db *db, unsigned shard, unsigned *budget);
+/* The same for the collections of a part. */
+void txn_members_expire_part(struct txn *t, struct db *db, unsigned shard, unsigned *budget);
 
 /* Adds the removal of an expired member. */
 void effect_lapse(struct txn *t, const struct db *db, const struct entry *e, struct slice member);

@@ -142,7 +142,7 @@ bool txn_members_expire(struct txn *t, struct ref *ref, unsigned *budget)
     return false;
 }
 
-int64_t txn_members_expire_part(struct txn *t, struct db *db, unsigned shard, unsigned *budget)
+void txn_members_expire_part(struct txn *t, struct db *db, unsigned shard, unsigned *budget)
 {
     struct part *part = db_part(db, shard);
     const struct heap_item *top;
@@ -166,12 +166,11 @@ int64_t txn_members_expire_part(struct txn *t, struct db *db, unsigned shard, un
         }
     }
     *budget -= half - left;
-    return top ? top->when : INT64_MAX;
 }
 
 bool txn_is_dead(const struct txn *t, const struct entry *e)
 {
-    if (likely(!entry_has_deadline(e)))
+    if (likely(!entry_has_deadline(e)) || unlikely(t->replay))
         return false;
     if (entry_expires(e) && t->now_ms > entry_expire_ms(e))
         return true;

@@ -143,7 +143,7 @@ static void values_reach_their_fields(void **state)
     expect_set_ok("protected-mode", "NO");
     assert_false(server_settings.protected_mode);
     expect_set_ok("requirepass", "se cret");
-    assert_string_equal(server_settings.requirepass, "se cret");
+    assert_true(slice_equal(server_settings.requirepass, SLICE("se cret")));
 }
 
 static void refusals_use_redis_texts(void **state)

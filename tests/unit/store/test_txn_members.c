@@ -42,7 +42,7 @@ struct world {
 };
 
 /* The ops below write no effects of their own, so what is logged has expired. */
-static void record(void *arg, int db, struct slice text)
+static uint64_t record(void *arg, int db, struct slice text)
 {
     static const char *const verbs[] = {"HDEL\r\n", "SREM\r\n", "ZREM\r\n"};
     struct world *w = arg;
@@ -54,13 +54,14 @@ static void record(void *arg, int db, struct slice text)
             at += 6;
         }
     }
+    return 0;
 }
 
 static void world_init(struct world *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
     w->ks = keyspace_create(SHARDS, DBS);
-    w->sink = (struct effect_sink){record, w};
+    w->sink = (struct effect_sink){record, NULL, w};
     w->ks->sink = &w->sink;
     txn_init(&w->txn, w->ks, gate_register(&w->ks->gates, NULL, NULL));
     w->txn.now_ms = START_MS;
@@ -366,13 +367,31 @@ static void op_store(struct world *w, struct place *p)
     p->twin->members[1] = (struct twin_member){true, MEMBER_FOREVER};
 }
 
+/* The cron looks at nothing else to learn that something of the shard is due. */
+static void check_wake(struct world *w, unsigned shard)
+{
+    int64_t next = atomic_load(&w->ks->shards[shard].next_expire_ms);
+    for (int db = 0; db < DBS; db++) {
+        const struct part *part = db_part(keyspace_db(w->ks, db), shard);
+        const struct heap_item *key = heap_peek(&part->expires);
+        const struct heap_item *members = heap_peek(&part->member_expires);
+        assert_true(!key || next <= key->when);
+        assert_true(!members || next <= members->when);
+    }
+}
+
 /* The timer; then nothing that is due is left, whether somebody looks or not. */
 static void op_timer(struct world *w)
 {
     w->txn.now_ms += (int64_t)rng_below(&w->rng, 200);
-    for (unsigned shard = 0; shard < SHARDS; shard++)
-        while (txn_expire_shard(&w->txn, shard, 1 + (unsigned)rng_below(&w->rng, 5)))
-            ;
+    for (unsigned shard = 0; shard < SHARDS; shard++) {
+        bool more = true;
+        while (more) {
+            check_wake(w, shard);
+            more = txn_expire_shard(&w->txn, shard, 1 + (unsigned)rng_below(&w->rng, 5));
+            check_wake(w, shard);
+        }
+    }
     for (int db = 0; db < DBS; db++)
         for (int k = 0; k < KEYS; k++) {
             twin_expire(w, &w->twins[db][k]);
@@ -449,6 +468,43 @@ static void agrees_with_the_twin(void **state)
     }
 }
 
+/* A hash with one field that goes at members_ms; the key at key_ms, or TTL_NONE. */
+static void add_mortal(struct world *w, int db, const struct key *key, int64_t members_ms,
+                       int64_t key_ms)
+{
+    struct ref ref;
+    struct hash h = hash_create();
+    hash_set(&h, SLICE("f"), SLICE("v"));
+    txn_begin(&w->txn, db, false);
+    txn_lock(&w->txn, key, 1);
+    assert_false(txn_find(&w->txn, key, &ref));
+    txn_add(&w->txn, &ref, TYPE_HASH, h.encoding, h.root);
+    txn_set_member_deadline(&w->txn, &ref, SLICE("f"), members_ms);
+    if (key_ms != TTL_NONE)
+        txn_set_expire(&w->txn, &ref, key_ms);
+    txn_commit(&w->txn, &ref, EVENT_HSET);
+    txn_end(&w->txn, NULL, 0);
+}
+
+/* A key that is due, whose members would not be yet, once hid what another database has. */
+static void timer_forgets_no_database(void **state)
+{
+    static struct world w;
+    struct key key = key_make(SLICE("k"));
+    unsigned shard;
+    (void)state;
+    world_init(&w, 1);
+    shard = keyspace_shard_of(w.ks, key.hash);
+    add_mortal(&w, 0, &key, START_MS + 200, TTL_NONE);
+    add_mortal(&w, 1, &key, START_MS + 100, START_MS + 10);
+    w.txn.now_ms = START_MS + 20;
+    assert_false(txn_expire_shard(&w.txn, shard, 50));
+    assert_int_equal(keyspace_keys(w.ks, 1), 0);
+    assert_int_equal(atomic_load(&w.ks->shards[shard].next_expire_ms), START_MS + 200);
+    txn_deinit(&w.txn);
+    keyspace_destroy(w.ks);
+}
+
 /* What a deadline costs: 4 bytes in the node and 16 in the heap, whose array has a quarter to spare
  * at most. */
 static void costs_what_it_says(void **state)
@@ -488,6 +544,7 @@ int main(void)
     hash_seed(NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_twin),
+        cmocka_unit_test(timer_forgets_no_database),
         cmocka_unit_test(costs_what_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
