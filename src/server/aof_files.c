@@ -192,7 +192,6 @@ enum err aof_load_and_open(struct persistence *p)
     int64_t started_ms = clock_monotonic_ms();
     struct aof_load *l = mem_zalloc(MEM_OTHER, sizeof(*l));
     *l = (struct aof_load){.server = p->server,
-                           .persistence = p,
                            .guests = p->loaders,
                            .guest_count = p->loader_count,
                            .rdb = &p->load,

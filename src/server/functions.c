@@ -68,7 +68,14 @@ void functions_clear(struct server *s)
 {
     libraries_clear(&s->libraries);
     for (unsigned i = 0; i < s->thread_count; i++)
-        nested_drop_functions(s->threads[i]);
+        functions_drop_interpreter(s->threads[i]);
+}
+
+void functions_drop_interpreter(struct server_thread *t)
+{
+    interpreter_destroy(t->functions);
+    t->functions = NULL;
+    atomic_store_explicit(&t->function_bytes, 0, memory_order_relaxed);
 }
 
 size_t functions_memory(const struct server *s)

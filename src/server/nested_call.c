@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "server/acl_session.h"
 #include "server/busy.h"
+#include "server/functions.h"
 #include "server/server_internal.h"
 
 #include <stdio.h>
@@ -263,14 +264,7 @@ void nested_abandon(struct server_thread *t)
     t->exec.in_exec = false;
     t->nested = NULL;
     nested_drop_interpreter(t); /* one of the two ran it */
-    nested_drop_functions(t);
-}
-
-void nested_drop_functions(struct server_thread *t)
-{
-    interpreter_destroy(t->functions);
-    t->functions = NULL;
-    atomic_store_explicit(&t->function_bytes, 0, memory_order_relaxed);
+    functions_drop_interpreter(t);
 }
 
 void nested_drop_interpreter(struct server_thread *t)

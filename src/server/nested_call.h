@@ -53,6 +53,5 @@ extern const struct script_ops nested_ops;
 
 /* The interpreter of the thread, made at its first use; NULL: answered, there is no memory. */
 struct interpreter *nested_interpreter(struct exec *ex);
-/* They are made anew when they are next needed. Its own thread, or alone. */
+/* It is made anew when it is next needed. Its own thread, or alone. */
 void nested_drop_interpreter(struct server_thread *t);
-void nested_drop_functions(struct server_thread *t);
