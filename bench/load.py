@@ -7,9 +7,9 @@ CLIENT_CORE = "1"
 CONNECTIONS = 50
 
 
-def benchmark(server, operations, pipeline, arguments, keys=1_000_000):
+def benchmark(server, operations, pipeline, arguments, keys=1_000_000, clients=CONNECTIONS):
     """(CPU ns per operation of the server, operations per second)."""
-    line = ["taskset", "-c", CLIENT_CORE, "redis-benchmark", "-p", str(server.port), "-c", str(CONNECTIONS),
+    line = ["taskset", "-c", CLIENT_CORE, "redis-benchmark", "-p", str(server.port), "-c", str(clients),
             "-n", str(operations), "-P", str(pipeline), "-r", str(keys), "--csv", *arguments]
     before = server.cpu_ns()
     result = subprocess.run(line, capture_output=True, text=True, check=True)

@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include "base/lock.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -12,20 +13,26 @@
 #include <unistd.h>
 
 enum {
-    MESSAGE_MAX = 1024,
-    PREFIX_MAX = 64,
-    LINE_MAX_LEN = PREFIX_MAX + 4 * MESSAGE_MAX + 1
+    RING_LINES = 32,
+    RING_LINE_BYTES = 256
 };
 
 _Atomic int log_threshold = LOG_NOTICE;
 
 static _Atomic int log_fd = STDOUT_FILENO;
+static _Atomic int log_format = LOG_FORMAT_TEXT, log_timestamps = LOG_TIME_LEGACY;
 /* Guards what follows; writers of lines do not take it. */
 static pthread_mutex_t file_lock = PTHREAD_MUTEX_INITIALIZER;
 static char *file_path; /* NULL: standard output */
 /* Once open, this number stays in use for ever: a new file replaces the old one under it (dup3), so
  * that a line being written meanwhile can never go into a stranger's descriptor. */
 static int file_fd = -1;
+
+/* The last lines, for a crash report; long ones cut. */
+static struct lock ring_lock;
+static char ring[RING_LINES][RING_LINE_BYTES];
+static size_t ring_lens[RING_LINES];
+static unsigned ring_next;
 
 void log_set_level(enum log_level level)
 {
@@ -71,39 +78,14 @@ void log_reopen(void)
         log_warning("Can't reopen the log file: %m");
 }
 
-/* "pid:M 21 Nov 2026 08:20:00.123 * " */
-static size_t format_prefix(char *out, enum log_level level)
+void log_set_format(enum log_format format, enum log_timestamps timestamps)
 {
-    struct timespec now;
-    struct tm tm;
-    char date[40];
-    clock_gettime(CLOCK_REALTIME, &now); /* not clock.h's: a test's shift must not appear here */
-    localtime_r(&now.tv_sec, &tm);
-    strftime(date, sizeof(date), "%d %b %Y %H:%M:%S", &tm);
-    int len = snprintf(out, PREFIX_MAX, "%d:M %s.%03d %c ", (int)getpid(), date,
-                       (int)(now.tv_nsec / 1000000), ".-*#"[level & 3]);
-    return (size_t)MIN(len, PREFIX_MAX - 1);
-}
-
-/* At most four bytes. */
-static size_t escape_byte(char *out, unsigned char c)
-{
-    if (c >= 0x20 && c < 0x7f) {
-        *out = (char)c;
-        return 1;
-    }
-    const char *letter = c ? strchr("\nn\rr\tt", c) : NULL;
-    if (letter) {
-        memcpy(out, (char[]){'\\', letter[1]}, 2);
-        return 2;
-    }
-    const char *hex = "0123456789abcdef";
-    memcpy(out, (char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
-    return 4;
+    atomic_store_explicit(&log_format, (int)format, memory_order_relaxed);
+    atomic_store_explicit(&log_timestamps, (int)timestamps, memory_order_relaxed);
 }
 
 /* Normally one write(2); goes on only after a signal or a short write. */
-static void write_line(const char *line, size_t len)
+void log_write_raw(const char *line, size_t len)
 {
     int fd = atomic_load_explicit(&log_fd, memory_order_relaxed);
     while (len) {
@@ -117,18 +99,52 @@ static void write_line(const char *line, size_t len)
     }
 }
 
+int log_descriptor(void)
+{
+    return atomic_load_explicit(&log_fd, memory_order_relaxed);
+}
+
+/* ---- the last lines ---- */
+
+static void remember(const char *line, size_t len)
+{
+    len = MIN(len, (size_t)RING_LINE_BYTES);
+    lock_acquire(&ring_lock);
+    unsigned at = ring_next++ % RING_LINES;
+    memcpy(ring[at], line, len);
+    ring[at][len - 1] = '\n';
+    ring_lens[at] = len;
+    lock_release(&ring_lock);
+}
+
+void log_write_last(void)
+{
+    bool locked = lock_try(&ring_lock); /* else whoever holds it may be what crashed */
+    for (unsigned i = 0; i < RING_LINES; i++) {
+        unsigned at = (ring_next + i) % RING_LINES;
+        log_write_raw(ring[at], MIN(ring_lens[at], (size_t)RING_LINE_BYTES));
+    }
+    if (locked)
+        lock_release(&ring_lock);
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     int saved_errno = errno;
-    char message[MESSAGE_MAX], line[LINE_MAX_LEN];
+    char message[LOG_MESSAGE_MAX], text[LOG_LINE_MAX];
+    struct log_line line = {.level = (int)level, .pid = (int)getpid(), .message = message};
     va_list args;
     va_start(args, format);
     int len = vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    size_t end = format_prefix(line, level);
-    for (int i = 0; i < MIN(len, MESSAGE_MAX - 1); i++)
-        end += escape_byte(line + end, (unsigned char)message[i]);
-    line[end++] = '\n';
-    write_line(line, end);
+    line.len = (size_t)MAX(MIN(len, LOG_MESSAGE_MAX - 1), 0);
+    line.format =
+        (enum log_format)atomic_load_explicit(&log_format, memory_order_relaxed);
+    line.timestamps =
+        (enum log_timestamps)atomic_load_explicit(&log_timestamps, memory_order_relaxed);
+    clock_gettime(CLOCK_REALTIME, &line.now); /* not clock.h's: a test's shift must not appear */
+    size_t end = log_format_line(text, &line);
+    log_write_raw(text, end);
+    remember(text, end);
     errno = saved_errno;
 }

@@ -1,5 +1,5 @@
-/* log.h: the server's log lines: "pid:role date level message" as Redis prints them, one write(2)
- * per line. A message is cut at 1,023 bytes; bytes that are not printable ASCII are escaped (\n,
+/* log.h: the server's log lines, in one of the forms of log_format.h, by default "pid:role date
+ * level message" as Redis prints them; one write(2) per line. A message is cut at 1,023 bytes; bytes that are not printable ASCII are escaped (\n,
  * \x1b), so that no client can forge a line or steer a terminal. Lines that cannot be written are
  * lost. Any thread. The level and the file are process-wide state, set at start and by CONFIG SET.
  */
@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/log_format.h"
 
 enum log_level {
     LOG_DEBUG,
@@ -22,6 +23,12 @@ void log_set_level(enum log_level level);
 /* Empty path: standard output. The file is opened for append and kept open. ERR_SYS: the old one
  * stays. */
 enum err log_set_file(const char *path) MUST_USE;
+void log_set_format(enum log_format format, enum log_timestamps timestamps);
+/* For a crash report; safe in signal handlers. The descriptor that lines go to; bytes as they are;
+ * the last 32 lines. */
+int log_descriptor(void);
+void log_write_raw(const char *line, size_t len);
+void log_write_last(void);
 void log_reopen(void); /* after rotation; on failure goes on with the old file */
 /* Whatever the threshold is; use the macros below. Keeps errno. */
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -29,7 +29,8 @@
 /* What the client hears when time is up. */
 enum blocking_answer {
     BLOCKING_NULL_ARRAY,
-    BLOCKING_ZERO /* WAIT: no replica has the data */
+    BLOCKING_ZERO, /* WAIT: no replica has the data */
+    BLOCKING_AOF   /* WAITAOF: whether the log has it on disk, and no replica */
 };
 
 struct blocked {
@@ -41,6 +42,7 @@ struct blocked {
     uint64_t session_id;
     bool no_touch;
     void *client; /* the server's own part */
+    struct blocked *next_served;
     struct wait_node nodes[];
 };
 

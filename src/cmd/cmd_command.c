@@ -179,7 +179,7 @@ static size_t count_top_level(void)
 {
     size_t count = 0;
     for (int id = 0; id < COMMAND_COUNT; id++)
-        count += commands[id].parent < 0;
+        count += commands[id].parent < 0 && command_is_callable(&commands[id]);
     return count;
 }
 
@@ -187,7 +187,7 @@ static void reply_all_rows(struct reply *r)
 {
     reply_array(r, count_top_level());
     for (int id = 0; id < COMMAND_COUNT; id++)
-        if (commands[id].parent < 0)
+        if (commands[id].parent < 0 && command_is_callable(&commands[id]))
             reply_row(r, &commands[id]);
 }
 
@@ -255,6 +255,8 @@ static uint32_t category_by_name(struct slice name)
 static bool passes(const struct command *cmd, enum list_filter filter, struct slice value,
                    uint32_t category)
 {
+    if (!command_is_callable(cmd))
+        return false;
     switch (filter) {
     case FILTER_MODULE:
         return false; /* there are no modules */
@@ -296,31 +298,6 @@ struct key_lister {
     size_t shown;
 };
 
-static bool has_word(const struct key_lister *l, uint32_t from, const char *word)
-{
-    for (uint32_t i = from; i < l->argc; i++)
-        if (slice_is(l->argv[i], word))
-            return true;
-    return false;
-}
-
-static bool set_reads(const struct key_lister *l)
-{
-    return has_word(l, 3, "get") || has_word(l, 3, "ifeq") || has_word(l, 3, "ifne") ||
-           has_word(l, 3, "ifdeq") || has_word(l, 3, "ifdne");
-}
-
-/* What a command does with its key can depend on its options. */
-static uint32_t real_flags(const struct key_lister *l, uint32_t flags)
-{
-    if (!(flags & KEY_VARIABLE_FLAGS))
-        return flags;
-    if (slice_is(slice_cstr(l->cmd->name), "set"))
-        return set_reads(l) ? KEY_RW | KEY_ACCESS | KEY_UPDATE : KEY_OW | KEY_UPDATE;
-    bool changes = has_word(l, 2, "set") || has_word(l, 2, "incrby"); /* BITFIELD */
-    return changes ? KEY_RW | KEY_ACCESS | KEY_UPDATE : KEY_RO | KEY_ACCESS;
-}
-
 static void list_key(void *arg, uint32_t index, uint16_t flags)
 {
     struct key_lister *l = arg;
@@ -333,7 +310,8 @@ static void list_key(void *arg, uint32_t index, uint16_t flags)
         reply_array(r, 2);
     reply_bulk(r, l->argv[index]);
     if (l->with_flags)
-        reply_key_flags(r, real_flags(l, flags) & ~(uint32_t)KEY_INCOMPLETE);
+        reply_key_flags(r, command_key_flags(l->cmd, l->argv, l->argc, flags) &
+                               ~(uint32_t)KEY_INCOMPLETE);
 }
 
 static bool check_getkeys(const struct key_lister *l)

@@ -92,6 +92,8 @@ void cmd_memory_doctor(struct exec *ex)
 void cmd_memory_help(struct exec *ex)
 {
     static const char *const lines[] = {
+        "BIGKEYS [COUNT <count>]",
+        "    The keys with the largest values that the server has met, as they are now.",
         "DOCTOR",
         "    What looks wrong with the use of memory.",
         "MALLOC-STATS",

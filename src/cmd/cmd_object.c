@@ -20,11 +20,26 @@ void cmd_object_encoding(struct exec *ex)
         reply_bulk_cstr(ex->reply, entry_encoding_name(ref.entry));
 }
 
+/* Redis shares one object for each integer below 10,000, unless maxmemory-policy needs a clock per
+ * object. Nothing is shared here; clients that look get the number they know. */
+static bool is_shared_in_redis(const struct entry *e)
+{
+    enum {
+        SHARED = 10000
+    };
+
+    int policy = store_settings.maxmemory_policy;
+    bool clocked = store_settings.maxmemory &&
+                   (access_is_lfu() || policy == POLICY_VOLATILE_LRU || policy == POLICY_ALLKEYS_LRU);
+    return !clocked && entry_type(e) == TYPE_STRING && entry_encoding(e) == ENC_INT &&
+           entry_int(e) >= 0 && entry_int(e) < SHARED;
+}
+
 void cmd_object_refcount(struct exec *ex)
 {
     struct ref ref;
     if (find_object(ex, &ref))
-        reply_int(ex->reply, 1);
+        reply_int(ex->reply, is_shared_in_redis(ref.entry) ? INT32_MAX : 1);
 }
 
 void cmd_object_idletime(struct exec *ex)
@@ -65,7 +80,7 @@ void cmd_object_help(struct exec *ex)
         "IDLETIME <key>",
         "    Seconds since the last access, unless the policy is LFU.",
         "REFCOUNT <key>",
-        "    The number of references to the value: always 1.",
+        "    The number of references to the value; small integers count as shared.",
         NULL,
     };
     reply_help(ex, lines);

@@ -1,5 +1,6 @@
 /* SORT and SORT_RO. Elements are copied out first: looking up patterns may expire the key itself.
  */
+#include "cmd/access.h"
 #include "cmd/sort_pattern.h"
 #include "store/list.h"
 #include "store/set.h"
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 
 #define ERROR_SCORES   "ERR One or more scores can't be converted into double"
+#define ERROR_BY_DENIED  "ERR BY option of SORT denied due to insufficient ACL permissions"
+#define ERROR_GET_DENIED "ERR GET option of SORT denied due to insufficient ACL permissions"
 #define ERROR_TOO_LONG "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 
 struct query {
@@ -54,6 +57,14 @@ bool sort_runs_alone(const struct slice *argv, uint32_t argc)
     return stores > 1; /* the key spec takes the last, which need not be the option */
 }
 
+bool (*access_all_keys)(const struct exec *ex);
+
+/* Patterns lead to keys that no rule about keys can have checked. */
+static bool may_use_patterns(struct exec *ex, const char *error)
+{
+    return !access_all_keys || access_all_keys(ex) || fail(ex, error);
+}
+
 /* The option at argument `at`: how many arguments it has, 0 when an error was answered. */
 static uint32_t parse_option(struct exec *ex, struct query *q, uint32_t at)
 {
@@ -78,11 +89,11 @@ static uint32_t parse_option(struct exec *ex, struct query *q, uint32_t at)
         q->by = ex->argv[at + 1];
         q->has_by = sort_pattern_has_star(q->by);
         q->no_sort = q->no_sort || !q->has_by;
-        return 2;
+        return !q->has_by || may_use_patterns(ex, ERROR_BY_DENIED) ? 2 : 0;
     }
     if (arg_is(ex, at, "get") && left >= 1) {
         q->gets++;
-        return 2;
+        return may_use_patterns(ex, ERROR_GET_DENIED) ? 2 : 0;
     }
     return fail_syntax(ex);
 }

@@ -1,6 +1,7 @@
 #include "cmd/command.h"
 
 #include "base/assert.h"
+#include "base/mem.h"
 #include "base/num.h"
 
 #include <stdio.h>
@@ -29,7 +30,7 @@ const char *const acl_category_names[ACL_CATEGORY_COUNT] = {
 enum {
     NAME_SLOTS = 2048,
     NAME_WORD = 8,
-    NAME_MAX = 32
+    NAME_MAX = 255
 };
 
 struct name_key {
@@ -44,7 +45,8 @@ struct name_slot {
     bool only_letters; /* then equal keys are equal names */
 };
 
-static struct name_slot name_slots[NAME_SLOTS];
+/* What clients call the commands, and the names of their rows. */
+static struct name_slot called[NAME_SLOTS], born[NAME_SLOTS];
 
 /* Up to eight bytes as a word, without reading beyond them. */
 INLINE uint64_t load_short(const char *p, size_t len)
@@ -80,21 +82,31 @@ INLINE unsigned name_hash(struct name_key key, int parent)
     return (unsigned)(mixed >> 53) % NAME_SLOTS;
 }
 
-HOT static struct command *find_name(struct slice name, int parent)
+INLINE const char *name_in(const struct name_slot *slots, const struct command *cmd)
+{
+    return unlikely(cmd->called != NULL) && slots == called ? cmd->called : cmd->name;
+}
+
+INLINE struct command *find_in(const struct name_slot *slots, struct slice name, int parent)
 {
     if (unlikely(name.len == 0 || name.len > NAME_MAX))
         return NULL;
     struct name_key key = name_key(name);
-    for (unsigned at = name_hash(key, parent); name_slots[at].id; at = (at + 1) % NAME_SLOTS) {
-        struct name_slot *s = &name_slots[at];
+    for (unsigned at = name_hash(key, parent); slots[at].id; at = (at + 1) % NAME_SLOTS) {
+        const struct name_slot *s = &slots[at];
         if (s->key.low != key.low || s->key.high != key.high || s->key.len != key.len ||
             s->parent != parent)
             continue;
         struct command *cmd = &commands[s->id - 1];
-        if (likely(s->only_letters) || slice_is(name, cmd->name))
+        if (likely(s->only_letters) || slice_is(name, name_in(slots, cmd)))
             return cmd;
     }
     return NULL;
+}
+
+HOT static struct command *find_name(struct slice name, int parent)
+{
+    return find_in(called, name, parent);
 }
 
 static bool only_letters(struct slice name)
@@ -105,14 +117,16 @@ static bool only_letters(struct slice name)
     return letters;
 }
 
-static void add_name(struct command *cmd)
+static void add_name(struct name_slot *slots, struct command *cmd)
 {
-    struct slice name = slice_cstr(cmd->name);
+    struct slice name = slice_cstr(name_in(slots, cmd));
+    if (!name.len)
+        return;
     struct name_key key = name_key(name);
     unsigned at = name_hash(key, cmd->parent);
-    while (name_slots[at].id)
+    while (slots[at].id)
         at = (at + 1) % NAME_SLOTS;
-    name_slots[at] =
+    slots[at] =
         (struct name_slot){key, (int16_t)cmd->parent, (uint16_t)(cmd->id + 1), only_letters(name)};
 }
 
@@ -189,8 +203,35 @@ void commands_init(void)
         snprintf(cmd->full_name, sizeof(cmd->full_name), "%s%s%s",
                  cmd->parent >= 0 ? commands[cmd->parent].name : "", cmd->parent >= 0 ? "|" : "",
                  cmd->name);
-        add_name(cmd);
+        add_name(called, cmd);
+        add_name(born, cmd);
     }
+}
+
+static char *copy_lower(struct slice name)
+{
+    char *copy = mem_alloc(MEM_OTHER, name.len + 1); /* for ever */
+    for (size_t i = 0; i < name.len; i++)
+        copy[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] | 0x20 : name.ptr[i]);
+    copy[name.len] = 0;
+    return copy;
+}
+
+const char *command_rename(struct slice name, struct slice to)
+{
+    struct command *cmd = find_name(name, -1);
+    if (!cmd)
+        return "No such command in rename-command";
+    if (find_name(to, -1))
+        return "Target command name already exists";
+    if (to.len > NAME_MAX || (to.len && memchr(to.ptr, 0, to.len)))
+        return "The name in rename-command is not valid";
+    mem_strfree(cmd->called);
+    cmd->called = copy_lower(to);
+    memset(called, 0, sizeof(called)); /* open addressing has no removal */
+    for (int id = 0; id < COMMAND_COUNT; id++)
+        add_name(called, &commands[id]);
+    return NULL;
 }
 
 const struct command *command_lookup(const struct slice *argv, uint32_t argc)
@@ -202,14 +243,24 @@ const struct command *command_lookup(const struct slice *argv, uint32_t argc)
     return sub ? sub : cmd;
 }
 
+static const struct command *by_name(const struct name_slot *slots, struct slice name)
+{
+    const char *bar = name.len ? memchr(name.ptr, '|', name.len) : NULL;
+    if (!bar)
+        return find_in(slots, name, -1);
+    size_t head = (size_t)(bar - name.ptr);
+    const struct command *parent = find_in(slots, slice_make(name.ptr, head), -1);
+    return parent ? find_in(slots, slice_make(bar + 1, name.len - head - 1), parent->id) : NULL;
+}
+
 const struct command *command_by_name(struct slice name)
 {
-    const char *bar = memchr(name.ptr, '|', name.len);
-    if (!bar)
-        return find_name(name, -1);
-    size_t head = (size_t)(bar - name.ptr);
-    const struct command *parent = find_name(slice_make(name.ptr, head), -1);
-    return parent ? find_name(slice_make(bar + 1, name.len - head - 1), parent->id) : NULL;
+    return by_name(called, name);
+}
+
+const struct command *command_by_original_name(struct slice name)
+{
+    return by_name(born, name);
 }
 
 /* ---- key extraction ---- */

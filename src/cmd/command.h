@@ -166,12 +166,16 @@ struct command { /* the first fields in the order of a row */
     uint8_t member_arg; /* 0, or where a command on one collection names a member of it */
     bool simple_keys;   /* one RANGE spec without a limit: extraction is a loop */
     char full_name[48]; /* "config|get" */
+    char *called;       /* NULL: by its name; else rename-command's, "": by none */
 };
 
 /* Predicates of EXCLUSIVE_WHEN, next to the handlers. */
 bool sort_runs_alone(const struct slice *argv, uint32_t argc);
 bool georadius_runs_alone(const struct slice *argv, uint32_t argc);
 bool migrate_runs_alone(const struct slice *argv, uint32_t argc);
+bool eval_runs_alone(const struct slice *argv, uint32_t argc);
+bool evalsha_runs_alone(const struct slice *argv, uint32_t argc);
+bool fcall_runs_alone(const struct slice *argv, uint32_t argc);
 
 enum command_id {
 #define COMMAND(cid, ...)            CMD_ID_##cid,
@@ -214,8 +218,28 @@ INLINE bool command_runs_alone(const struct command *cmd, const struct slice *ar
 }
 /* By name only: "config|get" too. */
 const struct command *command_by_name(struct slice name);
+/* The same by the name that its row has, whatever clients call it: the rules of ACL users. */
+const struct command *command_by_original_name(struct slice name);
+/* rename-command: clients call the command by another name, or, when that is empty, not at all.
+ * After commands_init(), before threads start. Returns why it cannot be done, or NULL. */
+const char *command_rename(struct slice name, struct slice to);
+
+/* Whether clients can call it. */
+INLINE bool command_is_callable(const struct command *cmd)
+{
+    const struct command *head = cmd->parent >= 0 ? &commands[cmd->parent] : cmd;
+    return !head->called || *head->called;
+}
 
 /* Calls visit with the index of each key argument, in order, and its spec's flags. False when the
  * arguments do not fit the specs (a bad numkeys): the handler will answer with the right error. */
 bool command_visit_keys(const struct command *cmd, const struct slice *argv, uint32_t argc,
                         void (*visit)(void *arg, uint32_t index, uint16_t flags), void *arg);
+/* The flags of a key of this command, given its options: SET reads only with GET. */
+uint16_t command_key_flags(const struct command *cmd, const struct slice *argv, uint32_t argc,
+                           uint16_t flags);
+/* As command_visit_keys(), but what the command may really touch, for those who allow it: the flags
+ * are those of command_key_flags(), and words that look like options in a place where they are none
+ * hide no key. What SORT's patterns lead to is no argument: see access.h. */
+bool command_visit_accesses(const struct command *cmd, const struct slice *argv, uint32_t argc,
+                            void (*visit)(void *arg, uint32_t index, uint16_t flags), void *arg);

@@ -9,6 +9,7 @@
 
 struct transaction;
 struct migration;
+struct acl_user;
 
 enum reply_mode {
     REPLY_ON,
@@ -26,12 +27,15 @@ struct session {
     bool close_after_reply;
     bool in_multi;
     bool run_alone; /* its next command: it has waited for others often enough */
+    bool monitors;  /* it sees what others do, and touches no key */
     bool tracked;   /* client-side caching: the server looks at each command */
     enum reply_mode reply_mode;
+    uint64_t lsn; /* the newest record of the log that it has written or seen the effect of */
     uint32_t subscribed;             /* channels and patterns of all kinds */
     struct transaction *transaction; /* NULL: there was no MULTI and no WATCH yet */
     struct migration *migration;     /* of a MIGRATE that is under way: server/migrate.h */
     _Atomic bool *touched;           /* a watched key has changed: set by any thread */
+    struct acl_user *user;           /* a reference; NULL: it may do everything */
     void *client;                    /* the server's own part */
 };
 

@@ -12,6 +12,7 @@
 
 #include "io/reactor.h"
 #include "net/registry.h"
+#include "net/transport.h"
 #include "proto/reply.h"
 #include "proto/request.h"
 
@@ -35,10 +36,14 @@ struct conn {
     struct net_thread *thread;
     struct conn *next, **link; /* all of the thread */
     struct conn *next_parked, *next_dead, *next_pushed;
+    struct conn *next_gated, **gate_link; /* of the thread; gate_link NULL: not among them */
     struct parser parser;
     struct buf in; /* unread bytes: an unfinished request, or everything while parked */
     struct output pending;
     struct out_cursor sent;
+    struct transport *transport; /* NULL: requests and replies stand on the socket as they are */
+    uint64_t passed;             /* bytes of the pending output that have ever been sent */
+    struct conn_gate *gate;      /* what of it must wait: conn_gate.h; NULL: never anything */
     enum conn_state state;
     bool parked;  /* waits in the thread's list for conn_resume_all() */
     bool pushed;  /* stands in the thread's list of those to be written at the end of the turn */
@@ -58,6 +63,8 @@ struct conn {
 
 struct conn_ops {
     void (*opened)(struct conn *c);
+    /* Its transport is ready: whose connection it is, is now known. May answer and close it. */
+    void (*ready)(struct conn *c, struct output *out);
     /* Executes requests in order, replies into `out`; returns how many are done. Fewer than count:
      * the rest stays unread (the connection was parked or held, or is closing), or is given again
      * when the replies are sent (more than LIMIT_TURN_OUTPUT_BYTES of them). Requests with argc 0
@@ -68,6 +75,9 @@ struct conn_ops {
     void (*protocol_error)(struct conn *c, struct output *out);
     /* The connection is going away; its session is freed here. */
     void (*closed)(struct conn *c);
+    /* Replies are about to leave that must not yet: makes them safe at once, or sees to it that
+     * they will be. */
+    void (*commit)(struct net_thread *t);
 };
 
 /* Adds to a counter that only its owner thread writes. */
@@ -86,6 +96,7 @@ struct net_counters { /* of one thread, read by others */
 struct queued_reply {
     struct conn *conn;
     size_t begin, end;
+    uint64_t lsn; /* what it waits for */
 };
 
 enum {
@@ -106,9 +117,18 @@ struct net_thread {
     struct queued_reply queued[QUEUED_MAX];
     uint32_t queued_count;
     uint64_t flushes; /* of the queued runs, from 1 */
+    /* What replies wait for: conn_gate.h. */
+    const _Atomic uint64_t *safe_lsn;
+    uint64_t reply_lsn;  /* of the output since the last conn_reply() */
+    uint64_t queued_lsn; /* the highest of the queued runs */
+    struct conn *gated;
+    _Atomic bool gate_waits; /* wake the reactor when safe_lsn has risen */
     struct request_arena arena;
-    char *receive; /* LIMIT_RECV_BYTES */
-    void *owner;   /* of the server */
+    char *receive;               /* LIMIT_RECV_BYTES */
+    struct mailbox adoptions;    /* sockets handed over */
+    const struct conn *occupied; /* whose command the turn is inside: inner_turn.c */
+    struct transport_wire wire;
+    void *owner; /* of the server */
 };
 
 enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, unsigned id,
@@ -116,11 +136,24 @@ enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, 
 /* Closes all connections and frees everything. The reactor no longer runs. */
 void net_thread_deinit(struct net_thread *t);
 
+/* A turn inside a command of `c` that takes long: accepts, reads, executes and answers for the
+ * thread's other connections. No message is received, no timer fires, no connection is freed, and
+ * what the command has written and been given stays as it is. The owner thread. */
+void net_thread_inner_turn(struct net_thread *t, const struct conn *c);
+
 /* Last in each turn: sends the replies, frees what was closed. */
 void net_thread_end_turn(struct net_thread *t);
 
+struct arrival { /* an accepted socket */
+    int fd;
+    enum conn_kind kind;
+    uint64_t id;
+    bool proxied;            /* a PROXY header comes first */
+    struct tls_context *tls; /* of CONN_TLS; the reference goes along */
+};
+
 /* Hands a socket over: any thread. */
-void net_thread_adopt(struct net_thread *t, int fd, enum conn_kind kind, uint64_t id);
+void net_thread_adopt(struct net_thread *t, struct arrival arrival);
 
 /* The owner thread only, from here on. */
 void conn_close(struct conn *c);
@@ -138,18 +171,20 @@ void conn_unblock(struct conn *c);
 void conn_leave(struct conn *c);
 void conn_return(struct conn *c);
 /* Takes what was written to the thread's output from `begin` on as c's next bytes: they leave at
- * the end of the turn. */
+ * the end of the turn, if what reply_lsn says is safe then; it is 0 afterwards. */
 void conn_reply(struct conn *c, size_t begin);
 /* Appends what comes from elsewhere than the connection's own commands, behind all that was
  * queued: it leaves at the end of the turn. The caller may be in the middle of another connection's
  * reply; of c's own, never. */
-void conn_push(struct conn *c, struct blob *bytes);
+void conn_push(struct conn *c, struct blob *bytes, uint64_t lsn);
 /* The same for a reply made elsewhere: takes its content, however long, without copying it. */
-void conn_deliver(struct conn *c, struct output *reply);
+void conn_deliver(struct conn *c, struct output *reply, uint64_t lsn);
 /* Sends all queued replies; the thread's output is empty afterwards. */
 void conn_flush_queued(struct net_thread *t);
 /* Pending output in bytes. */
 size_t conn_pending(const struct conn *c);
+/* Wakes the thread's reactor if output waits for safe_lsn, which has risen. Any thread. */
+void net_thread_safe(struct net_thread *t);
 /* Memory of the connection with its buffers. */
 size_t conn_bytes(const struct conn *c);
 /* Sends what is pending, blocking at most until that monotonic time: for a graceful stop. */

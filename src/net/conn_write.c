@@ -1,6 +1,7 @@
 /* The output path: replies → socket. */
 #include "base/assert.h"
 #include "base/clock.h"
+#include "net/conn_gate.h"
 #include "net/conn_internal.h"
 
 #include <errno.h>
@@ -25,8 +26,9 @@ static size_t remaining(const struct output *o, const struct out_cursor *at)
     return buf_len(&o->bytes) - at->bytes + refs;
 }
 
-/* The next pieces to send: bytes up to a reference, the reference, and so on. */
-static int fill_iov(const struct output *o, struct out_cursor at, struct iovec *iov)
+/* The next pieces to send, `len` bytes at most: bytes up to a reference, the reference, and so on.
+ */
+static int fill_iov(const struct output *o, struct out_cursor at, size_t len, struct iovec *iov)
 {
     int n = 0;
     size_t end = buf_len(&o->bytes);
@@ -41,6 +43,10 @@ static int fill_iov(const struct output *o, struct out_cursor at, struct iovec *
             iov[n++] = (struct iovec){b->bytes + at.ref_part, b->len - at.ref_part};
             at.ref_part = 0;
         }
+    }
+    for (int i = 0; i < n; i++) {
+        iov[i].iov_len = MIN(iov[i].iov_len, len);
+        len -= iov[i].iov_len;
     }
     return n;
 }
@@ -69,12 +75,15 @@ static ssize_t send_some(struct conn *c, const struct output *o, const struct ou
                          size_t len)
 {
     ssize_t n;
-    if (likely(o->ref_count == 0)) {
+    if (unlikely(c->transport != NULL)) {
+        struct iovec iov[IOV_BATCH];
+        n = transport_send(c, iov, fill_iov(o, *at, len, iov));
+    } else if (likely(o->ref_count == 0)) {
         n = send(c->source.fd, buf_ptr(&o->bytes) + at->bytes, len, MSG_NOSIGNAL);
     } else {
         struct iovec iov[IOV_BATCH];
         struct msghdr msg = {.msg_iov = iov};
-        msg.msg_iovlen = (size_t)fill_iov(o, *at, iov);
+        msg.msg_iovlen = (size_t)fill_iov(o, *at, len, iov);
         n = sendmsg(c->source.fd, &msg, MSG_NOSIGNAL);
     }
     if (n >= 0) {
@@ -145,9 +154,10 @@ size_t conn_pending(const struct conn *c)
 }
 
 /* Sends a connection's run of the output; the rest becomes its pending output. */
-static void send_run(struct conn *c, struct output *out, struct out_cursor from, size_t len)
+static void send_run(struct conn *c, struct output *out, struct out_cursor from, size_t len,
+                     uint64_t lsn)
 {
-    if (likely(!output_len(&c->pending))) {
+    if (likely(!output_len(&c->pending) && lsn <= net_safe_lsn(c->thread))) {
         ssize_t n = send_some(c, out, &from, len);
         if (likely(n == (ssize_t)len))
             return;
@@ -157,15 +167,17 @@ static void send_run(struct conn *c, struct output *out, struct out_cursor from,
         }
         advance(out, &from, (size_t)n);
     }
+    conn_gate_output(c, lsn);
     append_pending(c, out, from);
     note_output(c);
     check_output_limit(c);
     conn_update_interest(c);
 }
 
-/* Sends the queued runs, and nothing of what stands behind them. */
-static void send_queued(struct net_thread *t)
+void conn_send_queued(struct net_thread *t)
 {
+    if (unlikely(t->queued_lsn > net_safe_lsn(t)))
+        t->ops->commit(t);
     size_t end = t->out.bytes.end;
     uint32_t refs = t->out.ref_count;
     t->out.ref_count = 0; /* a reference can only belong to the last, unqueued run */
@@ -174,11 +186,13 @@ static void send_queued(struct net_thread *t)
         if (unlikely(q->conn->state == CONN_CLOSED))
             continue;
         t->out.bytes.end = t->out.bytes.begin + q->end; /* nothing behind it belongs to this one */
-        send_run(q->conn, &t->out, (struct out_cursor){.bytes = q->begin}, q->end - q->begin);
+        send_run(q->conn, &t->out, (struct out_cursor){.bytes = q->begin}, q->end - q->begin,
+                 q->lsn);
     }
     t->out.bytes.end = end;
     t->out.ref_count = refs;
     t->queued_count = 0;
+    t->queued_lsn = 0;
     t->flushes++;
 }
 
@@ -192,7 +206,7 @@ void conn_write_later(struct conn *c)
     c->thread->pushed = c;
 }
 
-static void send_pushed(struct net_thread *t)
+void conn_send_pushed(struct net_thread *t)
 {
     while (t->pushed) {
         struct conn *c = t->pushed;
@@ -204,9 +218,9 @@ static void send_pushed(struct net_thread *t)
 
 void conn_flush_queued(struct net_thread *t)
 {
-    send_queued(t);
+    conn_send_queued(t);
     output_clear(&t->out);
-    send_pushed(t);
+    conn_send_pushed(t);
 }
 
 /* What is appended to the connection's pending output from now on leaves at the end of the turn. */
@@ -214,16 +228,17 @@ static void push_begin(struct conn *c)
 {
     struct net_thread *t = c->thread;
     if (c->queued_at == t->flushes)
-        send_queued(t);
+        conn_send_queued(t);
     if (!output_len(&c->pending)) /* else it waits for writability already */
         conn_write_later(c);
 }
 
-void conn_deliver(struct conn *c, struct output *reply)
+void conn_deliver(struct conn *c, struct output *reply, uint64_t lsn)
 {
     if (c->state != CONN_OPEN || !output_len(reply))
         return;
     push_begin(c);
+    conn_gate_output(c, lsn);
     if (output_len(&c->pending)) {
         append_pending(c, reply, (struct out_cursor){0});
     } else {
@@ -235,11 +250,12 @@ void conn_deliver(struct conn *c, struct output *reply)
     check_output_limit(c);
 }
 
-void conn_push(struct conn *c, struct blob *bytes)
+void conn_push(struct conn *c, struct blob *bytes, uint64_t lsn)
 {
     if (c->state != CONN_OPEN)
         return;
     push_begin(c);
+    conn_gate_output(c, lsn);
     if (!c->pending.bytes.cap && bytes->len < PUSH_ROOM)
         buf_grow(&c->pending.bytes, PUSH_ROOM);
     if (bytes->len < LIMIT_REPLY_REF_BYTES)
@@ -253,7 +269,8 @@ void conn_push(struct conn *c, struct blob *bytes)
 INLINE void queue_run(struct conn *c, size_t begin, size_t end)
 {
     struct net_thread *t = c->thread;
-    t->queued[t->queued_count++] = (struct queued_reply){c, begin, end};
+    t->queued[t->queued_count++] = (struct queued_reply){c, begin, end, t->reply_lsn};
+    t->queued_lsn = MAX(t->queued_lsn, t->reply_lsn);
     c->queued_at = t->flushes;
 }
 
@@ -264,13 +281,17 @@ HOT void conn_reply(struct conn *c, size_t begin)
     if (likely(!t->out.ref_count && t->queued_count < QUEUED_MAX && end < QUEUED_BYTES)) {
         if (likely(end > begin))
             queue_run(c, begin, end);
+        t->reply_lsn = 0;
         return;
     }
     struct output *out = &t->out;
-    send_queued(t);
+    t->queued_lsn = MAX(t->queued_lsn, t->reply_lsn);
+    conn_send_queued(t);
     if (c->state != CONN_CLOSED)
-        send_run(c, out, (struct out_cursor){.bytes = begin}, output_len(out) - begin);
+        send_run(c, out, (struct out_cursor){.bytes = begin}, output_len(out) - begin,
+                 t->reply_lsn);
     output_clear(out);
+    t->reply_lsn = 0;
 }
 
 /* Drops sent bytes from the front of a long queue. References keep their distance. */
@@ -299,8 +320,13 @@ void conn_write(struct conn *c)
 {
     if (c->state == CONN_CLOSED)
         return;
-    if (output_len(&c->pending)) {
-        ssize_t n = send_some(c, &c->pending, &c->sent, buf_len(&c->pending.bytes) - c->sent.bytes);
+    if (unlikely(c->transport != NULL) && !transport_flush(c)) {
+        conn_close(c);
+        return;
+    }
+    size_t len = output_len(&c->pending) ? conn_sendable(c) : 0;
+    if (len) {
+        ssize_t n = send_some(c, &c->pending, &c->sent, len);
         if (n < 0) {
             conn_close(c);
             return;
@@ -308,13 +334,14 @@ void conn_write(struct conn *c)
         if (n > 0)
             c->active_ms = c->thread->reactor.now_ms;
         advance(&c->pending, &c->sent, (size_t)n);
+        conn_gate_passed(c, (size_t)n);
         if (!conn_pending(c))
             finish_pending(c);
         else
             compact(c);
     }
     note_output(c);
-    if (c->state == CONN_FLUSHING && !output_len(&c->pending))
+    if (c->state == CONN_FLUSHING && !conn_unsent(c))
         conn_close(c);
     else
         conn_update_interest(c);
@@ -323,7 +350,9 @@ void conn_write(struct conn *c)
 void conn_drain(struct conn *c, int64_t until_ms)
 {
     int64_t left_ms = 1;
-    while (c->state != CONN_CLOSED && output_len(&c->pending) && left_ms) {
+    if (c->gate)
+        conn_gate_look(c->thread);
+    while (c->state != CONN_CLOSED && conn_writable(c) && left_ms) {
         struct pollfd pfd = {.fd = c->source.fd, .events = POLLOUT};
         left_ms = MAX(until_ms - clock_monotonic_ms(), (int64_t)0);
         if (poll(&pfd, 1, (int)left_ms) != 1)
@@ -337,7 +366,8 @@ void conn_check_timeouts(struct conn *c, int64_t now_ms)
     int timeout_s = net_settings.timeout_s;
     if (c->soft_since_ms)
         check_output_limit(c);
-    if (!c->parser.authenticated && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
+    bool opening = !c->parser.authenticated || (c->transport && !c->transport->ready);
+    if (opening && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
         conn_close(c);
     if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held && !c->blocked && !c->away &&
         now_ms - c->active_ms > timeout_s * 1000LL)

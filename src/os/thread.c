@@ -7,10 +7,15 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+/* Signals that a thread gets for what it does itself; SIGUSR2 asks for its stack. */
+static const int own_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGUSR2};
+
 enum err thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg)
 {
     sigset_t all, old;
     sigfillset(&all);
+    for (size_t i = 0; i < ARRAY_LEN(own_signals); i++)
+        sigdelset(&all, own_signals[i]); /* blocked, they would end the process without a report */
     pthread_sigmask(SIG_SETMASK, &all, &old); /* inherited by the new thread */
     int failed = pthread_create(out, NULL, run, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -1,42 +1,43 @@
-/* auth.c: who a connection is: AUTH, HELLO, RESET, and what there is of ACL: one user, `default`,
- * with one password or none. Passwords are compared in constant time. Handlers run inside the gate,
- * so they may read the settings' strings. */
-#include "base/sha256.h"
-#include "cmd/help.h"
+/* auth.c: who a connection is: AUTH, HELLO, RESET. Passwords are compared in constant time. Handlers
+ * run inside the gate, so they may read the users. */
 #include "cmd/transaction.h"
+#include "server/acl_session.h"
 #include "server/server_internal.h"
 
 #define ERROR_WRONGPASS "WRONGPASS invalid username-password pair or user is disabled."
 
-/* Takes as long for a wrong first byte as for a wrong last one. */
-static bool equal_constant_time(struct slice given, struct slice expected)
+static struct acl *acl_of(struct exec *ex)
 {
-    unsigned char difference = given.len != expected.len;
-    for (size_t i = 0; i < given.len; i++)
-        difference |=
-            (unsigned char)(given.ptr[i] ^ expected.ptr[expected.len ? i % expected.len : 0]);
-    return difference == 0;
+    return &exec_thread(ex)->server->acl;
 }
 
-static bool has_password(void)
+/* Also a user that does not exist costs a look at the password. */
+static struct acl_user *check_password(struct exec *ex, struct slice name, struct slice password)
 {
-    return *server_settings.requirepass != 0;
-}
-
-static bool check_password(struct slice user, struct slice password)
-{
-    if (!slice_equal(user, SLICE("default")))
-        return false;
-    return !has_password() ||
-           equal_constant_time(password, slice_cstr(server_settings.requirepass));
+    struct acl *acl = acl_of(ex);
+    struct acl_user *user = acl_find(acl, name);
+    bool accepted = acl_accepts(user ? user : acl->default_user, password);
+    return user && accepted ? user : NULL;
 }
 
 /* False: answered. */
-static bool authenticate(struct exec *ex, struct slice user, struct slice password)
+static bool authenticate(struct exec *ex, struct slice name, struct slice password)
 {
-    if (!check_password(user, password))
+    struct acl_user *user = check_password(ex, name, password);
+    if (!user) {
+        acl_log_login(ex, name);
         return fail(ex, ERROR_WRONGPASS);
+    }
+    acl_login(exec_thread(ex)->current, user);
     ex->session->authenticated = true;
+    return true;
+}
+
+bool auth_by_certificate(struct session *session, struct slice name)
+{
+    if (!slice_equal(name, SLICE("default")))
+        return false;
+    session->authenticated = true;
     return true;
 }
 
@@ -46,7 +47,7 @@ void cmd_auth(struct exec *ex)
         fail_syntax(ex);
         return;
     }
-    if (ex->argc == 2 && !has_password()) {
+    if (ex->argc == 2 && acl_of(ex)->default_user->rules.nopass) {
         fail(ex, "ERR AUTH <password> called without any password configured for the default user. "
                  "Are you sure your configuration is correct?");
         return;
@@ -137,7 +138,7 @@ void cmd_hello(struct exec *ex)
         return;
     if (hello.has_auth && !authenticate(ex, hello.user, hello.password))
         return;
-    if (!ex->session->authenticated) {
+    if (!ex->session->authenticated && server_has_password(exec_thread(ex)->server)) {
         fail(ex,
              "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
              "HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and "
@@ -156,80 +157,13 @@ void cmd_reset(struct exec *ex)
     transaction_discard(ex->txn, session);
     push_forget(client_subscriber(exec_thread(ex)->current));
     tracking_disable(exec_thread(ex), client_tracker(exec_thread(ex)->current));
+    monitor_leave(exec_thread(ex), client_monitor(exec_thread(ex)->current));
     session->db = 0;
     session->no_touch = session->no_evict = false;
     session->reply_mode = REPLY_ON;
-    session->authenticated = !has_password();
+    acl_login(exec_thread(ex)->current, acl_of(ex)->default_user);
+    session->authenticated = !server_has_password(exec_thread(ex)->server);
     client_set_name(exec_thread(ex)->current, SLICE(""));
     set_version(ex, 2);
     reply_status(ex->reply, "RESET");
-}
-
-/* ---- ACL ---- */
-
-void cmd_acl_whoami(struct exec *ex)
-{
-    reply_bulk_cstr(ex->reply, "default");
-}
-
-void cmd_acl_users(struct exec *ex)
-{
-    reply_array(ex->reply, 1);
-    reply_bulk_cstr(ex->reply, "default");
-}
-
-void cmd_acl_list(struct exec *ex)
-{
-    struct buf line;
-    char hex[SHA256_HEX_BYTES];
-    buf_init(&line, MEM_OTHER);
-    sha256_hex(slice_cstr(server_settings.requirepass), hex);
-    buf_printf(&line, "user default on %s%s ~* &* +@all", has_password() ? "#" : "nopass",
-               has_password() ? hex : "");
-    reply_array(ex->reply, 1);
-    reply_bulk(ex->reply, buf_slice(&line));
-    buf_deinit(&line);
-}
-
-static void list_categories(struct reply *r)
-{
-    reply_array(r, ACL_CATEGORY_COUNT);
-    for (int i = 0; i < ACL_CATEGORY_COUNT; i++)
-        reply_bulk_cstr(r, acl_category_names[i]);
-}
-
-static void list_commands(struct reply *r, uint32_t category)
-{
-    struct output_mark mark = reply_defer(r);
-    size_t shown = 0;
-    for (int id = 0; id < COMMAND_COUNT; id++)
-        if (commands[id].categories & category) {
-            reply_bulk_cstr(r, commands[id].full_name);
-            shown++;
-        }
-    reply_defer_end(r, mark, REPLY_ARRAY, shown);
-}
-
-void cmd_acl_cat(struct exec *ex)
-{
-    if (ex->argc > 3) {
-        help_fail_subcommand(ex);
-        return;
-    }
-    if (ex->argc == 2) {
-        list_categories(ex->reply);
-        return;
-    }
-    for (int i = 0; i < ACL_CATEGORY_COUNT; i++)
-        if (arg_is(ex, 2, acl_category_names[i])) {
-            list_commands(ex->reply, 1u << i);
-            return;
-        }
-    reply_errorf(ex->reply, "ERR Unknown category '%.*s'", (int)MIN(ex->argv[2].len, (size_t)128),
-                 ex->argv[2].ptr);
-}
-
-void cmd_acl_help(struct exec *ex)
-{
-    help_reply(ex);
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cmd/help.h"
+#include "server/acl_session.h"
 #include "server/server_internal.h"
 
 static void count_blocked(struct server_thread *t, const struct blocked *b, int delta)
@@ -36,6 +37,7 @@ static void detach(struct server_thread *t, struct conn *c, struct blocked *b)
     reactor_disarm(&t->net.reactor, &client->timer);
     publish(c, NULL);
     count_blocked(t, b, -1);
+    waitaof_forget(client);
     *client_blocked(c) = NULL;
     client->conn = NULL;
 }
@@ -45,6 +47,7 @@ static void destroy(struct server_thread *t, struct blocked *b)
     struct blocked_client *client = b->client;
     wait_leave(&t->txn, &b->waiter);
     output_deinit(&client->reply);
+    acl_user_unref(client->user);
     mem_free(MEM_CLIENT, client, sizeof(*client));
     blocking_destroy(b);
 }
@@ -78,6 +81,8 @@ static void write_end(struct server_thread *t, const struct blocked *b, enum wai
         reply_error(r, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
     else if (b->answer == BLOCKING_ZERO)
         reply_int(r, 0);
+    else if (b->answer == BLOCKING_AOF)
+        waitaof_answer(t, r, ((struct blocked_client *)b->client)->lsn);
     else
         reply_null_array(r);
     reply_end(r);
@@ -100,6 +105,8 @@ static void finish(struct server_thread *t, struct blocked *b, enum wait_state h
         write_end(t, b, how);
     if (is_silent(client_session(c)))
         output_rewind(&t->net.out, mark);
+    t->net.reply_lsn = client->lsn;
+    client_session(c)->lsn = MAX(client_session(c)->lsn, client->lsn);
     conn_reply(c, begin);
     detach(t, c, b);
     destroy(t, b);
@@ -124,6 +131,12 @@ static void fire(struct timer *self)
         finish(client->thread, client->wait, WAIT_TIMED_OUT);
 }
 
+void blocked_end(struct server_thread *t, struct blocked_client *client)
+{
+    if (wait_claim(&client->wait->waiter, WAIT_OVER))
+        finish(t, client->wait, WAIT_TIMED_OUT);
+}
+
 void blocked_forget(struct server_thread *t, struct conn *c)
 {
     struct blocked *b = *client_blocked(c);
@@ -142,12 +155,15 @@ void blocked_begin(struct server_thread *t, struct conn *c, struct blocked *b)
     *client =
         (struct blocked_client){.message = {.run = deliver}, .thread = t, .conn = c, .wait = b};
     output_init(&client->reply);
+    client->user = acl_user_ref(client_session(c)->user);
     timer_init(&client->timer, fire);
     b->client = client;
     *client_blocked(c) = b;
     conn_block(c);
     count_blocked(t, b, 1);
     publish(c, b);
+    if (b->answer == BLOCKING_AOF)
+        waitaof_begin(t, client);
     if (b->timeout_ms)
         reactor_arm(&t->net.reactor, &client->timer, clock_monotonic_ms() + b->timeout_ms);
 }

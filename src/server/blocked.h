@@ -20,10 +20,13 @@
 
 struct server_thread;
 struct server;
+struct blocked_client;
 
 /* The command of the current connection waits (exec.blocked): parks the connection. Before its txn
  * ends. */
 void blocked_begin(struct server_thread *t, struct conn *c, struct blocked *b);
+/* The wait is over as if its time were. The owner. */
+void blocked_end(struct server_thread *t, struct blocked_client *client);
 /* The connection closes, or its client resets. */
 void blocked_forget(struct server_thread *t, struct conn *c);
 
@@ -43,8 +46,15 @@ bool blocked_lock_targets(struct server_thread *t, const struct command *cmd);
  * how many there are. */
 int blocked_targets(struct server_thread *t, const struct command *cmd,
                     uint64_t hashes[WAIT_ALSO_MAX]);
+/* The same: those that were served get their replies, now that the record is in the log. */
+void blocked_post_served(struct txn *t);
 /* Hands a claimed wait to its client's reactor. Takes it. */
 void blocked_post(struct server_thread *self, struct blocked *b);
+
+/* cmd_waitaof.c: waits for the log. The owner. */
+void waitaof_begin(struct server_thread *t, struct blocked_client *client);
+void waitaof_forget(struct blocked_client *client);
+void waitaof_answer(struct server_thread *t, struct reply *r, uint64_t lsn);
 
 /* What the server keeps of a wait. */
 struct blocked_client {
@@ -54,5 +64,8 @@ struct blocked_client {
     struct conn *conn;            /* NULL: gone; the owner only */
     struct blocked *wait;
     struct output reply; /* of a served one */
+    uint64_t lsn;        /* what the reply waits for */
+    struct blocked_client *next_waiter, **waiter_link; /* WAITAOF: of the thread */
+    struct acl_user *user; /* a reference: its rules may change before it is served */
     bool failed;         /* it is an error */
 };

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/transaction.h"
+#include "server/acl_session.h"
 #include "server/blocked.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
@@ -14,6 +15,7 @@ struct client {
     struct blocked *blocked; /* its command waits */
     struct slow_client slow;
     struct tracker tracker;
+    struct monitor monitor;
 };
 
 struct session *client_session(struct conn *c)
@@ -41,21 +43,55 @@ struct tracker *client_tracker(struct conn *c)
     return &((struct client *)c->session)->tracker;
 }
 
+struct monitor *client_monitor(struct conn *c)
+{
+    return &((struct client *)c->session)->monitor;
+}
+
 static void opened(struct conn *c)
 {
     struct client *client = mem_zalloc(MEM_CLIENT, sizeof(*client));
-    client->conn = client->subscriber.conn = client->tracker.conn = c;
+    client->conn = client->subscriber.conn = client->tracker.conn = client->monitor.conn = c;
     slow_client_init(&client->slow, c);
     client->session.id = c->info.id;
     client->session.proto = c->info.kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2;
     client->session.authenticated = c->info.id < atomic_load(&the_server->password_since_id);
     client->session.client = client;
+    client->session.user = acl_user_ref(the_server->acl.default_user);
     client->session.touched = &c->info.touched;
     c->info.multi = -1;
     c->info.redirect = -1;
     c->session = client;
     c->parser.authenticated = client->session.authenticated;
     client_publish(c, 0, c->info.created_ms);
+}
+
+/* A PROXY header has said that the client is not on this machine: protected mode looks again. */
+static bool refused(struct conn *c, struct output *out)
+{
+    struct server_thread *t = thread_of(c);
+    if (!c->transport->remote || !server_settings.protected_mode || server_has_password(t->server))
+        return false;
+    t->reply.out = out;
+    t->reply.proto = client_session(c)->proto;
+    reply_begin(&t->reply);
+    reply_error(&t->reply, error_protected);
+    reply_end(&t->reply);
+    conn_close_after_flush(c);
+    return true;
+}
+
+static void ready(struct conn *c, struct output *out)
+{
+    char name[TLS_NAME_MAX] = "";
+    if (refused(c, out))
+        return;
+    if (c->transport->tls && server_settings.tls_auth_clients_user)
+        tls_peer_name(c->transport->tls, name);
+    if (*name && auth_by_certificate(client_session(c), slice_cstr(name))) {
+        c->parser.authenticated = true;
+        log_verbose("Client %s is user '%s' by its certificate", c->info.peer, name);
+    }
 }
 
 static void publish_transaction(struct conn_info *info, const struct session *session)
@@ -73,6 +109,7 @@ void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
     uint32_t flags =
         (session->no_evict ? CONN_NO_EVICT : 0) | (session->no_touch ? CONN_NO_TOUCH : 0) |
         (session->in_multi ? CONN_MULTI : 0) | (session->subscribed ? CONN_PUBSUB : 0) |
+        (session->monitors ? CONN_MONITOR : 0) |
         (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0) |
         (c->blocked ? CONN_BLOCKED : 0) |
         (session->tracked ? tracking_flags(client_tracker(c)) : 0);
@@ -117,11 +154,13 @@ static void closed(struct conn *c)
         pause_forget(t, c);
     blocked_forget(t, c);
     push_forget(client_subscriber(c));
+    monitor_leave(t, client_monitor(c));
     slow_client_deinit(t, client_slow(c));
     tracking_forget(t, client_tracker(c));
     migrate_forget(t, client_session(c));
     if (client_session(c)->transaction)
         transaction_destroy(&t->txn, client_session(c));
+    acl_user_unref(client_session(c)->user);
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));
     atomic_fetch_sub_explicit(&t->server->connected, 1, memory_order_relaxed);
     dispatch_unraise(t, c);
@@ -139,4 +178,10 @@ static void protocol_error(struct conn *c, struct output *out)
     log_verbose("Protocol error (%s) from client: %s", c->parser.error, c->info.peer);
 }
 
-const struct conn_ops client_conn_ops = {opened, dispatch, protocol_error, closed};
+static void commit(struct net_thread *t)
+{
+    struct server_thread *thread = container_of(t, struct server_thread, net);
+    aof_log_commit(&thread->server->persistence.log);
+}
+
+const struct conn_ops client_conn_ops = {opened, ready, dispatch, protocol_error, closed, commit};

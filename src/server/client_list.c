@@ -2,52 +2,10 @@
  * threads. Nobody is stopped: a line shows its client as of the end of its last batch. */
 #include "base/assert.h"
 #include "base/clock.h"
+#include "server/client_evict.h"
 #include "server/server_internal.h"
 
 #include <stdlib.h>
-
-/* ---- which clients ---- */
-
-bool client_parse_type(struct exec *ex, uint32_t index, int *out)
-{
-    static const struct {
-        const char *name;
-        int class;
-    } types[] = {
-        {"normal", CLIENT_NORMAL}, {"slave", CLIENT_REPLICA}, {"replica", CLIENT_REPLICA},
-        {"pubsub", CLIENT_PUBSUB}, {"master", CLASS_PRIMARY},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(types); i++)
-        if (arg_is(ex, index, types[i].name)) {
-            *out = types[i].class;
-            return true;
-        }
-    reply_errorf(ex->reply, "ERR Unknown client type '%.*s'",
-                 (int)MIN(ex->argv[index].len, (size_t)128), ex->argv[index].ptr);
-    return false;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
-static bool passes(const struct client_filter *f, const struct conn_info *info, int64_t now_ms)
-{
-    if (info == f->skip)
-        return false;
-    if (f->ids && !bsearch(&info->id, f->ids, f->id_count, sizeof(*f->ids), compare_ids))
-        return false;
-    if (f->class >= 0 && f->class != (int)atomic_load_explicit(&info->class, memory_order_relaxed))
-        return false;
-    if (f->addr.ptr && !slice_equal(f->addr, slice_cstr(info->peer)))
-        return false;
-    if (f->laddr.ptr && !slice_equal(f->laddr, slice_cstr(info->local)))
-        return false;
-    return !f->max_age_s || (now_ms - info->created_ms) / 1000 >= f->max_age_s;
-}
 
 void clients_visit(struct server *s, const struct client_filter *filter,
                    void (*visit)(void *arg, struct server_thread *t, struct conn_info *info),
@@ -58,7 +16,7 @@ void clients_visit(struct server *s, const struct client_filter *filter,
         struct server_thread *t = s->threads[i];
         lock_acquire(&t->net.registry.lock);
         for (struct conn_info *info = t->net.registry.first; info; info = info->next)
-            if (passes(filter, info, now_ms))
+            if (client_filter_passes(filter, info, now_ms))
                 visit(arg, t, info);
         lock_release(&t->net.registry.lock);
     }
@@ -67,41 +25,6 @@ void clients_visit(struct server *s, const struct client_filter *filter,
 /* ---- a line ---- */
 
 #define RELAXED(field) atomic_load_explicit(&(field), memory_order_relaxed)
-
-enum {
-    FLAGS_MAX = 16
-};
-
-static void format_flags(const struct conn_info *info, char out[FLAGS_MAX])
-{
-    uint32_t flags = RELAXED(info->flags);
-    size_t len = 0;
-    if (flags & CONN_PUBSUB)
-        out[len++] = 'P';
-    if (flags & CONN_MULTI)
-        out[len++] = 'x';
-    if (flags & (CONN_PAUSED | CONN_BLOCKED))
-        out[len++] = 'b';
-    if (flags & CONN_TRACKING)
-        out[len++] = 't';
-    if (flags & CONN_BROKEN_REDIRECT)
-        out[len++] = 'R';
-    if (flags & CONN_BROADCAST)
-        out[len++] = 'B';
-    if (RELAXED(info->touched))
-        out[len++] = 'd';
-    if (flags & CONN_CLOSING)
-        out[len++] = 'c';
-    if (info->kind == CONN_UNIX)
-        out[len++] = 'U';
-    if (flags & CONN_NO_EVICT)
-        out[len++] = 'e';
-    if (flags & CONN_NO_TOUCH)
-        out[len++] = 'T';
-    if (len == 0)
-        out[len++] = 'N';
-    out[len] = 0;
-}
 
 static const char *text_or(const char *text, const char *otherwise)
 {
@@ -116,7 +39,7 @@ struct own_request { /* the command that asks: its bytes are in no connection's 
 static void append_line(struct buf *out, const struct conn_info *info,
                         const struct own_request *own)
 {
-    char flags[FLAGS_MAX];
+    char flags[CLIENT_FLAGS_MAX];
     int64_t now_ms = clock_wall_ms(), active_ms = RELAXED(info->active_ms);
     size_t waiting = RELAXED(info->in_bytes), room = RELAXED(info->in_free), arguments = 0;
     size_t pending = RELAXED(info->out_bytes), refs = RELAXED(info->out_refs);
@@ -127,7 +50,7 @@ static void append_line(struct buf *out, const struct conn_info *info,
         waiting = MAX(waiting, own->bytes);
         arguments = own->argument_bytes;
     }
-    format_flags(info, flags);
+    client_format_flags(info, flags);
     buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%d",
                (unsigned long long)info->id, info->peer, info->local, info->fd,
                text_or(info->name, ""), (long long)(now_ms - info->created_ms) / 1000,
@@ -140,7 +63,7 @@ static void append_line(struct buf *out, const struct conn_info *info,
                RELAXED(info->subscriptions[PUBSUB_PATTERN]),
                RELAXED(info->subscriptions[PUBSUB_SHARD]), RELAXED(info->multi), watching, waiting,
                room, arguments, queued, pending ? refs + 1 : 0, pending,
-               sizeof(struct conn) + sizeof(struct session) + waiting + room + pending + queued,
+               client_memory(info) - RELAXED(info->in_bytes) + waiting,
                pending ? "rw" : "r");
     buf_printf(out,
                " cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s tot-net-in=%llu"
@@ -158,6 +81,12 @@ struct line {
     uint64_t id;
     size_t at, len;
 };
+
+void client_describe(struct buf *out, const struct conn_info *info)
+{
+    append_line(out, info, &(struct own_request){0});
+    out->end--; /* the line end */
+}
 
 struct listing {
     struct own_request own;
@@ -228,42 +157,19 @@ void cmd_client_info(struct exec *ex)
 
 /* ---- CLIENT LIST ---- */
 
-static bool parse_ids(struct exec *ex, struct buf *ids, struct client_filter *f)
-{
-    for (uint32_t i = 3; i < ex->argc; i++) {
-        int64_t id;
-        if (!arg_int_range(ex, i, 1, INT64_MAX, &id, "ERR Invalid client ID"))
-            return false;
-        buf_append(ids, &id, sizeof(id));
-    }
-    f->id_count = ex->argc - 3;
-    f->ids = (const uint64_t *)buf_ptr(ids);
-    qsort(buf_ptr(ids), f->id_count, sizeof(uint64_t), compare_ids);
-    return true;
-}
-
-static bool parse_list(struct exec *ex, struct buf *ids, struct client_filter *f)
-{
-    if (ex->argc == 2)
-        return true;
-    if (ex->argc == 4 && arg_is(ex, 2, "type"))
-        return client_parse_type(ex, 3, &f->class);
-    if (ex->argc > 3 && arg_is(ex, 2, "id"))
-        return parse_ids(ex, ids, f);
-    return fail_syntax(ex);
-}
-
 void cmd_client_list(struct exec *ex)
 {
-    struct client_filter filter = {.class = -1};
-    struct buf ids;
-    buf_init(&ids, MEM_CLIENT);
-    if (parse_list(ex, &ids, &filter)) {
+    struct client_filter filter;
+    bool skip_me = false;
+    client_filter_init(&filter);
+    if (client_filter_parse(ex, 2, &filter, &skip_me, "ERR Invalid client ID")) {
         struct listing l;
+        if (skip_me)
+            filter.skip = &exec_thread(ex)->current->info;
         listing_init(&l, ex);
         clients_visit(exec_thread(ex)->server, &filter, add_line, &l);
         reply_lines(ex->reply, &l);
         listing_deinit(&l);
     }
-    buf_deinit(&ids);
+    client_filter_deinit(&filter);
 }

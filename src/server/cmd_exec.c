@@ -3,6 +3,7 @@
  * so nothing changes before. */
 #include "base/clock.h"
 #include "cmd/transaction.h"
+#include "server/acl_session.h"
 #include "server/server_internal.h"
 
 /* CLIENT REPLY may be among the commands: as in Redis, what is written while replies are off is
@@ -22,18 +23,19 @@ static bool is_lost(const struct exec *ex, bool failed)
 }
 
 /* True: it failed. */
-static bool count_call(struct exec *ex, uint64_t cycles, uint32_t errors_before)
+static bool count_call(struct exec *ex, uint64_t cycles, uint32_t errors_before,
+                       struct output_mark mark)
 {
     struct server_thread *t = exec_thread(ex);
-    struct command_stats *s = &t->stats[ex->cmd->id];
-    stat_bump(&s->calls, 1);
-    stat_bump(&s->cycles, cycles);
-    if (likely(ex->reply->errors == errors_before))
-        return false;
-    stats_count_error(t);
-    stat_bump(&s->failed, 1);
+    struct observed o = {.cmd = ex->cmd, .argv = ex->argv, .argc = ex->argc};
+    size_t reply_bytes = observe_reply_bytes(ex->reply->out, mark), request_bytes = 0;
+    for (uint32_t i = 0; i < ex->argc; i++)
+        request_bytes += ex->argv[i].len;
+    if (observe_is_large(request_bytes, reply_bytes))
+        observe_sizes(t, &o, request_bytes, reply_bytes);
+    bool failed = stats_count_call(t, &o, cycles, errors_before);
     ex->reply->errors = errors_before; /* it is not EXEC that failed */
-    return true;
+    return failed;
 }
 
 static void run_queued(struct exec *ex, const struct queued_command *q)
@@ -49,11 +51,14 @@ static void run_queued(struct exec *ex, const struct queued_command *q)
     txn_select(ex->txn, ex->session->db);
     ex->txn->no_touch = ex->session->no_touch;
     uint64_t started = clock_cycles();
-    q->cmd->handler(ex);
+    if (likely(acl_permits_queued(ex)))
+        q->cmd->handler(ex);
     if (unlikely(ex->session->tracked))
         tracking_remember(ex);
+    if (monitor_wanted())
+        monitor_feed_exec(ex);
     txn_next(ex->txn, q->argv, q->argc);
-    bool failed = count_call(ex, clock_cycles() - started, errors);
+    bool failed = count_call(ex, clock_cycles() - started, errors, mark);
     if (unlikely(ex->session->reply_mode != REPLY_ON) && is_lost(ex, failed))
         output_rewind(ex->reply->out, mark);
 }

@@ -1,8 +1,11 @@
 /* config_apply.c: what CONFIG SET has to tell the running server. Directives that are read where
  * they are used need nothing here. Hooks run on the thread of the command, in exclusive mode. */
 #include "base/log.h"
+#include "server/client_evict.h"
 #include "server/config.h"
+#include "server/crash.h"
 #include "server/server_internal.h"
+#include "server/tls_setup.h"
 #include "store/notify.h"
 
 #include <stdio.h>
@@ -36,6 +39,13 @@ static enum err apply_port(char *errbuf)
     return reopen() ? refuse(errbuf, "Unable to listen on this port. Check server logs.") : OK;
 }
 
+static enum err apply_tls_port(char *errbuf)
+{
+    if (server_settings.tls_port && !the_server->tls && tls_setup_apply(errbuf) != OK)
+        return ERR_SYS;
+    return apply_port(errbuf);
+}
+
 static enum err apply_bind(char *errbuf)
 {
     return reopen() ? refuse(errbuf, "Failed to bind to specified addresses.") : OK;
@@ -59,19 +69,51 @@ static enum err apply_loglevel(char *errbuf)
     return OK;
 }
 
+static enum err apply_log_format(char *errbuf)
+{
+    (void)errbuf;
+    log_set_format((enum log_format)server_settings.log_format,
+                   (enum log_timestamps)server_settings.log_timestamp_format);
+    return OK;
+}
+
+static enum err apply_crash_log(char *errbuf)
+{
+    (void)errbuf;
+    crash_handle(server_settings.crash_log_enabled);
+    return OK;
+}
+
 static enum err apply_requirepass(char *errbuf)
 {
-    struct server *s = the_server;
-    if (!*server_settings.requirepass)
-        atomic_store(&s->password_since_id, UINT64_MAX);
-    else if (!server_has_password(
-                 s)) /* who was accepted before stays in, even if its reactor has not met it yet */
-        atomic_store(&s->password_since_id, atomic_load(&s->next_client_id));
+    acl_set_default_password(the_server, server_settings.requirepass);
     return OK;
+}
+
+static enum err apply_maxmemory_clients(char *errbuf)
+{
+    (void)errbuf;
+    client_evict_settings_changed();
+    return OK;
+}
+
+/* With an aclfile the lines go: users are in one place only. */
+static void rewrite_users(struct config_rewriter *rewriter)
+{
+    const struct acl_users *users = &the_server->acl.users;
+    struct buf line;
+    buf_init(&line, MEM_OTHER);
+    for (uint32_t i = 0; !*server_settings.aclfile && i < users->count; i++) {
+        buf_clear(&line);
+        acl_describe_user(&line, users->list[i]);
+        config_rewriter_line(rewriter, "user", buf_slice(&line), true);
+    }
+    buf_deinit(&line);
 }
 
 static enum err apply_maxmemory(char *errbuf)
 {
+    client_evict_settings_changed();
     size_t used = mem_used(MEM_DATA);
     if (store_settings.maxmemory && used > store_settings.maxmemory)
         log_warning(
@@ -89,13 +131,59 @@ static enum err apply_notify(char *errbuf)
     return OK;
 }
 
+/* From which the TLS context is built. */
+static const char *const tls_directives[] = {
+    "tls-cert-file",
+    "tls-key-file",
+    "tls-key-file-pass",
+    "tls-dh-params-file",
+    "tls-ca-cert-file",
+    "tls-ca-cert-dir",
+    "tls-auth-clients",
+    "tls-protocols",
+    "tls-ciphers",
+    "tls-ciphersuites",
+    "tls-prefer-server-ciphers",
+    "tls-session-caching",
+    "tls-session-cache-size",
+    "tls-session-cache-timeout",
+};
+
+static enum err apply_observe(char *errbuf)
+{
+    (void)errbuf;
+    observe_settings_changed();
+    return OK;
+}
+
+static void register_observe(void)
+{
+    static const char *const names[] = {
+        "slowlog-log-slower-than",          "slowlog-max-len",
+        "commandlog-request-larger-than",   "commandlog-reply-larger-than",
+        "commandlog-large-request-max-len", "commandlog-large-reply-max-len",
+        "latency-monitor-threshold"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        config_on_change(names[i], apply_observe);
+}
+
 void config_apply_register(void)
 {
+    register_observe();
+    config_on_change("log-format", apply_log_format);
+    config_on_change("log-timestamp-format", apply_log_format);
+    config_on_change("crash-log-enabled", apply_crash_log);
+    config_on_change("maxmemory-clients", apply_maxmemory_clients);
     config_on_change("notify-keyspace-events", apply_notify);
     config_on_change("port", apply_port);
+    config_on_change("tls-port", apply_tls_port);
+    for (size_t i = 0; i < ARRAY_LEN(tls_directives); i++)
+        config_on_change(tls_directives[i], tls_setup_apply);
     config_on_change("bind", apply_bind);
     config_on_change("maxclients", apply_maxclients);
     config_on_change("loglevel", apply_loglevel);
     config_on_change("requirepass", apply_requirepass);
     config_on_change("maxmemory", apply_maxmemory);
+    config_on_rewrite("user", rewrite_users);
 }

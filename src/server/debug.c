@@ -1,7 +1,9 @@
 /* debug.c: DEBUG, as tests of Redis and Valkey use it. One row per subcommand; everything runs in
  * exclusive mode. */
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "os/file_faults.h"
 #include "os/sock.h"
 #include "proto/settings.h"
 #include "server/cmd_persistence.h"
@@ -242,11 +244,6 @@ static void debug_replicate(struct exec *ex)
     reply_ok(ex->reply);
 }
 
-static void debug_loadaof(struct exec *ex)
-{
-    reply_error(ex->reply, "ERR there is no append-only file to reload from");
-}
-
 /* ---- switches of what is not here ---- */
 
 /* Tables resize in small steps whatever happens elsewhere. Suites turn the switch before tests that
@@ -262,7 +259,11 @@ static void debug_dict_resizing(struct exec *ex)
 
 static void debug_deny_scripts(struct exec *ex)
 {
-    reply_error(ex->reply, "ERR there are no scripts that commands could be denied to");
+    int64_t on;
+    if (!arg_int_range(ex, 2, 0, 1, &on, NULL))
+        return;
+    atomic_store(&the_server->scripts_may_debug, on != 0);
+    reply_ok(ex->reply);
 }
 
 /* Blocks of lists are cut by list-max-listpack-size alone, large elements included. */
@@ -280,17 +281,43 @@ static void debug_packed_threshold(struct exec *ex)
     reply_ok(ex->reply);
 }
 
+/* For tests of what a slow or broken disk does to clients. */
+static void debug_aof_fault(struct exec *ex)
+{
+    int64_t value;
+    bool delay = arg_is(ex, 2, "sync-delay-us");
+    if (!delay && !arg_is(ex, 2, "sync-error")) {
+        fail_syntax(ex);
+        return;
+    }
+    if (!arg_int_range(ex, 3, 0, INT_MAX, &value, NULL))
+        return;
+    if (delay)
+        atomic_store(&file_faults.sync_delay_us, value);
+    else
+        atomic_store(&file_faults.sync_error, (int)value);
+    reply_ok(ex->reply);
+}
+
 /* ---- ends ---- */
 
 static void debug_segfault(struct exec *ex)
 {
+    (void)ex;
     log_warning("DEBUG SEGFAULT");
     raise(SIGSEGV);
 }
 
-static void debug_abort(struct exec *ex)
+static void debug_assert(struct exec *ex)
 {
-    log_warning("DEBUG %.*s: the server ends here", (int)ex->argv[1].len, ex->argv[1].ptr);
+    (void)ex;
+    ASSERT(!"DEBUG ASSERT was asked for");
+}
+
+static void debug_panic(struct exec *ex)
+{
+    log_warning("Guru Meditation: DEBUG %.*s was asked for", (int)ex->argv[1].len,
+                ex->argv[1].ptr);
     abort();
 }
 
@@ -299,6 +326,8 @@ static void debug_abort(struct exec *ex)
 static void debug_help(struct exec *ex)
 {
     static const char *const lines[] = {
+        "AOF-FAULT <SYNC-DELAY-US|SYNC-ERROR> <number>",
+        "    Make each sync of the log slow, or let it fail with this errno; 0 ends it.",
         "ASSERT | OOM | PANIC | SEGFAULT",
         "    End the server in that way.",
         "CHANGE-REPL-ID",
@@ -313,6 +342,8 @@ static void debug_help(struct exec *ex)
         "    Reply with this error.",
         "HTSTATS <db> | HTSTATS-KEY <key>",
         "    Figures about hash tables.",
+        "LOADAOF",
+        "    Empty all databases and load the append-only file.",
         "LOG <text>",
         "    Write a line to the log.",
         "OBJECT <key>",
@@ -332,7 +363,7 @@ static void debug_help(struct exec *ex)
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether keys expire before somebody asks for them.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
-        "    An error: there are no scripts.",
+        "    1: scripts may call DEBUG.",
         "SLEEP <seconds>",
         "    Stop the whole server for a while.",
         NULL,
@@ -345,7 +376,8 @@ static const struct {
     uint32_t min_argc, max_argc;
     command_fn run;
 } subcommands[] = {
-    {"assert", 2, 2, debug_abort},
+    {"aof-fault", 4, 4, debug_aof_fault},
+    {"assert", 2, 2, debug_assert},
     {"change-repl-id", 2, 2, debug_change_repl_id},
     {"dict-resizing", 3, 3, debug_dict_resizing},
     {"digest", 2, 2, debug_digest},
@@ -357,8 +389,8 @@ static const struct {
     {"loadaof", 2, 2, debug_loadaof},
     {"log", 3, 3, debug_log},
     {"object", 3, 4, debug_object},
-    {"oom", 2, 2, debug_abort},
-    {"panic", 2, 2, debug_abort},
+    {"oom", 2, 2, debug_panic},
+    {"panic", 2, 2, debug_panic},
     {"pause-cron", 3, 3, debug_pause_cron},
     {"populate", 3, 5, debug_populate},
     {"protocol", 3, 3, debug_protocol},

@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "cmd/transaction.h"
 #include "proto/settings.h"
+#include "server/acl_session.h"
 #include "server/blocked.h"
+#include "server/nested_call.h"
 #include "server/plan.h"
 #include "server/server_internal.h"
 #include "store/access.h"
@@ -205,6 +207,23 @@ COLD static void refuse_listener(struct server_thread *t, const struct command *
     refuse(t, cmd, text);
 }
 
+/* False: answered. */
+static bool check_user(struct server_thread *t, const struct command *cmd, const struct request *r,
+                       struct session *session)
+{
+    struct buf text;
+    buf_init(&text, MEM_OTHER);
+    buf_puts(&text, "NOPERM ");
+    bool allowed = acl_permits(t, session, cmd, r->argv, r->argc,
+                               session->in_multi ? ACL_MULTI : ACL_TOPLEVEL, &text);
+    if (!allowed) {
+        buf_putc(&text, 0);
+        refuse(t, cmd, buf_ptr(&text));
+    }
+    buf_deinit(&text);
+    return allowed;
+}
+
 /* True: answered. */
 COLD static bool refused_by_persistence(struct server_thread *t, const struct command *cmd,
                                         const struct session *session)
@@ -217,9 +236,17 @@ COLD static bool refused_by_persistence(struct server_thread *t, const struct co
     return true;
 }
 
-/* False: the command was answered with an error. */
+/* Whether its user may run it; false: answered. Inside the gate or alone, where rules stand still. */
+INLINE bool may_run(struct server_thread *t, const struct command *cmd, const struct request *r,
+                    struct session *session)
+{
+    return !acl_is_limited(session) || check_user(t, cmd, r, session);
+}
+
+/* False: the command was answered with an error. `inside`: the gate; if not, may_run() is still to
+ * be asked. */
 static bool admit(struct server_thread *t, const struct command *cmd, const struct request *r,
-                  const struct session *session)
+                  struct session *session, bool inside)
 {
     struct reply *reply = &t->reply;
     if (unlikely(!cmd)) {
@@ -239,15 +266,23 @@ static bool admit(struct server_thread *t, const struct command *cmd, const stru
         refuse_arity(t, cmd);
         return false;
     }
-    if (unlikely(!session->authenticated && !(cmd->flags & CMD_NO_AUTH))) {
+    if (unlikely(!session->authenticated && !(cmd->flags & CMD_NO_AUTH)) &&
+        server_has_password(t->server)) {
         refuse(t, cmd, "NOAUTH Authentication required.");
         return false;
     }
+    if (inside && !may_run(t, cmd, r, session))
+        return false;
     if (unlikely(atomic_load_explicit(&t->server->persistence.refusals, memory_order_relaxed)) &&
         refused_by_persistence(t, cmd, session))
         return false;
     if (session_only_listens(session) && !is_for_listeners(cmd)) {
         refuse_listener(t, cmd);
+        return false;
+    }
+    if (unlikely(session->monitors) &&
+        cmd->flags & (CMD_WRITE | CMD_READONLY | CMD_MAY_REPLICATE)) {
+        refuse(t, cmd, "ERR Replica can't interact with the keyspace");
         return false;
     }
     return likely(!session->in_multi) || admit_in_multi(t, cmd);
@@ -262,7 +297,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
 {
     struct exec *ex = &t->exec;
     bool adds = transaction_flags(session, p->cmd) & CMD_DENYOOM;
-    if (unlikely(pause_active(t->server)))
+    if (unlikely(pause_active(t->server) || t->keeps_for_log))
         return true; /* evicting is writing */
     ex->key_count = 0;
     if (adds && store_settings.maxkeys)
@@ -272,6 +307,7 @@ static bool make_room(struct server_thread *t, const struct session *session,
     if (p->cmd->exclusive.reason || p->cmd->id == CMD_ID_exec)
         evict_forget(&t->evictor); /* it may change the limits */
     push_deliver_before_reply(t);  /* the evicted are no work of this command */
+    t->no_room = verdict == EVICT_FULL_MEMORY;
     if (verdict == EVICT_FITS || verdict == EVICT_LATER ||
         (!adds && !(queued && verdict == EVICT_FULL_MEMORY)))
         return true;
@@ -301,7 +337,8 @@ INLINE bool lock_keys(struct server_thread *t, const struct planned *p,
                       const struct session *session)
 {
     txn_lock(&t->txn, t->exec.keys, t->exec.key_count);
-    if (likely(!wait_here(&t->txn)) || !(transaction_flags(session, p->cmd) & CMD_WRITE))
+    if (likely(!wait_here(&t->txn)) ||
+        !(transaction_flags(session, p->cmd) & (CMD_WRITE | CMD_MAY_REPLICATE)))
         return true;
     return blocked_lock_targets(t, p->cmd);
 }
@@ -316,6 +353,8 @@ COLD static enum run_result call_deferred(struct server_thread *t)
 {
     if (unlikely(t->exec.session->tracked))
         tracking_remember(&t->exec); /* whoever changes the values waits, but may not wait for us */
+    if (monitor_wanted())
+        monitor_feed_exec(&t->exec);
     enum slow_verdict verdict = slow_defer(t, t->current);
     if (verdict == SLOW_RUN)
         t->exec.cmd->handler(&t->exec);
@@ -345,7 +384,10 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
         if (unlikely(verdict != SLOW_RUN))
             return slow_results[verdict];
     }
+    uint64_t sampled = hot_keys_due(&t->hot) ? clock_cycles() : 0;
     p->cmd->handler(ex);
+    if (unlikely(sampled))
+        hot_keys_note(t, ex, r->bytes, clock_cycles() - sampled);
     if (unlikely(ex->deferred)) {
         enum run_result result = call_deferred(t);
         if (result != RUN_DONE)
@@ -357,7 +399,11 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
     }
     if (unlikely(session->tracked))
         tracking_remember(ex);
+    if (monitor_wanted() && !t->postponed)
+        monitor_feed_exec(ex);
     txn_end(&t->txn, r->argv, r->argc);
+    if (unlikely(txn_logs(&t->txn)) && !persistence_log_seen(t, p->cmd, session, exclusive))
+        return RUN_REFUSED;
     return RUN_DONE;
 }
 
@@ -368,6 +414,8 @@ struct run {
     const struct command *counting; /* the command of the calls not yet counted: statistics go by
                                        runs of one command */
     uint64_t calls, started;        /* of that run; cycles */
+    uint32_t last;                  /* index of its last call's request */
+    bool alone;                     /* each call is a run */
     bool inside;                    /* the gate */
     uint16_t last_command;          /* id + 1 */
 };
@@ -405,15 +453,17 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     if (grant != GATE_GRANTED)
         return RUN_LATER;
     bool ended = has_ended(t);
-    if (likely(!ended))
-        (void)call(t, p, r, run->session, true);
+    enum run_result result = RUN_LATER;
+    if (likely(!ended)) /* users may have changed meanwhile */
+        result = may_run(t, p->cmd, r, run->session) ? call(t, p, r, run->session, true)
+                                                     : RUN_REFUSED;
     t->raised = false;
     t->rerun_exclusive = run->session->run_alone = false;
     gate_open(gates, t->txn.self);
     slow_unbar(t);
     if (unlikely(t->net.parked)) /* another one's request was used up */
         retry_parked(t);
-    return likely(!ended) ? RUN_DONE : RUN_LATER;
+    return result;
 }
 
 void dispatch_unraise(struct server_thread *t, const struct conn *c)
@@ -452,6 +502,23 @@ INLINE void note_latency(const struct run *run, struct command_stats *s, uint64_
     latency_record(&s->latency, run->calls == 1 ? cycles : cycles / run->calls, run->calls);
 }
 
+/* Something in the run took long. */
+COLD static void observe_run(const struct run *run, uint64_t cycles)
+{
+    const struct request *r = &run->thread->requests[run->last];
+    observe_time(run->thread,
+                 &(struct observed){.cmd = run->counting, .argv = r->argv, .argc = r->argc},
+                 cycles);
+}
+
+/* A request or its reply may be large. */
+COLD static void observe_bytes(struct server_thread *t, const struct command *cmd,
+                               const struct request *r)
+{
+    observe_sizes(t, &(struct observed){.cmd = cmd, .argv = r->argv, .argc = r->argc}, r->bytes,
+                  observe_reply_bytes(t->reply.out, t->mark));
+}
+
 static void count_calls(struct run *run, const struct command *next)
 {
     uint64_t now = clock_cycles();
@@ -463,8 +530,11 @@ static void count_calls(struct run *run, const struct command *next)
             slow_count_slice(run->thread, (now - run->started) / run->calls);
         if (likely(atomic_load_explicit(&server_settings.latency_tracking, memory_order_relaxed)))
             note_latency(run, s, now - run->started);
+        if (observe_is_slow(now - run->started))
+            observe_run(run, now - run->started);
     }
     run->counting = next;
+    run->alone = next && observe_alone(next);
     run->calls = 0;
     run->started = now;
 }
@@ -503,6 +573,20 @@ INLINE bool is_paused(struct server_thread *t, const struct session *session,
            hold_or_keep(t, transaction_flags(session, cmd));
 }
 
+/* A write that would wait with exclusive mode raised would keep everybody waiting. */
+INLINE bool log_holds(struct run *run, const struct session *session, const struct command *cmd)
+{
+    struct server_thread *t = run->thread;
+    unsigned refusals =
+        atomic_load_explicit(&t->server->persistence.refusals, memory_order_relaxed);
+    if (likely(!(refusals & (REFUSE_LOG | REFUSE_NO_ROOM)) && !t->keeps_for_log))
+        return false;
+    bool holds = persistence_log_holds(t, transaction_flags(session, cmd));
+    if (holds)
+        dispatch_unraise(t, run->conn);
+    return holds;
+}
+
 COLD static enum run_result queue(struct run *run, const struct planned *p, const struct request *r)
 {
     struct reply *reply = &run->thread->reply;
@@ -521,12 +605,17 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     struct session *session = run->session;
     if (unlikely(is_paused(t, session, p->cmd)))
         return RUN_HELD;
+    if (unlikely(log_holds(run, session, p->cmd)))
+        return RUN_LATER;
     bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
     bool alone = unlikely(!queued && wants_exclusive(t, session, p->cmd, r));
     if (unlikely(alone && t->raised)) /* the request of this thread closed the gate to it too */
         return call_exclusive(run, p, r);
+    bool was_inside = run->inside;
     if (unlikely(!enter_gate(run))) /* also for a look at the limits: CONFIG SET changes them */
         return RUN_LATER;
+    if (unlikely(!was_inside) && !may_run(t, p->cmd, r, session))
+        return RUN_REFUSED;
     if (unlikely(has_ended(t)))
         return RUN_LATER;
     if (evict_limited() && !make_room(t, session, p, r, queued))
@@ -550,6 +639,15 @@ COLD static void done_here(struct run *run, const struct command *cmd)
     run->last_command = (uint16_t)(cmd->id + 1);
 }
 
+/* Bytes of the reply, as far as one look tells: what is sent by reference counts as much as makes
+ * somebody look closer. */
+INLINE size_t output_grown(const struct server_thread *t)
+{
+    const struct output *out = t->reply.out;
+    return unlikely(out->ref_count != t->mark.refs) ? SIZE_MAX >> 1
+                                                    : buf_len(&out->bytes) - t->mark.len;
+}
+
 HOT static enum run_result run_one(struct run *run, const struct planned *p,
                                    const struct request *r)
 {
@@ -558,11 +656,11 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
     t->reply.proto = session->proto;
     t->mark = output_mark(t->reply.out);
     uint32_t errors = t->reply.errors;
-    if (unlikely(p->cmd != run->counting))
+    if (unlikely(p->cmd != run->counting || run->alone))
         count_calls(run, p->cmd);
     reply_begin(&t->reply);
     enum run_result result =
-        likely(admit(t, p->cmd, r, session)) ? execute(run, p, r) : RUN_REFUSED;
+        likely(admit(t, p->cmd, r, session, run->inside)) ? execute(run, p, r) : RUN_REFUSED;
     if (unlikely(result == RUN_REFUSED)) {
         finish_reply(t, session);
         if (unlikely(session->tracked))
@@ -584,10 +682,13 @@ HOT static enum run_result run_one(struct run *run, const struct planned *p,
         done_here(run, p->cmd);
         return RUN_DONE;
     }
+    if (observe_is_large(r->bytes, output_grown(t)))
+        observe_bytes(t, p->cmd, r);
     finish_reply(t, session);
     if (unlikely(session->tracked))
         tracking_after(t, p->cmd);
     run->calls += result == RUN_DONE;
+    run->last = t->at;
     run->last_command = (uint16_t)(p->cmd->id + 1);
     if (unlikely(count_errors(t, errors)))
         stat_bump(&t->stats[p->cmd->id].failed, 1);
@@ -669,12 +770,16 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     struct planned plans[LIMIT_BATCH_REQUESTS];
     struct server_thread *t = thread_of(c);
     struct run run = {.thread = t, .conn = c, .session = client_session(c)};
+    if (unlikely(t->nested != NULL)) /* the turn is one inside a script */
+        return busy_dispatch(c, requests, count, out);
     t->reply.out = out;
     t->current = c;
     t->requests = requests;
     t->at = 0;
     start_clock(t);
     if (likely(!t->raised) && unlikely(!enter_gate(&run))) {
+        if (busy_is(t->server))
+            return busy_dispatch(c, requests, count, out);
         conn_park(c);
         return 0;
     }
@@ -685,6 +790,8 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         txn_unlock(&t->txn);
         output_rewind(out, t->mark);
         t->exec.in_exec = false;
+        if (t->nested)
+            nested_abandon(t);
         t->rerun_exclusive = true;
         run.inside = true;
     }
@@ -696,12 +803,13 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
     t->current = NULL;
     if (unlikely(t->slow.barred) && t->slow.barrer == c && !c->parked)
         slow_unbar(t); /* its exclusive command was refused when it was planned again */
-    t->txn.keep_expired = false;
+    t->txn.keep_expired = t->keeps_for_log = false;
     if (unlikely(t->key_cap > KEYS_KEEP))
         shrink_keys(t);
-    if (unlikely(c->parser.authenticated && !run.session->authenticated))
+    if (unlikely(c->parser.authenticated && !run.session->authenticated &&
+                 server_has_password(t->server)))
         c->opened_ms = t->net.reactor.now_ms; /* RESET */
-    c->parser.authenticated = run.session->authenticated;
+    c->parser.authenticated = run.session->authenticated || !server_has_password(t->server);
     c->parser.max_bulk =
         (uint64_t)atomic_load_explicit(&proto_settings.max_bulk_len, memory_order_relaxed);
     c->queued_bytes = transaction_argument_bytes(run.session);

@@ -10,6 +10,7 @@
 
 static struct effects_file {
     struct effect_sink sink;
+    const struct effect_sink *next; /* gets the same, behind the file; or NULL */
     struct lock lock;
     struct buf pending; /* guarded by lock, like the rest */
     int fd, db;
@@ -37,7 +38,7 @@ static void flush(struct effects_file *f)
     buf_clear(&f->pending);
 }
 
-static void write_effects(void *arg, int db, struct slice resp_commands)
+static uint64_t write_effects(void *arg, int db, struct slice resp_commands)
 {
     struct effects_file *f = arg;
     lock_acquire(&f->lock);
@@ -47,6 +48,19 @@ static void write_effects(void *arg, int db, struct slice resp_commands)
     buf_append(&f->pending, resp_commands.ptr, resp_commands.len);
     flush(f);
     lock_release(&f->lock);
+    return f->next ? f->next->write(f->next->arg, db, resp_commands) : 0;
+}
+
+static uint64_t newest(void *arg)
+{
+    const struct effects_file *f = arg;
+    return f->next ? f->next->newest(f->next->arg) : 0;
+}
+
+const struct effect_sink *effects_file_before(const struct effect_sink *next)
+{
+    file.next = next;
+    return file.open ? &file.sink : next;
 }
 
 enum err effects_file_open(const char *path, const struct effect_sink **out)
@@ -54,7 +68,7 @@ enum err effects_file_open(const char *path, const struct effect_sink **out)
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd < 0)
         return ERR_SYS;
-    file = (struct effects_file){.sink = {write_effects, &file}, .fd = fd, .db = -1, .open = true};
+    file = (struct effects_file){.sink = {write_effects, newest, &file}, .fd = fd, .db = -1, .open = true};
     buf_init(&file.pending, MEM_OTHER);
     *out = &file.sink;
     return OK;

@@ -1,6 +1,7 @@
 /* info_sections.c: INFO about what the server is and holds. */
 #include "base/clock.h"
 #include "server/config.h"
+#include "server/functions.h"
 #include "server/info.h"
 #include "store/wait.h"
 #include "store/watch.h"
@@ -53,7 +54,8 @@ static void put_process(struct server *s, struct buf *out)
     put_int(out, "process_id", getpid());
     put_text(out, "process_supervised", "no");
     put_text(out, "run_id", s->run_id);
-    put_int(out, "tcp_port", server_settings.port);
+    put_int(out, "tcp_port",
+            server_settings.port ? server_settings.port : server_settings.tls_port);
     put_int(out, "server_time_usec", now_us);
     put_int(out, "uptime_in_seconds", up_s);
     put_int(out, "uptime_in_days", up_s / 86400);
@@ -205,6 +207,20 @@ static void put_policy(struct buf *out)
     buf_puts(out, "\r\n");
 }
 
+/* Interpreters, and what is kept beside them: "vm" and not. */
+static void put_scripts(const struct server *s, struct buf *out)
+{
+    size_t functions = functions_memory(s);
+    buf_puts(out, "used_memory_lua:0\r\nused_memory_vm_eval:0\r\nused_memory_lua_human:0B\r\n"
+                  "used_memory_scripts_eval:0\r\nnumber_of_cached_scripts:0\r\n");
+    put_int(out, "number_of_functions", libraries_functions(&s->libraries));
+    put_int(out, "number_of_libraries", s->libraries.count);
+    put_int(out, "used_memory_vm_functions", (int64_t)functions);
+    put_both(out, "used_memory_vm_total", functions);
+    put_int(out, "used_memory_functions", (int64_t)libraries_bytes(&s->libraries));
+    put_both(out, "used_memory_scripts", libraries_bytes(&s->libraries));
+}
+
 void info_memory(struct server *s, struct buf *out)
 {
     struct memory m;
@@ -216,12 +232,7 @@ void info_memory(struct server *s, struct buf *out)
     put_int(out, "allocator_resident", (int64_t)m.stats.resident);
     put_both(out, "total_system_memory",
              (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
-    buf_puts(out, "used_memory_lua:0\r\nused_memory_vm_eval:0\r\nused_memory_lua_human:0B\r\n"
-                  "used_memory_scripts_eval:0\r\nnumber_of_cached_scripts:0\r\n"
-                  "number_of_functions:0\r\nnumber_of_libraries:0\r\n"
-                  "used_memory_vm_functions:0\r\nused_memory_vm_total:0\r\n"
-                  "used_memory_vm_total_human:0B\r\nused_memory_functions:0\r\n"
-                  "used_memory_scripts:0\r\nused_memory_scripts_human:0B\r\n");
+    put_scripts(s, out);
     put_both(out, "maxmemory", store_settings.maxmemory);
     put_policy(out);
     put_allocator(out, &m.stats);
@@ -280,7 +291,7 @@ static void put_saves(struct server *s, struct buf *out)
     const struct persistence *p = &s->persistence;
     int64_t started_s = atomic_load(&p->started_s);
     put_int(out, "rdb_changes_since_last_save", (int64_t)persistence_changes(p));
-    put_int(out, "rdb_bgsave_in_progress", atomic_load(&p->busy));
+    put_int(out, "rdb_bgsave_in_progress", persistence_saving(p));
     put_int(out, "rdb_last_save_time", atomic_load(&p->last_save_s));
     put_text(out, "rdb_last_bgsave_status", atomic_load(&p->last_ok) ? "ok" : "err");
     put_int(out, "rdb_last_bgsave_time_sec", atomic_load(&p->last_took_s));
@@ -298,12 +309,7 @@ void info_persistence(struct server *s, struct buf *out)
     put_loading(s, out);
     put_snapshot(s, out);
     put_saves(s, out);
-    buf_puts(out, "aof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
-                  "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n"
-                  "aof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\n"
-                  "aof_rewrites_consecutive_failures:0\r\naof_last_write_status:ok\r\n"
-                  "aof_last_cow_size:0\r\nmodule_fork_in_progress:0\r\n"
-                  "module_fork_last_cow_size:0\r\n");
+    persistence_log_info(&s->persistence, out);
 }
 
 void info_replication(struct server *s, struct buf *out)

@@ -30,7 +30,7 @@ static void put_keys(struct buf *out, const struct stats_totals *t)
                   "expire_cycle_cpu_milliseconds:0\r\n");
     put(out, "evicted_keys", t->evicted);
     int64_t exceeded_us = evict_exceeded_now_us();
-    put(out, "evicted_clients", 0);
+    put(out, "evicted_clients", atomic_load(&the_server->evicted_clients));
     put(out, "total_eviction_exceeded_time",
         (uint64_t)(evict_exceeded_total_us() + exceeded_us) / 1000);
     put(out, "current_eviction_exceeded_time", (uint64_t)exceeded_us / 1000);
@@ -60,6 +60,11 @@ static void put_slow(struct server *s, uint64_t total, struct buf *out)
     put(out, "slice_us_le_100", total - MIN(total, run + over));
     for (unsigned k = 0; k < SLOW_SLICES; k++)
         put(out, names[k], slices[k]);
+}
+
+static uint64_t acl_denials(const struct server *s, enum acl_verdict verdict)
+{
+    return atomic_load_explicit(&s->acl.log.denied[verdict], memory_order_relaxed);
 }
 
 void info_stats(struct server *s, struct buf *out)
@@ -95,9 +100,11 @@ void info_stats(struct server *s, struct buf *out)
     put(out, "io_threaded_writes_processed", s->thread_count > 1 ? t.writes : 0);
     put(out, "client_query_buffer_limit_disconnections", t.query_limit_closed);
     put(out, "client_output_buffer_limit_disconnections", t.limit_closed);
-    buf_puts(out, "reply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n"
-                  "acl_access_denied_auth:0\r\nacl_access_denied_cmd:0\r\n"
-                  "acl_access_denied_key:0\r\nacl_access_denied_channel:0\r\n");
+    buf_puts(out, "reply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n");
+    put(out, "acl_access_denied_auth", acl_denials(s, ACL_DENIED_AUTH));
+    put(out, "acl_access_denied_cmd", acl_denials(s, ACL_DENIED_COMMAND));
+    put(out, "acl_access_denied_key", acl_denials(s, ACL_DENIED_KEY));
+    put(out, "acl_access_denied_channel", acl_denials(s, ACL_DENIED_CHANNEL));
     put(out, "keyspec_fallbacks", t.keyspec_fallbacks);
     put_slow(s, t.commands, out);
 }

@@ -36,6 +36,11 @@ static uint64_t bucket_top(unsigned bucket)
     return ((low + 1) << (shift + LATENCY_UNIT_BITS)) - 1;
 }
 
+uint64_t latency_bucket_top_ns(unsigned bucket)
+{
+    return clock_cycles_to_ns(bucket_top(bucket));
+}
+
 uint64_t latency_percentile_ns(const uint64_t sums[LATENCY_BUCKETS], double percent)
 {
     uint64_t total = 0, seen = 0;

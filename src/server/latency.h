@@ -50,5 +50,7 @@ void latency_destroy(struct latency *l);
 void latency_clear(struct latency *l);
 /* Adds the counters to `sums`. Any thread. `l` may be NULL. */
 void latency_add(const struct latency *l, uint64_t sums[LATENCY_BUCKETS]);
+/* The longest duration that a bucket stands for. */
+uint64_t latency_bucket_top_ns(unsigned bucket);
 /* The duration that `percent` (0 to 100) of the calls did not exceed, in ns; 0 without calls. */
 uint64_t latency_percentile_ns(const uint64_t sums[LATENCY_BUCKETS], double percent);

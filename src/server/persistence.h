@@ -6,9 +6,11 @@
 #pragma once
 
 #include "io/reactor.h"
+#include "persist/aof_log.h"
 #include "persist/rdb_load.h"
 #include "persist/rdb_writer.h"
 #include "persist/snapshot.h"
+#include "server/aof.h"
 #include "server/settings.h"
 
 #include <pthread.h>
@@ -25,6 +27,8 @@ enum refusal {
     REFUSE_LOADING = 1, /* what needs data: -LOADING */
     REFUSE_WRITES = 2,  /* the last snapshot failed: -MISCONF */
     REFUSE_ALL = 4,     /* the last save is done: nothing may change any more */
+    REFUSE_LOG = 8,     /* writes: the log cannot be written, -MISCONF */
+    REFUSE_NO_ROOM = 16 /* too much is to be written to it: writes wait */
 };
 
 /* What the thread has to do, the first one first. */
@@ -34,11 +38,13 @@ enum persist_job {
     PERSIST_SNAPSHOT = 4, /* begin one, then walk */
     PERSIST_LAST_SAVE = 8,
     PERSIST_QUIT = 16,
+    PERSIST_REWRITE = 32, /* of the log */
 };
 
 struct save_target { /* chosen in exclusive mode: CONFIG SET may change both while a walk runs */
     char directory[PATH_MAX], name[NAME_MAX + 1];
     struct rdb_options options;
+    bool is_base; /* of the log */
 };
 
 struct persistence {
@@ -60,14 +66,21 @@ struct persistence {
     struct snapshot_output output;
     struct lock commit_lock;   /* a file takes its place, or the snapshot is cancelled */
     uint64_t snapshot_changes; /* STAT_CHANGES when it began */
-    _Atomic bool busy;         /* a snapshot is asked for or runs */
+    _Atomic bool busy;         /* a snapshot is asked for or runs, for a file or the log's base */
+    _Atomic bool save_scheduled; /* one is wanted when the one that runs for the log has ended */
+    _Atomic bool stopping;       /* the last save has been asked for */
+
+    struct aof aof;
 
     struct guest loaders[LOADERS_MAX];
     unsigned loader_count;
     struct rdb_load load;
     int64_t load_started_s;
+    bool load_log; /* what is loaded is the log, not the RDB file */
     _Atomic bool cancelled, load_failed;
     struct buf functions; /* library items of the file; exclusive mode, or the loading thread */
+
+    struct aof_log log; /* persistence_log.h */
 
     struct timer timer; /* on the main thread: save points */
     struct lock points_lock;
@@ -118,6 +131,8 @@ bool persistence_admits(struct persistence *p, unsigned command_flags, bool is_p
                         const char **error);
 /* Changes since the last save. */
 uint64_t persistence_changes(const struct persistence *p);
+/* Refuses, or no longer. Any thread. */
+void persistence_refuse(struct persistence *p, enum refusal why, bool on);
 /* Whether writes are refused may have changed. Any thread. */
 void persistence_update_refusal(struct persistence *p);
 
@@ -126,6 +141,12 @@ void persistence_update_refusal(struct persistence *p);
 INLINE bool persistence_has_ended(const struct persistence *p)
 {
     return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_ALL;
+}
+
+/* A snapshot goes, or will go, to the RDB file. */
+INLINE bool persistence_saving(const struct persistence *p)
+{
+    return atomic_load(&p->busy) && !atomic_load(&p->aof.rewriting);
 }
 
 INLINE bool persistence_loading(const struct persistence *p)

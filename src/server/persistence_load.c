@@ -2,7 +2,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "os/file.h"
+#include "server/functions.h"
 #include "server/persistence_internal.h"
+#include "server/persistence_log.h"
 #include "server/server_internal.h"
 
 #include <errno.h>
@@ -71,6 +73,69 @@ static void loaded(struct persistence *p)
     atomic_store(&p->saved_changes, keyspace_stat(p->server->ks, STAT_CHANGES));
 }
 
+static void log_function_fault(const char *error)
+{
+    log_warning("Fatal error loading the DB, check server logs. %s: a function library cannot be "
+                "loaded: %s. The file is left as it is.",
+                server_settings.dbfilename, error);
+}
+
+/* The libraries of the file join those that there are, as the next save sees them. */
+static bool join_functions(struct persistence *p, struct libraries *built, bool replace)
+{
+    char error[LIBRARY_ERROR_BYTES];
+    bool joined = libraries_join(&p->server->libraries, built, replace, error);
+    if (!joined)
+        log_function_fault(error);
+    functions_publish(p->server);
+    return joined;
+}
+
+/* Those of the file, built but not yet seen by anybody. */
+static bool build_functions(struct persistence *p, struct libraries *built)
+{
+    char error[LIBRARY_ERROR_BYTES];
+    libraries_init(built);
+    if (functions_build_alone(buf_slice(&p->functions), built, error))
+        return true;
+    log_function_fault(error);
+    libraries_deinit(built);
+    return false;
+}
+
+static bool reload_functions(struct persistence *p, bool replace)
+{
+    struct libraries built;
+    if (!build_functions(p, &built))
+        return false;
+    bool joined = join_functions(p, &built, replace);
+    libraries_deinit(&built);
+    return joined;
+}
+
+bool persistence_data_loaded(struct persistence *p, bool alone)
+{
+    if (!alone)
+        guest_exclusive(&p->loaders[0]);
+    bool joined = reload_functions(p, true);
+    if (!alone)
+        guest_open(&p->loaders[0]);
+    return joined;
+}
+
+static enum err load_file(struct persistence *p)
+{
+    int64_t started_ms = clock_monotonic_ms();
+    enum err err = rdb_load_shared(&p->load, p->target.name, p->loaders, p->loader_count);
+    if (err == OK && !persistence_data_loaded(p, false))
+        return ERR_SYNTAX;
+    if (err == OK)
+        log_loaded(p, started_ms);
+    else if (err != ERR_CLOSED)
+        log_fault(p->target.name, err, &p->load.fault);
+    return err;
+}
+
 /* The data is there: commands may use it. */
 static void open_to_all(struct persistence *p)
 {
@@ -78,39 +143,43 @@ static void open_to_all(struct persistence *p)
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_awake(&p->loaders[i], false);
     loaded(p);
+    if (persistence_log_begin(p) != OK) {
+        atomic_store(&p->load_failed, true);
+        server_stop(p->server);
+    }
     guest_open(&p->loaders[0]);
     atomic_fetch_and(&p->refusals, ~(unsigned)REFUSE_LOADING);
 }
 
 void persistence_load(struct persistence *p)
 {
-    int64_t started_ms = clock_monotonic_ms();
-    enum err err = rdb_load_shared(&p->load, p->target.name, p->loaders, p->loader_count);
+    enum err err = p->load_log ? aof_load_and_open(p) : load_file(p);
     if (err == OK) {
-        log_loaded(p, started_ms);
         open_to_all(p);
-        log_notice("Ready to accept connections tcp");
+        listeners_announce();
         return;
     }
-    if (err != ERR_CLOSED) {
-        log_fault(p->target.name, err, &p->load.fault);
+    if (err != ERR_CLOSED && p->load_log)
+        log_warning("Fatal error loading the DB, check server logs. Exiting.");
+    if (err != ERR_CLOSED)
         atomic_store(&p->load_failed, true);
-    }
     server_stop(p->server);
 }
 
 enum err persistence_start(struct persistence *p)
 {
     bool exists;
-    enum err err = persistence_find_file(p, &exists);
+    prepare(p, false);
+    p->load_log = server_settings.appendonly;
+    enum err err = p->load_log ? aof_start(p, &exists) : persistence_find_file(p, &exists);
     if (err)
         return err;
-    prepare(p, false);
     persistence_watch_config();
+    aof_watch_config();
     timer_init(&p->timer, persistence_check);
     reactor_arm(&p->server->acceptor, &p->timer, p->server->acceptor.now_ms + 1);
     if (!exists)
-        return OK;
+        return persistence_log_begin(p);
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_awake(&p->loaders[i], true);
     snprintf(p->target.name, sizeof(p->target.name), "%s", server_settings.dbfilename);
@@ -133,6 +202,9 @@ enum err persistence_reload(struct persistence *p, struct txn *t, bool replace)
         log_fault(server_settings.dbfilename, err, &p->load.fault);
     else
         log_loaded(p, started_ms);
+    if (!err && !reload_functions(p, replace))
+        err = ERR_SYNTAX;
+    functions_publish(p->server);
     loaded(p);
     return err;
 }

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "os/thread.h"
 #include "server/persistence_internal.h"
+#include "server/persistence_log.h"
 #include "server/server_internal.h"
 
 #include <errno.h>
@@ -50,6 +51,7 @@ static void save_and_stop(struct persistence *p)
     if (err)
         log_warning("Error trying to save the DB, %s.",
                     p->last_save_forced ? "but exiting anyway" : "can't exit");
+    atomic_store(&p->stopping, !err || p->last_save_forced);
     if (!err || p->last_save_forced)
         server_stop(p->server);
 }
@@ -71,6 +73,9 @@ static void *run(void *arg)
         case PERSIST_LAST_SAVE:
             save_and_stop(p);
             break;
+        case PERSIST_REWRITE:
+            aof_rewrite(p);
+            break;
         case PERSIST_QUIT:
             return NULL;
         }
@@ -87,7 +92,9 @@ void persistence_init(struct persistence *p, struct server *s)
     atomic_store(&p->last_save_s, clock_wall_ms() / 1000); /* as in Redis, the start counts */
     atomic_store(&p->started_s, -1);
     atomic_store(&p->last_took_s, -1);
+    aof_init(&p->aof);
     snapshot_init(&p->snapshot, s->ks);
+    persistence_log_init(p);
     p->loader_count = MIN(MAX(thread_cpu_count(), 1u), (unsigned)LOADERS_MAX);
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_init(&p->loaders[i], s->ks);
@@ -101,25 +108,39 @@ bool persistence_run(struct persistence *p)
 
 void persistence_stop(struct persistence *p, bool forced)
 {
+    if (atomic_exchange(&p->stopping, true))
+        return; /* once is enough */
     p->last_save_forced = forced;
     persistence_cancel_snapshot(p);
     persistence_want(p, PERSIST_LAST_SAVE);
+}
+
+/* What has not begun will not. A snapshot that has begun must be walked to its end. */
+static void drop_jobs(struct persistence *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->jobs &= PERSIST_WALK;
+    pthread_mutex_unlock(&p->mutex);
 }
 
 void persistence_end(struct persistence *p)
 {
     atomic_store(&p->cancelled, true);
     persistence_cancel_snapshot(p);
+    drop_jobs(p);
     persistence_want(p, PERSIST_QUIT);
     if (p->started)
         pthread_join(p->thread, NULL);
     p->started = false;
+    persistence_log_end(p);
 }
 
 void persistence_deinit(struct persistence *p)
 {
     reactor_disarm(&p->server->acceptor, &p->timer);
+    aof_deinit(&p->aof);
     snapshot_deinit(&p->snapshot);
+    aof_log_deinit(&p->log);
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_deinit(&p->loaders[i]);
     mem_free(MEM_OTHER, p->points, p->point_count * sizeof(*p->points));

@@ -15,6 +15,8 @@
 static enum err open_log(void)
 {
     log_set_level((enum log_level)server_settings.loglevel);
+    log_set_format((enum log_format)server_settings.log_format,
+                   (enum log_timestamps)server_settings.log_timestamp_format);
     if (log_set_file(server_settings.logfile) == OK)
         return OK;
     fprintf(stderr, "Can't open the log file: %s\n", strerror(errno));

@@ -97,12 +97,20 @@ static void push_current(struct server_thread *t, struct blob *b)
         output_ref_blob(t->reply.out, b);
 }
 
-void push_bytes(struct server_thread *t, struct conn *c, struct blob *b)
+void push_bytes(struct server_thread *t, struct conn *c, struct blob *b, uint64_t lsn)
 {
-    if (unlikely(c == t->current))
+    if (unlikely(c == t->current)) {
+        t->net.reply_lsn = MAX(t->net.reply_lsn, lsn);
         push_current(t, b);
-    else
-        conn_push(c, b);
+    } else {
+        conn_push(c, b, lsn);
+    }
+}
+
+static bool is_notification(const struct publication *p)
+{
+    static const char prefix[] = "__key";
+    return p->channel.len > sizeof(prefix) && memcmp(p->channel.ptr, prefix, sizeof(prefix) - 1) == 0;
 }
 
 static void deliver_to(struct server_thread *t, const struct subscription *s, struct parcel *p)
@@ -111,7 +119,9 @@ static void deliver_to(struct server_thread *t, const struct subscription *s, st
     if (p->publication.number <= s->since || p->publication.number > s->until ||
         c->state != CONN_OPEN)
         return;
-    push_bytes(t, c, encoded(p, client_session(c)->proto));
+    /* notifications tell of changes */
+    uint64_t lsn = is_notification(&p->publication) ? persistence_log_newest(t) : 0;
+    push_bytes(t, c, encoded(p, client_session(c)->proto), lsn);
 }
 
 static void run_delivery(void *receiver, struct message *self)

@@ -68,8 +68,9 @@ uint64_t push_publish(struct server_thread *t, enum pubsub_kind kind, struct sli
 /* Other things that are delivered in this order: a message to a reactor (`run` gets its
  * server_thread). Any thread; `self` is the caller's. */
 void push_post(const struct server_thread *self, struct server_thread *to, struct message *m);
-/* Sends bytes to a client of this reactor, behind all that was written before. */
-void push_bytes(struct server_thread *t, struct conn *c, struct blob *b);
+/* Sends bytes to a client of this reactor, behind all that was written before, once the log is safe
+ * up to `lsn`. */
+void push_bytes(struct server_thread *t, struct conn *c, struct blob *b, uint64_t lsn);
 /* The bytes of an output without references. The caller's reference. */
 struct blob *push_blob(const struct output *o);
 /* Delivers in front of the reply that has begun, but holds nothing yet. */

@@ -1,5 +1,6 @@
 /* serve.c: runs the commands of parked clients in the txn that made their keys ready. */
 #include "base/clock.h"
+#include "server/acl_session.h"
 #include "server/blocked.h"
 #include "server/server_internal.h"
 
@@ -79,27 +80,68 @@ static void run_handler(struct server_thread *t, struct blocked *b, struct sessi
     txn_next(&t->txn, q->argv, q->argc);
 }
 
+/* Rules may have changed since it began to wait. False: answered. */
+static bool still_permitted(struct server_thread *t, const struct blocked *b)
+{
+    const struct blocked_client *client = b->client;
+    const struct queued_command *q = b->command;
+    struct buf why;
+    if (likely(!atomic_load_explicit(&client->user->restricted, memory_order_relaxed)))
+        return true;
+    buf_init(&why, MEM_OTHER);
+    bool permitted = acl_permits_blocked(t, client->user, b->session_id, q->cmd, q->argv, q->argc,
+                                         &why);
+    if (!permitted)
+        reply_errorf(&t->reply, "NOPERM %.*s", (int)buf_len(&why), buf_ptr(&why));
+    buf_deinit(&why);
+    return permitted;
+}
+
+static void count_refused(struct server_thread *t, const struct command *cmd)
+{
+    stat_bump(&t->stats[cmd->id].rejected, 1);
+    stats_count_error(t);
+}
+
 /* The claimed command runs and its reply goes to its client. */
 static void serve_one(struct server_thread *t, struct blocked *b)
 {
     struct blocked_client *client = b->client;
     struct session session = {.id = b->session_id, .db = b->waiter.db, .proto = b->proto};
-    struct command_stats *s = &t->stats[b->command->cmd->id];
+    const struct queued_command *q = b->command;
+    struct observed o = {
+        .cmd = q->cmd, .argv = q->argv, .argc = q->argc, .client = b->session_id};
     uint64_t started = clock_cycles();
     wait_leave(&t->txn, &b->waiter);
     t->reply = (struct reply){.out = &client->reply, .proto = b->proto};
     reply_begin(&t->reply);
-    t->serving = b->session_id;
-    run_handler(t, b, &session);
-    t->serving = 0;
-    reply_end(&t->reply);
-    stat_bump(&s->calls, 1);
-    stat_bump(&s->cycles, clock_cycles() - started);
-    if (t->reply.errors) {
-        stats_count_error(t);
-        stat_bump(&s->failed, 1);
+    bool permitted = still_permitted(t, b);
+    if (likely(permitted)) {
+        t->serving = b->session_id;
+        run_handler(t, b, &session);
+        t->serving = 0;
     }
-    blocked_post(t, b);
+    reply_end(&t->reply);
+    if (likely(permitted))
+        stats_count_call(t, &o, clock_cycles() - started, 0);
+    else
+        count_refused(t, q->cmd);
+    *t->served_tail = b;
+    t->served_tail = &b->next_served;
+}
+
+void blocked_post_served(struct txn *txn)
+{
+    struct server_thread *t = container_of(txn, struct server_thread, txn);
+    struct blocked *b = t->served, *next;
+    t->served = NULL;
+    t->served_tail = &t->served;
+    for (; b; b = next) {
+        struct blocked_client *client = b->client;
+        next = b->next_served;
+        client->lsn = txn->lsn;
+        blocked_post(t, b);
+    }
 }
 
 static void serve_key(struct server_thread *t, const struct ready_key *r)

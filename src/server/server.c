@@ -3,9 +3,17 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "cmd/access.h"
+#include "os/file_faults.h"
+#include "server/acl_file.h"
+#include "server/acl_session.h"
 #include "server/blocked.h"
+#include "server/client_evict.h"
+#include "server/crash.h"
+#include "server/config.h"
 #include "server/effects_file.h"
 #include "server/events.h"
+#include "script/interpreter.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
 #include "store/value.h"
@@ -83,7 +91,10 @@ static void after_turn(struct reactor *r)
     slow_look(t);
     prefix_broadcast(t);
     push_deliver(&t->push, t);
+    aof_log_commit(&t->server->persistence.log); /* also what nobody gets a reply for */
+    persistence_log_look(t);
     net_thread_end_turn(&t->net);
+    client_evict_turn(t);
 }
 
 static const char *poller_name(void)
@@ -109,6 +120,10 @@ static enum err create_thread(struct server *s, unsigned id)
     t->exec.txn = &t->txn;
     t->exec.reply = &t->reply;
     slow_thread_init(&t->slow);
+    t->served_tail = &t->served;
+    hot_keys_init(&t->hot);
+    big_keys_init(&t->big);
+    t->big.shard = id;
     timer_init(&t->pause_timer, pause_fired);
     expire_cron_start(t);
     s->threads[s->thread_count++] = t;
@@ -120,11 +135,17 @@ static void destroy_thread(struct server_thread *t)
     net_thread_deinit(&t->net);
     slow_thread_deinit(t);
     push_hub_deinit(&t->push);
+    command_logs_deinit(&t->logs);
+    hot_keys_deinit(&t->hot);
+    big_keys_deinit(&t->big);
     tracking_hub_deinit(&t->tracking);
     for (int id = 0; id < COMMAND_COUNT; id++)
         if (t->stats[id].latency)
             latency_destroy(t->stats[id].latency);
     txn_deinit(&t->txn);
+    interpreter_destroy(t->interpreter);
+    interpreter_destroy(t->functions);
+    mem_free(MEM_OTHER, t->nested_keys, t->nested_key_cap * sizeof(struct key));
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));
 }
@@ -132,7 +153,9 @@ static void destroy_thread(struct server_thread *t)
 static void *thread_main(void *arg)
 {
     struct server_thread *t = arg;
+    crash_thread_begin(t);
     reactor_run(&t->net.reactor);
+    (void)aof_log_flush(&t->server->persistence.log); /* or those that wait for it get none */
     int64_t until_ms = clock_monotonic_ms() + DRAIN_MS;
     for (struct conn *c = t->net.conns; c; c = c->next)
         conn_drain(c, until_ms); /* a graceful stop owes its clients their replies */
@@ -191,6 +214,7 @@ static enum err watch_signals(struct server *s)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(2) */
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0)
         return ERR_SYS;
@@ -250,30 +274,65 @@ static enum err record_effects(struct server *s)
     return *path ? effects_file_open(path, &s->ks->sink) : OK;
 }
 
+static enum err rename_line(void *ctx, const struct slice *args, int count, char *errbuf)
+{
+    const char *error = command_rename(args[0], args[1]);
+    if (error)
+        snprintf(errbuf, CONFIG_ERROR_MAX, "%s", error);
+    return error ? ERR_SYNTAX : OK;
+}
+
+/* Commands' names, and the users. What is wrong was logged. */
+static enum err start_users(struct server *s)
+{
+    struct buf message;
+    buf_init(&message, MEM_OTHER);
+    acl_init(&s->acl);
+    access_all_keys = acl_reads_all_keys;
+    enum err err = config_visit_lines("rename-command", rename_line, NULL, &message);
+    if (!err)
+        err = acl_file_start(s, &message);
+    if (err)
+        log_warning("%.*s", (int)buf_len(&message), buf_ptr(&message));
+    buf_deinit(&message);
+    return err;
+}
+
 enum err server_create(struct server **out)
 {
     struct server *s = mem_alloc_aligned(MEM_OTHER, sizeof(*s));
     the_server = *out = s;
     s->next_client_id = 1;
+    if (server_settings.enable_debug_command != PROTECTED_NO)
+        file_faults_install();
     s->started_ms = clock_monotonic_ms();
     s->started_wall_s = clock_wall_ms() / 1000;
-    s->password_since_id = *server_settings.requirepass ? 0 : UINT64_MAX;
+    s->password_since_id = UINT64_MAX;
     rand_hex(s->run_id, 40);
     rand_hex(s->replication_id, 40);
     hash_seed(NULL);
     commands_init();
     slow_calibrate();
+    crash_handle(server_settings.crash_log_enabled);
+    observe_init();
+    client_evict_settings_changed();
     adjust_file_limit();
+    script_cache_init(&s->scripts);
+    libraries_init(&s->libraries);
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
     s->ks->serve = blocked_serve;
+    s->ks->served = blocked_post_served;
     s->ks->notify = &events_ops;
     notify_hear(s->ks, HEARD_EVENTS, store_settings.notify_events != 0);
     keyspace_free_later = free_entry_later;
     keyspace_free_parts_later = free_parts_later;
     keyspace_flushed_all = persistence_flushed;
-    enum err err = record_effects(s);
+    enum err err = start_users(s);
+    if (err)
+        return err;
+    err = record_effects(s);
     if (!err)
         err = create_parts(s);
     if (err)
@@ -313,7 +372,7 @@ int server_run(struct server *s)
         log_warning("Cannot start a thread: %s", strerror(errno));
         server_stop(s);
     } else if (started == s->thread_count && !persistence_loading(&s->persistence)) {
-        log_notice("Ready to accept connections tcp");
+        listeners_announce();
     }
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
@@ -353,8 +412,11 @@ void server_destroy(struct server *s)
     deliver_last(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
+    script_cache_deinit(&s->scripts);
+    libraries_deinit(&s->libraries);
     pubsub_deinit(&s->pubsub);
     prefixes_deinit(&s->prefixes);
+    acl_deinit(&s->acl);
     readers_clear(s->ks);
     persistence_deinit(&s->persistence);
     worker_pool_destroy(s->pool);

@@ -8,8 +8,18 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
+#include "server/acl.h"
+#include "server/big_keys.h"
+#include "server/client_filter.h"
+#include "server/hot_keys.h"
+#include "script/cache.h"
+#include "script/library.h"
+#include "server/busy.h"
 #include "server/latency.h"
+#include "server/monitor.h"
+#include "server/observe.h"
 #include "server/persistence.h"
+#include "server/persistence_log.h"
 #include "server/push.h"
 #include "server/server.h"
 #include "server/settings.h"
@@ -24,7 +34,7 @@
 
 enum {
     THREADS_MAX = 64,
-    LISTENERS_MAX = 40,
+    LISTENERS_MAX = 64,
     ERROR_CODES_MAX = 128,
     ERROR_CODE_BYTES = 24
 };
@@ -55,6 +65,7 @@ enum pause_kind {
 struct server_thread {
     struct net_thread net;
     struct server *server;
+    struct hot_keys hot;
     struct txn txn;
     struct evictor evictor;
     struct exec exec;
@@ -81,8 +92,22 @@ struct server_thread {
     struct push_hub push;
     struct slow_thread slow;
     struct tracking_hub tracking;
+    struct monitor_hub monitors;
+    struct command_logs logs;
+    struct big_keys big;
+    int64_t evict_clients_after_ms; /* client_evict.h */
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
+    bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
+    struct blocked *served, **served_tail; /* their replies go when the record is in the log */
+    struct blocked_client *log_waiters;    /* WAITAOF */
+    struct interpreter *interpreter; /* of scripts; NULL before the first */
+    struct interpreter *functions;   /* of function libraries; NULL before the first */
+    _Atomic size_t function_bytes;   /* that it takes */
+    struct nested *nested;           /* the script that runs: nested_call.h */
+    struct key *nested_keys;         /* of its command that runs */
+    uint32_t nested_key_cap;
+    bool no_room; /* memory was full, and nothing could go, when it was last looked at */
     bool postponed;           /* the command that ran has not answered: it comes again … */
     enum reply_mode postponed_reply_mode; /* … in this mode */
 };
@@ -108,10 +133,14 @@ struct server {
         pause; /* enum pause_kind; read for every command, changed under pause_lock */
     _Atomic int64_t pause_until_ms; /* monotonic */
     struct lock pause_lock;
-    /* requirepass for those outside the gates: clients from this id on must authenticate, older
-     * ones were in before the password was set; UINT64_MAX: there is none */
+    /* the user `default` for those outside the gates: clients from this id on must authenticate,
+     * older ones were in before that; UINT64_MAX: nobody must */
     _Atomic uint64_t password_since_id;
+    struct acl acl;
     struct slow_state slow;
+    struct script_cache scripts;
+    struct libraries libraries; /* functions; changed in exclusive mode */
+    struct busy_state busy;
     struct snapshot_pins snapshot_pins;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
@@ -126,6 +155,7 @@ struct server {
     struct reactor acceptor; /* on the main thread */
     struct listener listeners[LISTENERS_MAX];
     unsigned listener_count;
+    struct tls_context *tls;   /* of new connections; the main thread's; NULL: no tls-port yet */
     struct timer accept_retry; /* after EMFILE */
     int reserve_fd;            /* given up to accept and refuse one when descriptors run out */
     struct source signal_source;
@@ -136,10 +166,14 @@ struct server {
     int64_t started_ms;         /* monotonic */
     int64_t started_wall_s;
     _Atomic bool cron_paused, active_expire_off; /* DEBUG */
+    _Atomic bool scripts_may_debug;              /* the same */
     char run_id[41], replication_id[41];
     /* ---- statistics: stats.c ---- */
     struct timer sample_timer; /* on the main thread */
     struct rates rates;
+    _Atomic uint64_t next_log_id[COMMAND_LOGS];
+    _Atomic uint64_t evicted_clients; /* since the start or CONFIG RESETSTAT */
+    struct hot_session hot_session;
     struct stats_totals baseline; /* what CONFIG RESETSTAT forgot; written in exclusive mode */
     size_t startup_bytes;
     _Atomic size_t peak_bytes;
@@ -169,12 +203,17 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
     return container_of(ex, struct server_thread, exec);
 }
 
+/* auth.c: makes the client the user whom its certificate names, if there is such a user, and it is
+ * on; false: nothing has changed. The client's thread, outside the gate. */
+bool auth_by_certificate(struct session *session, struct slice name);
+
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);
 struct subscriber *client_subscriber(struct conn *c);
 struct blocked **client_blocked(struct conn *c); /* its parked command, or NULL */
 struct slow_client *client_slow(struct conn *c);
 struct tracker *client_tracker(struct conn *c);
+struct monitor *client_monitor(struct conn *c);
 extern const struct conn_ops client_conn_ops;
 
 /* dispatch.c */
@@ -198,25 +237,16 @@ bool client_check_name(struct exec *ex, struct slice name);
 void client_set_name(struct conn *c, struct slice name);
 
 /* client_list.c */
-struct client_filter {
-    const uint64_t *ids; /* NULL: all */
-    size_t id_count;
-    int class;                /* enum client_class, -1: all; CLASS_PRIMARY */
-    struct slice addr, laddr; /* ptr NULL: all */
-    int64_t max_age_s;        /* at least so old; 0: all */
-    const struct conn_info *skip;
-};
-
-enum {
-    CLASS_PRIMARY = CLIENT_CLASSES
-}; /* our link to a primary: there is none */
-
-/* False: answered "Unknown client type". */
-bool client_parse_type(struct exec *ex, uint32_t index, int *out);
 /* Calls visit for each client that passes, with its registry locked: visit takes no lock. */
 void clients_visit(struct server *s, const struct client_filter *filter,
                    void (*visit)(void *arg, struct server_thread *t, struct conn_info *info),
                    void *arg);
+/* Appends what CLIENT INFO shows, without a line end. The thread of the connection, or its registry
+ * is locked. */
+void client_describe(struct buf *out, const struct conn_info *info);
+/* client_kill.c: closes the clients of a user that is about to go; its own after the reply. Exclusive
+ * mode. */
+void client_kill_user(struct exec *ex, struct slice user);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
 
@@ -238,6 +268,10 @@ bool pause_active(struct server *s);
 
 /* stats.c */
 void stats_count_error(struct server_thread *t);
+/* Counts a call that dispatch did not time: of EXEC, of a client that was served, of the worker
+ * pool. `errors_before`: of t->reply; returns whether it failed. */
+bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_t cycles,
+                      uint32_t errors_before);
 void stats_sum(const struct server *s, struct stats_totals *out);
 /* Exclusive mode only. */
 void stats_reset(struct server *s);
@@ -260,9 +294,12 @@ void server_stop(struct server *s);
 bool server_raise_file_limit(unsigned clients, unsigned *out_max);
 
 /* listen.c */
+extern const char error_protected[]; /* what a client from elsewhere is told in protected mode */
 enum err listeners_open(struct server *s);
 void listeners_close(struct server *s);
-/* Opens the RESP ports anew after port or bind changed. The main thread. */
+/* Logs that clients may come. */
+void listeners_announce(void);
+/* Opens the TCP ports anew after port or bind changed. The main thread. */
 enum err listeners_reopen(struct server *s);
 
 /* expire_cron.c: each reactor fires the timers of its share of the shards. */

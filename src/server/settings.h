@@ -7,7 +7,7 @@
  * needs it there. */
 #pragma once
 
-#include "base/base.h"
+#include "base/slice.h"
 
 enum exec_mode {
     EXEC_STRIPED,
@@ -57,23 +57,39 @@ struct server_settings {
     uint64_t slow_command_threshold; /* elements; 0: never */
     enum poller_kind poller;
     int port, frame_port, http_port; /* 0: no such listener */
-    struct string_list bind;         /* a leading '-' means "may be missing" */
+    int tls_port;
+    struct string_list bind; /* a leading '-' means "may be missing" */
+    _Atomic bool proxy_protocol;
+    char *tls_cert_file, *tls_key_file, *tls_key_file_pass, *tls_ca_cert_file, *tls_ca_cert_dir;
+    char *tls_dh_params_file, *tls_protocols, *tls_ciphers, *tls_ciphersuites;
+    int tls_auth_clients;               /* enum tls_verify */
+    _Atomic bool tls_auth_clients_user; /* the certificate's common name is the client's user */
+    bool tls_prefer_server_ciphers, tls_session_caching;
+    int tls_session_cache_size, tls_session_cache_timeout_s;
     _Atomic bool protected_mode;
     char *unixsocket; /* "" : none; so for all strings */
     unsigned unixsocketperm;
     bool daemonize, disable_thp, cluster_enabled;
     char *pidfile, *logfile;
     int loglevel; /* enum log_level */
+    int log_format, log_timestamp_format; /* enums of base/log_format.h */
+    bool crash_log_enabled;
     _Atomic int hz;
     int shutdown_timeout_s;
     _Atomic unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
-    char *requirepass, *aclfile;
+    struct slice requirepass; /* any bytes */
+    char *aclfile;
     char *debug_effects_file;
+    _Atomic int64_t acllog_max_len;
     bool acl_pubsub_default; /* new users may use all channels */
     enum protected_action enable_protected_configs, enable_debug_command, enable_module_command;
     _Atomic int64_t busy_reply_threshold_ms;
+    /* < 0: never; lengths 0: nothing is kept */
     _Atomic int64_t slowlog_log_slower_than_us;
-    size_t slowlog_max_len;
+    _Atomic int64_t commandlog_request_larger_than, commandlog_reply_larger_than; /* bytes */
+    _Atomic size_t slowlog_max_len, commandlog_large_request_max_len,
+        commandlog_large_reply_max_len;
+    _Atomic int64_t latency_monitor_threshold_ms; /* 0: off */
     size_t tracking_table_max_keys; /* 0: no limit */
 
     _Atomic bool stop_writes_on_bgsave_error;
@@ -81,7 +97,11 @@ struct server_settings {
     int rdb_version;
     _Atomic int rdb_key_save_delay_us, key_load_delay_us; /* tests */
     char *dbfilename, *appendfilename, *appenddirname;
-    bool appendonly;
+    bool appendonly, aof_load_truncated, aof_use_rdb_preamble, aof_rewrite_incremental_fsync;
+    bool aof_disable_auto_gc, aof_timestamp_enabled;
+    _Atomic bool no_appendfsync_on_rewrite;
+    _Atomic int auto_aof_rewrite_percentage;
+    _Atomic int64_t auto_aof_rewrite_min_bytes;
     enum fsync_mode appendfsync;
     struct save_point *save_points;
     size_t save_point_count;

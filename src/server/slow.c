@@ -133,6 +133,8 @@ enum slow_verdict slow_defer(struct server_thread *t, struct conn *conn)
     ex->edits = ex->claims = false;
     if (verdict != SLOW_RUN)
         txn_end(ex->txn, NULL, 0);
+    if (c->job)
+        c->job->lsn = ex->txn->lsn; /* it comes back to this thread, so not before */
     return verdict;
 }
 
@@ -172,27 +174,34 @@ static void publish_job(struct server_thread *t, struct slow_job *j)
     j->outcome.root = NULL;
     j->outcome.copy = NULL;
     txn_end(&t->txn, q->argv, q->argc);
+    j->lsn = MAX(j->lsn, t->txn.lsn);
 }
 
-void slow_count_call(struct server_thread *t, const struct command *cmd, uint64_t cycles,
+void slow_count_call(struct server_thread *t, const struct slow_client *c,
+                     const struct queued_command *command, uint64_t cycles,
                      const struct reply *reply)
 {
-    struct command_stats *s = &t->stats[cmd->id];
-    stat_bump(&s->calls, 1);
-    stat_bump(&s->cycles, cycles);
+    struct observed o = {.cmd = command->cmd,
+                         .argv = command->argv,
+                         .argc = command->argc,
+                         .client = c ? c->conn->info.id : 0};
+    uint32_t errors_before = t->reply.errors;
     stat_bump(&t->slow.run, 1);
-    if (!reply->errors)
-        return;
-    memcpy(t->reply.error_code, reply->error_code, sizeof(t->reply.error_code));
-    stats_count_error(t);
-    stat_bump(&s->failed, 1);
+    if (reply->errors) {
+        memcpy(t->reply.error_code, reply->error_code, sizeof(t->reply.error_code));
+        errors_before--;
+    }
+    if (observe_is_large(0, output_len(reply->out)))
+        observe_sizes(t, &o, 0, output_len(reply->out));
+    stats_count_call(t, &o, cycles, errors_before);
 }
 
-void slow_answer(struct slow_client *c, struct output *output)
+void slow_answer(struct slow_client *c, struct output *output, uint64_t lsn)
 {
     struct session *session = client_session(c->conn);
+    session->lsn = MAX(session->lsn, lsn);
     if (session->reply_mode == REPLY_ON)
-        conn_deliver(c->conn, output);
+        conn_deliver(c->conn, output, lsn);
     else if (session->reply_mode == REPLY_SKIP)
         session->reply_mode = REPLY_ON;
 }
@@ -221,10 +230,10 @@ static bool finish(struct server_thread *t, struct slow_job *j)
     gate_leave(gates, t->txn.self);
     if (unlikely(!effective))
         return false;
-    slow_count_call(t, j->command->cmd, j->cycles, &j->reply);
+    slow_count_call(t, c, j->command, j->cycles, &j->reply);
     if (c) {
         c->job = NULL;
-        slow_answer(c, &j->output);
+        slow_answer(c, &j->output, j->lsn);
     }
     slow_job_destroy(j);
     slow_leave(t->server);

@@ -30,6 +30,7 @@
 #include "server/slow_walk.h"
 #include "store/pin.h"
 
+struct queued_command;
 struct server;
 struct server_thread;
 struct slow_job;
@@ -112,10 +113,12 @@ void slow_look(struct server_thread *t);
 /* Waits until the pool has no job of ours. The reactors no longer run. */
 void slow_settle(struct server *s);
 
-/* For jobs and walks: statistics of a command that has run, inside the gate; its reply, outside. */
-void slow_count_call(struct server_thread *t, const struct command *cmd, uint64_t cycles,
+/* For jobs and walks: statistics of a command that has run, inside the gate (`c` may be NULL:
+ * the client is gone); its reply, outside. */
+void slow_count_call(struct server_thread *t, const struct slow_client *c,
+                     const struct queued_command *command, uint64_t cycles,
                      const struct reply *reply);
-void slow_answer(struct slow_client *c, struct output *output);
+void slow_answer(struct slow_client *c, struct output *output, uint64_t lsn);
 /* Counts a run of commands that took this long each. */
 void slow_count_slice(struct server_thread *t, uint64_t cycles);
 

@@ -18,6 +18,7 @@ struct slow_job {
     struct entry **entries; /* [command->key_count] */
     int db;
     uint64_t cycles; /* of the handler */
+    uint64_t lsn;    /* what the reply waits for */
     struct exec exec;
     struct txn txn;
     struct txn_view view;

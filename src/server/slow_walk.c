@@ -17,7 +17,7 @@ struct slow_walk {
     struct reply reply;
     struct output output;
     int db;
-    uint64_t cycles;
+    uint64_t cycles, lsn;
 };
 
 static void push(struct slow_thread *s, struct slow_walk *w)
@@ -77,11 +77,12 @@ static bool run_slice(struct server_thread *t, struct slow_walk *w)
     while ((more = keys_walk_step(&w->keys, &t->txn, &w->reply)) && clock_monotonic_us() < until_us)
         ;
     t->txn.keep_expired = false;
+    w->lsn = MAX(w->lsn, t->txn.lsn);
     w->cycles += clock_cycles() - started;
     if (more)
         return true;
     reply_end(&w->reply);
-    slow_count_call(t, w->command->cmd, w->cycles, &w->reply);
+    slow_count_call(t, w->client, w->command, w->cycles, &w->reply);
     return false;
 }
 
@@ -89,7 +90,7 @@ static void finish(struct slow_walk *w)
 {
     struct slow_client *c = w->client;
     c->walk = NULL;
-    slow_answer(c, &w->output);
+    slow_answer(c, &w->output, w->lsn);
     destroy(w);
     conn_return(c->conn);
 }

@@ -36,10 +36,33 @@ static struct error_stat *find_code(struct server_thread *t, const char *code)
 
 COLD void stats_count_error(struct server_thread *t)
 {
+    bool counted = t->reply.error_counted; /* by the command of a script from which it came */
+    t->reply.error_counted = false;
+    if (counted)
+        return;
     struct error_stat *stat = find_code(t, t->reply.error_code);
     if (stat)
         stat_bump(&stat->count, 1);
     stat_bump(&t->error_replies, 1);
+}
+
+bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_t cycles,
+                      uint32_t errors_before)
+{
+    struct command_stats *s = &t->stats[o->cmd->id];
+    stat_bump(&s->calls, 1);
+    stat_bump(&s->cycles, cycles);
+    if (atomic_load_explicit(&server_settings.latency_tracking, memory_order_relaxed))
+        latency_record(&s->latency, cycles, 1);
+    if (observe_is_slow(cycles))
+        observe_time(t, o, cycles);
+    if (likely(t->reply.errors == errors_before))
+        return false;
+    if (likely(!t->reply.error_counted))
+        stats_count_error(t);
+    t->reply.error_counted = false;
+    stat_bump(&s->failed, 1);
+    return true;
 }
 
 static void add_thread(const struct server_thread *t, struct stats_totals *out)
@@ -114,6 +137,7 @@ void stats_reset(struct server *s)
 {
     sum_raw(s, &s->baseline);
     evict_reset_stats();
+    atomic_store(&s->evicted_clients, 0);
     for (unsigned i = 0; i < s->thread_count; i++)
         clear_thread(s->threads[i]);
     atomic_store(&s->connections_received, 0);
@@ -154,6 +178,7 @@ static void publish(_Atomic uint64_t *out, const struct sampler *sampler, int wh
 
 static void sample_rates(struct server *s, struct sampler *sampler)
 {
+    hot_keys_cron(s);
     struct stats_totals now;
     int64_t now_ms = clock_monotonic_ms(), elapsed_ms = now_ms - sampler->last_ms;
     sum_raw(s, &now);

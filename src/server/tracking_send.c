@@ -32,7 +32,7 @@ static void send_broken(struct server_thread *t, struct tracker *k)
     reply_bulk_cstr(&r, "tracking-redir-broken");
     reply_int(&r, (int64_t)k->redirect);
     struct blob *b = push_blob(&out);
-    push_bytes(t, c, b);
+    push_bytes(t, c, b, 0);
     blob_unref(b);
     output_deinit(&out);
 }
@@ -69,7 +69,7 @@ static bool send_redirected(struct server_thread *t, uint64_t id, const struct k
         return false;
     const struct session *session = client_session(c);
     if (session->proto == REPLY_RESP3 || session->subscribed)
-        push_bytes(t, c, encoded(cache, range, session->proto));
+        push_bytes(t, c, encoded(cache, range, session->proto), persistence_log_newest(t));
     return true;
 }
 
@@ -128,5 +128,5 @@ void tracking_send(struct server_thread *t, struct tracker *k, const struct key_
     if (k->redirect)
         redirect(t, k, range, cache);
     else if (client_session(k->conn)->proto == REPLY_RESP3)
-        push_bytes(t, k->conn, encoded(cache, range, REPLY_RESP3));
+        push_bytes(t, k->conn, encoded(cache, range, REPLY_RESP3), persistence_log_newest(t));
 }

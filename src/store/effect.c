@@ -1,13 +1,38 @@
 #include "store/txn_internal.h"
 
+/* "$<n>\r\n", and the like. */
+INLINE char *encode_head(char *at, char mark, uint64_t n)
+{
+    *at++ = mark;
+    if (likely(n < 10))
+        *at++ = (char)('0' + n);
+    else
+        at += num_format_uint64(at, n);
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
+}
+
+/* It runs for every write while there is a log, under the locks. */
 static void encode_command(struct buf *out, const struct slice *argv, uint32_t argc)
 {
-    buf_printf(out, "*%u\r\n", argc);
+    enum {
+        HEAD_MAX = NUM_INT64_MAX_LEN + 4
+    };
+
+    size_t most = HEAD_MAX;
+    for (uint32_t i = 0; i < argc; i++)
+        most += HEAD_MAX + argv[i].len;
+    char *begin = buf_reserve(out, most), *at = encode_head(begin, '*', argc);
     for (uint32_t i = 0; i < argc; i++) {
-        buf_printf(out, "$%zu\r\n", argv[i].len);
-        buf_append(out, argv[i].ptr, argv[i].len);
-        buf_append(out, "\r\n", 2);
+        at = encode_head(at, '$', argv[i].len);
+        if (argv[i].len)
+            memcpy(at, argv[i].ptr, argv[i].len);
+        at += argv[i].len;
+        *at++ = '\r';
+        *at++ = '\n';
     }
+    buf_advance(out, (size_t)(at - begin));
 }
 
 static void encode_select(struct buf *out, int db)
@@ -42,6 +67,13 @@ void effect_suppress(struct txn *t)
     t->effects.suppressed = true;
 }
 
+void effect_forget(struct txn *t)
+{
+    buf_clear(&t->effects.text);
+    t->effects.commands = 0;
+    t->effects.opening = 0;
+}
+
 void effect_del(struct txn *t, const struct db *db, struct slice key)
 {
     if (txn_logs(t))
@@ -64,6 +96,18 @@ COLD void effect_verbatim(struct txn *t, const struct slice *argv, uint32_t argc
         put_effect(t, t->db, argv, argc);
 }
 
+/* The shards remember it: who reads there later has seen its effect. */
+static void put_record(struct txn *t)
+{
+    const struct effect_sink *sink = t->ks->sink;
+    uint64_t lsn = sink->write(sink->arg, t->effects.first_db, buf_slice(&t->effects.text));
+    t->lsn = lsn;
+    if (t->exclusive)
+        t->ks->alone_lsn = lsn;
+    for (uint32_t i = 0; i < t->held_count; i++)
+        t->ks->shards[t->held[i]].last_lsn = lsn;
+}
+
 /* One record: it leaves the reader in the database where it started. */
 COLD void effect_write(struct txn *t, const struct slice *argv, uint32_t argc)
 {
@@ -76,7 +120,7 @@ COLD void effect_write(struct txn *t, const struct slice *argv, uint32_t argc)
     else
         buf_consume(&e->text, e->opening);
     if (e->commands)
-        t->ks->sink->write(t->ks->sink->arg, e->first_db, buf_slice(&e->text));
+        put_record(t);
     buf_clear(&e->text);
     e->commands = 0;
     e->opening = 0;

@@ -26,11 +26,12 @@ struct shard {
     _Atomic uint32_t
         holder;            /* 0, or 1 + gate index of the txn that holds the lock: for assertions */
     _Atomic uint32_t pins; /* keys that slow commands use: pin.h */
-    _Atomic int64_t next_expire_ms; /* earliest of all databases' heaps, INT64_MAX when none */
     struct lock watch_lock;         /* a leaf: watch.h */
+    _Atomic int64_t next_expire_ms; /* earliest of all databases' heaps, INT64_MAX when none */
     _Atomic(struct watch_table *) watchers; /* NULL: nobody watches a key of this shard */
-    struct lock wait_lock;                  /* a leaf: wait.h */
     _Atomic(struct wait_table *) waiters;   /* NULL: nobody waits for a key of this shard */
+    struct lock wait_lock;                  /* a leaf: wait.h */
+    uint64_t last_lsn; /* of the last record of a change here; guarded by `lock` */
     /* readers.h, guarded by `lock`; read without it as a hint */
     _Atomic(struct readers_table *) readers;
 };
@@ -73,9 +74,12 @@ struct store_stats { /* of one thread; read by others */
 };
 
 /* Receives the effect of each command in execution order per key: called with the shard locks held.
- */
+ * `write` returns the record's LSN, its place in the order of all; `newest` the last one given out:
+ * every change that was seen before the call has that or a lower one. Sinks that have no order
+ * return 0. */
 struct effect_sink {
-    void (*write)(void *arg, int db, struct slice resp_commands);
+    uint64_t (*write)(void *arg, int db, struct slice resp_commands);
+    uint64_t (*newest)(void *arg);
     void *arg;
 };
 
@@ -111,12 +115,16 @@ struct keyspace {
     int db_count;
     struct store_stats stats[GATES_MAX]; /* by gate index */
     const struct effect_sink *sink; /* NULL: no effect is recorded. Changed in exclusive mode */
+    uint64_t alone_lsn; /* of the last record of a change in exclusive mode; changed in it */
     struct snapshot_hook *snapshot; /* set before there are threads, or NULL */
     uint8_t parity; /* 0 or ENTRY_PARITY; flipped in exclusive mode */
     bool walked;    /* a snapshot is under way; changed in exclusive mode */
     /* Plugged in by the server before threads start: runs the commands that waited for the keys
      * noted in the txn (wait.h). NULL: nobody waits. */
     void (*serve)(struct txn *t);
+    /* After `serve`, when the record is in the log (txn.lsn) and the shards are still held: the
+     * replies may go. */
+    void (*served)(struct txn *t);
     const struct notify_ops *notify; /* plugged in before there are threads; NULL: nobody hears */
     _Atomic uint32_t heard;          /* enum notify_heard, OR-ed: what `notify` wants to hear */
     _Atomic uint64_t read_keys, readers; /* readers.h: keys with readers, and the sum of these */

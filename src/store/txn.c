@@ -26,6 +26,7 @@ HOT void txn_begin(struct txn *t, int db, bool exclusive)
     t->exclusive = exclusive;
     t->held_count = 0;
     t->dirty = 0;
+    t->lsn = 0;
     t->effects.replaced = t->effects.suppressed = false;
 }
 
@@ -118,8 +119,18 @@ bool txn_try_shard(struct txn *t, unsigned shard)
     return true;
 }
 
+/* What it has read was written by records up to these. */
+COLD static void note_lsn(struct txn *t)
+{
+    t->lsn = MAX(t->lsn, t->ks->alone_lsn);
+    for (uint32_t i = 0; i < t->held_count; i++)
+        t->lsn = MAX(t->lsn, t->ks->shards[t->held[i]].last_lsn);
+}
+
 INLINE void drop_locks(struct txn *t)
 {
+    if (unlikely(txn_logs(t)))
+        note_lsn(t);
     for (uint32_t i = 0; i < t->held_count; i++)
         release(t, t->held[i]);
     t->held_count = 0;
@@ -146,10 +157,13 @@ COLD static void serve_waiters(struct txn *t)
 
 void txn_unlock(struct txn *t)
 {
-    if (unlikely(t->ready != NULL) && !t->exclusive)
+    bool serving = unlikely(t->ready != NULL) && !t->exclusive;
+    if (serving)
         serve_waiters(t);
     if (unlikely(buf_len(&t->effects.text)) && !t->exclusive) /* alone, they can wait for the end */
         effect_write(t, NULL, 0);
+    if (serving && t->ks->served)
+        t->ks->served(t);
     drop_locks(t);
 }
 
@@ -170,12 +184,15 @@ void txn_next(struct txn *t, const struct slice *argv, uint32_t argc)
 
 HOT void txn_end(struct txn *t, const struct slice *argv, uint32_t argc)
 {
-    if (unlikely(t->ready != NULL)) {
+    bool serving = unlikely(t->ready != NULL);
+    if (serving) {
         txn_next(t, argv, argc);
         serve_waiters(t);
         argc = 0;
     }
     if (unlikely(txn_logs(t)))
         effect_write(t, argv, argc);
+    if (serving && t->ks->served)
+        t->ks->served(t);
     drop_locks(t);
 }

@@ -67,8 +67,12 @@ struct txn {
                           commands that write nothing. Members that have expired stay in sight */
     bool mute; /* nobody is told of changes (notify.h): a load only puts back what was there,
                   and its thread is no reactor */
+    bool replay; /* the commands come from a log, which says itself what has expired: nothing
+                    expires, no time is past, and nothing is logged or served */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
+    uint64_t lsn;   /* of the last record that the command can have seen the effect of, its own
+                       included: known when it has dropped its locks. 0 without a log */
     struct store_stats *stats;
     const struct txn_view *view; /* NULL, but on the worker pool */
     struct effects effects;
@@ -141,6 +145,10 @@ bool txn_find_quietly(struct txn *t, const struct key *key, struct ref *out);
 /* txn_find() in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 
+/* The entry of a key whose shard is held, or NULL: looks, and does nothing else. It may have expired.
+ */
+const struct entry *txn_peek(const struct txn *t, int db, const struct key *key);
+
 /* Announce a change, and report it. EVENT_NONE:
  * watchers and the log hear of it, subscribers do not (a key that gives way to RENAME or COPY). */
 void txn_edit(struct txn *t, const struct ref *ref);
@@ -203,6 +211,10 @@ void txn_set_member_deadline(struct txn *t, struct ref *ref, struct slice member
 bool txn_remove_member(struct txn *t, struct ref *ref, struct slice member);
 bool txn_is_empty(const struct ref *ref);
 
+/* Something beside the keyspace has changed that is logged and saved with it: function libraries.
+ * Exclusive mode. */
+void txn_changed(struct txn *t);
+
 /* Exclusive mode only: the whole database (-1: all of them) becomes empty; two databases change
  * places. */
 void txn_flush(struct txn *t, int db, bool lazy);
@@ -211,10 +223,19 @@ void txn_swap(struct txn *t, int a, int b);
 /* An explicit effect; the first one replaces the verbatim command. All arguments are bytes. */
 void effect_command(struct txn *t, const struct slice *argv, uint32_t argc);
 void effect_suppress(struct txn *t);
+/* Nothing of what the txn has done so far reaches the log: the process ends, and its data with it. */
+void effect_forget(struct txn *t);
 
 INLINE bool txn_logs(const struct txn *t)
 {
-    return t->ks->sink != NULL;
+    return t->ks->sink != NULL && likely(!t->replay);
+}
+
+/* Whether what is given this deadline is to go at once. In a replay it is not: a command further
+ * down the log may still take the deadline away. */
+INLINE bool txn_is_past(const struct txn *t, int64_t when_ms)
+{
+    return when_ms <= t->now_ms && likely(!t->replay);
 }
 
 /* Whether the key is as good as gone: it has expired, or all of its members have. O(1), unless some

@@ -101,7 +101,7 @@ struct entry *txn_unlink(struct txn *t, struct ref *ref)
 INLINE void tell_waiters(struct txn *t, const struct ref *ref)
 {
     const struct shard *s = &t->ks->shards[ref_shard(t, ref)];
-    if (unlikely(atomic_load_explicit(&s->waiters, memory_order_relaxed) != NULL))
+    if (unlikely(atomic_load_explicit(&s->waiters, memory_order_relaxed) != NULL) && !t->replay)
         wait_note(t, ref_db(t, ref)->id, ref->key);
 }
 
@@ -370,6 +370,13 @@ void txn_set_expire(struct txn *t, struct ref *ref, int64_t when_ms)
     }
     if (when_ms >= 0)
         heap_add(t, db, shard, e, when_ms);
+}
+
+void txn_changed(struct txn *t)
+{
+    ASSERT(t->exclusive);
+    t->dirty++;
+    stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
 
 void txn_flush(struct txn *t, int db, bool lazy)

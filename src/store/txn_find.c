@@ -48,6 +48,8 @@ COLD static void drop_expired(struct txn *t, struct ref *ref)
 static bool outlives(struct txn *t, struct ref *ref)
 {
     unsigned all = UINT_MAX;
+    if (unlikely(t->replay))
+        return true;
     if (entry_expires(ref->entry) && t->now_ms > entry_expire_ms(ref->entry)) {
         drop_expired(t, ref);
         return false;
@@ -114,6 +116,16 @@ HOT bool txn_find_read(struct txn *t, const struct key *key, struct ref *out)
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out)
 {
     return find_in(t, keyspace_db(t->ks, db), key, out);
+}
+
+const struct entry *txn_peek(const struct txn *t, int db, const struct key *key)
+{
+    struct table_pos pos;
+    const struct db *d = &t->ks->dbs[db];
+    if (!atomic_load_explicit(&d->parts, memory_order_acquire))
+        return NULL;
+    const struct table *table = &db_part(d, keyspace_shard_of(t->ks, key->hash))->table;
+    return table_find(table, key->hash, entry_has_key, &key->name, &pos);
 }
 
 /* A hint, so a busy lock is not waited for; a lone thread needs none (a locked instruction would

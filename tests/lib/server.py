@@ -16,7 +16,7 @@ REDIS = "/usr/bin/redis-server"
 TOKAMAK_ONLY = {"exec-mode", "poller", "worker-threads", "frame-port", "http-port",
                 "debug-effects-file", "maxkeys", "slow-command-threshold"}
 REPORT = re.compile(r"ASSERTION FAILED|ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:"
-                    r"|=== REDIS BUG REPORT")
+                    r"|=== (?:REDIS|TOKAMAK) BUG REPORT")
 STOPPED_BY_US = (0, -signal.SIGTERM, -signal.SIGKILL)
 
 

@@ -242,17 +242,18 @@ struct sunk {
     size_t bytes;
 };
 
-static void sink_write(void *arg, int db, struct slice commands)
+static uint64_t sink_write(void *arg, int db, struct slice commands)
 {
     struct sunk *sunk = arg;
     sunk->dels += memmem(commands.ptr, commands.len, "$3\r\nDEL\r\n", 9) != NULL;
     sunk->bytes += commands.len;
+    return 0;
 }
 
 static void test_effects(void **state)
 {
     struct sunk sunk = {0};
-    struct effect_sink sink = {sink_write, &sunk};
+    struct effect_sink sink = {sink_write, NULL, &sunk};
     fill("k", 0, KEYS, TTL_NONE);
     f.ks->sink = &sink;
     limit_to(POLICY_ALLKEYS_LRU, 0.9);

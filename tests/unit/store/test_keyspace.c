@@ -42,7 +42,7 @@ static struct slice name_of(uint32_t n, char *scratch)
 }
 
 /* Only lazily expired keys reach the log without a command of their own. */
-static void record(void *arg, int db, struct slice text)
+static uint64_t record(void *arg, int db, struct slice text)
 {
     struct world *w = arg;
     const char *at = text.ptr, *end = text.ptr + text.len;
@@ -51,13 +51,14 @@ static void record(void *arg, int db, struct slice text)
         w->expired_logged++;
         at += 9;
     }
+    return 0;
 }
 
 static void world_init(struct world *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
     w->ks = keyspace_create(SHARDS, DBS);
-    w->sink = (struct effect_sink){record, w};
+    w->sink = (struct effect_sink){record, NULL, w};
     w->ks->sink = &w->sink;
     txn_init(&w->txn, w->ks, gate_register(&w->ks->gates, NULL, NULL));
     w->txn.now_ms = START_MS;

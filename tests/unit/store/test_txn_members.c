@@ -42,7 +42,7 @@ struct world {
 };
 
 /* The ops below write no effects of their own, so what is logged has expired. */
-static void record(void *arg, int db, struct slice text)
+static uint64_t record(void *arg, int db, struct slice text)
 {
     static const char *const verbs[] = {"HDEL\r\n", "SREM\r\n", "ZREM\r\n"};
     struct world *w = arg;
@@ -54,13 +54,14 @@ static void record(void *arg, int db, struct slice text)
             at += 6;
         }
     }
+    return 0;
 }
 
 static void world_init(struct world *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
     w->ks = keyspace_create(SHARDS, DBS);
-    w->sink = (struct effect_sink){record, w};
+    w->sink = (struct effect_sink){record, NULL, w};
     w->ks->sink = &w->sink;
     txn_init(&w->txn, w->ks, gate_register(&w->ks->gates, NULL, NULL));
     w->txn.now_ms = START_MS;

@@ -1,0 +1,270 @@
+/* aof_thread.c: the thread that writes the log, and the one that syncs beside it. */
+#include "base/clock.h"
+#include "os/file.h"
+#include "persist/aof_internal.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 100,
+    SYNC_MS = 1000
+};
+
+/* ---- waking ---- */
+
+/* Dekker: we store `kicked` and read `asleep`, the thread the other way round. */
+void aof_kick(struct aof_log *log)
+{
+    if (atomic_exchange(&log->kicked, true) || !atomic_load(&log->asleep))
+        return;
+    pthread_mutex_lock(&log->mutex);
+    pthread_cond_signal(&log->wanted);
+    pthread_mutex_unlock(&log->mutex);
+}
+
+static struct timespec deadline(int64_t wait_ms)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    int64_t ns = at.tv_nsec + wait_ms % 1000 * 1000000;
+    at.tv_sec += wait_ms / 1000 + ns / 1000000000;
+    at.tv_nsec = ns % 1000000000;
+    return at;
+}
+
+/* Until there is work, or a tick. False: the log ends. */
+static bool await_work(struct aof_log *log)
+{
+    struct timespec until = deadline(TICK_MS);
+    pthread_mutex_lock(&log->mutex);
+    atomic_store(&log->asleep, true);
+    while (!atomic_exchange(&log->kicked, false) && !log->quit)
+        if (pthread_cond_timedwait(&log->wanted, &log->mutex, &until) == ETIMEDOUT)
+            break;
+    atomic_store(&log->asleep, false);
+    bool quit = log->quit;
+    pthread_mutex_unlock(&log->mutex);
+    return !quit;
+}
+
+/* ---- the syncing thread ---- */
+
+void aof_segment_destroy(struct aof_segment *s)
+{
+    buf_deinit(&s->gather);
+    mem_free(MEM_OTHER, s, sizeof(*s));
+}
+
+void aof_add_job(struct aof_log *log, struct aof_segment *s, uint64_t lsn, bool last)
+{
+    struct aof_sync_job *job = mem_alloc(MEM_OTHER, sizeof(*job));
+    bool skip = s->failed || (last && lsn <= atomic_load(&log->synced_lsn));
+    *job = (struct aof_sync_job){.segment = s, .lsn = lsn, .last = last, .skip = skip};
+    atomic_fetch_add_explicit(&log->syncs_pending, !skip, memory_order_relaxed);
+    pthread_mutex_lock(&log->mutex);
+    *log->last_job = job;
+    log->last_job = &job->next;
+    pthread_cond_signal(&log->sync_wanted);
+    pthread_mutex_unlock(&log->mutex);
+}
+
+static struct aof_sync_job *await_job(struct aof_log *log)
+{
+    pthread_mutex_lock(&log->mutex);
+    while (!log->jobs && !log->sync_quit)
+        pthread_cond_wait(&log->sync_wanted, &log->mutex);
+    struct aof_sync_job *job = log->jobs;
+    pthread_mutex_unlock(&log->mutex);
+    return job;
+}
+
+static int sync_segment(struct aof_log *log, const struct aof_sync_job *job)
+{
+    if (job->skip)
+        return 0;
+    atomic_fetch_add_explicit(&log->syncs, 1, memory_order_relaxed);
+    return file_sync_data(job->segment->fd) == OK ? 0 : errno;
+}
+
+/* The log's thread hears of failures when it looks; so this one needs no lock under which somebody
+ * waits for it. */
+static void finish_job(struct aof_log *log, struct aof_sync_job *job, int error)
+{
+    uint64_t start = job->segment->start_lsn;
+    if (job->last) {
+        if (file_close(job->segment->fd) != OK && !error && !job->skip)
+            error = errno;
+        aof_segment_destroy(job->segment);
+    }
+    if (!error && job->lsn > atomic_load(&log->synced_lsn))
+        atomic_store(&log->synced_lsn, job->lsn);
+    if (!job->skip)
+        atomic_fetch_sub_explicit(&log->syncs_pending, 1, memory_order_relaxed);
+    pthread_mutex_lock(&log->mutex);
+    if (error) {
+        log->job_error = error;
+        log->job_failed_start = start;
+        log->job_failed_lsn = job->lsn;
+    }
+    log->jobs = job->next;
+    if (!log->jobs)
+        log->last_job = &log->jobs;
+    pthread_cond_broadcast(&log->progress);
+    pthread_mutex_unlock(&log->mutex);
+    if (error)
+        aof_kick(log);
+}
+
+static void *run_sync(void *arg)
+{
+    struct aof_log *log = arg;
+    struct aof_sync_job *job;
+    while ((job = await_job(log))) {
+        bool last = job->last;
+        uint64_t lsn = job->lsn;
+        finish_job(log, job, sync_segment(log, job));
+        mem_free(MEM_OTHER, job, sizeof(*job));
+        log->ops->safe(log->arg);
+        if (last)
+            log->ops->ended(log->arg, lsn);
+    }
+    return NULL;
+}
+
+void aof_await_jobs(struct aof_log *log)
+{
+    pthread_mutex_lock(&log->mutex);
+    while (log->jobs)
+        pthread_cond_wait(&log->progress, &log->mutex);
+    pthread_mutex_unlock(&log->mutex);
+    aof_look_at_jobs(log);
+}
+
+void aof_look_at_jobs(struct aof_log *log)
+{
+    pthread_mutex_lock(&log->mutex);
+    int error = log->job_error;
+    uint64_t start = log->job_failed_start, lsn = log->job_failed_lsn;
+    log->job_error = 0;
+    pthread_mutex_unlock(&log->mutex);
+    if (!error)
+        return;
+    struct aof_segment *s = log->oldest;
+    if (s && s->start_lsn == start) { /* it is still written */
+        s->failed = true;
+        lsn = MAX(atomic_load(&log->written_lsn), s->start_lsn + 1);
+    }
+    aof_sync_failed(log, lsn, error);
+}
+
+/* ---- the writing thread ---- */
+
+static bool wants_sync(const struct aof_log *log)
+{
+    if (atomic_load(&log->flush_lsn) > atomic_load(&log->synced_lsn))
+        return true;
+    return atomic_load(&log->policy) == AOF_ALWAYS && !atomic_load(&log->sync_held);
+}
+
+/* everysec: once a second, beside the writes. One that still runs then is not joined by another. */
+static void sync_beside(struct aof_log *log)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    uint64_t written = atomic_load(&log->written_lsn);
+    if (atomic_load(&log->policy) != AOF_EVERYSEC || atomic_load(&log->sync_held) ||
+        now_ms < log->sync_due_ms || written <= atomic_load(&log->synced_lsn) || !log->oldest ||
+        log->oldest->failed)
+        return;
+    log->sync_due_ms = now_ms + SYNC_MS;
+    if (atomic_load(&log->syncs_pending))
+        atomic_fetch_add_explicit(&log->delayed_syncs, 1, memory_order_relaxed);
+    else
+        aof_add_job(log, log->oldest, written, false);
+}
+
+static void work(struct aof_log *log)
+{
+    lock_acquire(&log->writer);
+    aof_look_at_jobs(log);
+    while (aof_write_batch(log))
+        if (wants_sync(log))
+            aof_sync_now(log);
+    if (wants_sync(log)) /* asked for later, or the policy has changed */
+        aof_sync_now(log);
+    sync_beside(log);
+    lock_release(&log->writer);
+    pthread_mutex_lock(&log->mutex);
+    pthread_cond_broadcast(&log->progress);
+    pthread_mutex_unlock(&log->mutex);
+}
+
+static void *run(void *arg)
+{
+    struct aof_log *log = arg;
+    while (await_work(log))
+        work(log);
+    return NULL;
+}
+
+enum err aof_log_start(struct aof_log *log)
+{
+    if (thread_start(&log->sync_thread, "aof-sync", run_sync, log) != OK)
+        return ERR_SYS;
+    if (thread_start(&log->thread, "aof-log", run, log) != OK) {
+        pthread_mutex_lock(&log->mutex);
+        log->sync_quit = true;
+        pthread_cond_signal(&log->sync_wanted);
+        pthread_mutex_unlock(&log->mutex);
+        pthread_join(log->sync_thread, NULL);
+        return ERR_SYS;
+    }
+    log->started = true;
+    return OK;
+}
+
+static void end_thread(struct aof_log *log, bool *quit, pthread_cond_t *wanted, pthread_t thread)
+{
+    pthread_mutex_lock(&log->mutex);
+    *quit = true;
+    pthread_cond_signal(wanted);
+    pthread_mutex_unlock(&log->mutex);
+    pthread_join(thread, NULL);
+}
+
+/* Once nobody appends. What cannot be written now is given up. */
+bool aof_log_stop(struct aof_log *log)
+{
+    if (!log->started)
+        return true;
+    bool good = !log->oldest || aof_log_flush(log);
+    if (log->newest)
+        aof_log_close(log);
+    end_thread(log, &log->quit, &log->wanted, log->thread);
+    lock_acquire(&log->writer);
+    while (aof_write_batch(log))
+        continue;
+    if (log->oldest)
+        good = false;
+    lock_release(&log->writer);
+    end_thread(log, &log->sync_quit, &log->sync_wanted, log->sync_thread);
+    log->started = false;
+    return good && !log->job_error;
+}
+
+bool aof_log_flush(struct aof_log *log)
+{
+    uint64_t lsn = aof_log_newest(log);
+    atomic_store(&log->flush_lsn, lsn);
+    pthread_mutex_lock(&log->mutex);
+    while (atomic_load(&log->synced_lsn) < lsn && atomic_load(&log->state) == AOF_GOOD) {
+        struct timespec until = deadline(TICK_MS);
+        pthread_mutex_unlock(&log->mutex);
+        aof_kick(log);
+        pthread_mutex_lock(&log->mutex);
+        pthread_cond_timedwait(&log->progress, &log->mutex, &until);
+    }
+    pthread_mutex_unlock(&log->mutex);
+    return atomic_load(&log->state) == AOF_GOOD;
+}
