@@ -44,7 +44,8 @@ enum err aof_start(struct persistence *p, bool *exists) MUST_USE;
 enum err aof_open(struct persistence *p) MUST_USE;
 /* Loads the set and opens it. ERR_CLOSED: cancelled; other errors are logged. The persist thread. */
 enum err aof_load_and_open(struct persistence *p) MUST_USE;
-/* DEBUG LOADAOF: empties the keyspace and loads the log again. Exclusive mode. */
+/* DEBUG LOADAOF: empties the keyspace and loads the log again, which need not be turned on.
+ * ERR_MISSING: there is none. Exclusive mode. */
 enum err aof_reload(struct persistence *p, struct txn *t) MUST_USE;
 
 /* aof_rewrite.c */

@@ -373,6 +373,9 @@ def test_turned_on_and_off(start_server):
         conn.cmd("SET", "not logged", 1)
         assert info(conn, "aof_enabled") == "0"
         rewrite(conn)
+        again = conn.cmd("DEBUG", "DIGEST")
+        assert conn.cmd("DEBUG", "LOADAOF") == OK  # also without a log: what the rewrite has left
+        assert conn.cmd("DEBUG", "DIGEST") == again
         conn.cmd("SET", "not logged", 2)
         assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == OK
         assert wait_until(lambda: info(conn, "aof_rewrite_in_progress") == "0", LONG)
