@@ -16,7 +16,9 @@ struct persistence;
 
 struct aof {
     struct aof_set set;
-    bool named; /* the set has its paths */
+    _Atomic bool named;  /* the set has its paths, which never change then */
+    bool load_truncated; /* the setting at the start */
+    bool reloading;      /* DEBUG LOADAOF; exclusive mode */
     struct aof_tail tail; /* where the loaded log goes on */
     uint64_t newest_seq;  /* of an incremental file, named by a manifest or not; the persist thread */
 

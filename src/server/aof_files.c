@@ -89,6 +89,7 @@ enum err aof_start(struct persistence *p, bool *exists)
 {
     char parent[PATH_MAX];
     struct aof *a = &p->aof;
+    a->load_truncated = server_settings.aof_load_truncated;
     *exists = true;
     enum err err = name_set(a, parent);
     if (!err)
@@ -195,7 +196,7 @@ enum err aof_load_and_open(struct persistence *p)
                            .guests = p->loaders,
                            .guest_count = p->loader_count,
                            .rdb = &p->load,
-                           .load_truncated = server_settings.aof_load_truncated};
+                           .load_truncated = p->aof.load_truncated};
     enum err err = aof_load(l, &p->aof.set);
     if (err == ERR_SYNTAX)
         log_warning("%s", l->fault);
@@ -244,8 +245,10 @@ enum err aof_reload(struct persistence *p, struct txn *t)
                            .keep_files = true};
     enum err err = read_again(p, set);
     if (!err) {
+        p->aof.reloading = true;
         txn_flush(t, -1, false);
         err = aof_load(l, set);
+        p->aof.reloading = false;
         log_warning("%s", err ? l->fault : "Append Only File loaded by DEBUG LOADAOF");
     }
     t->db = db;
