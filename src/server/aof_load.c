@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "os/file.h"
+#include "server/server_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -194,9 +195,8 @@ static enum err load_data(struct loading *x, const struct log_part *f, uint64_t 
     struct aof_load *l = x->load;
     log_notice("Reading RDB base file on AOF loading...");
     l->rdb->preamble = true;
-    enum err err = l->guest_count
-                       ? rdb_load_shared(l->rdb, f->path, l->guests, l->guest_count)
-                       : rdb_load_alone(l->rdb, f->path, l->txn);
+    enum err err = l->guest_count ? rdb_load_shared(l->rdb, f->path, l->guests, l->guest_count)
+                                  : rdb_load_alone(l->rdb, f->path, l->txn);
     *end = l->rdb->end;
     if (err == ERR_SYS)
         return refuse(x, "Fatal error: can't open the append log file %s for reading: %s", f->path,
@@ -207,6 +207,10 @@ static enum err load_data(struct loading *x, const struct log_part *f, uint64_t 
                       ": %s. The file is left as it is; 'tokamak-check rdb' shows what can be "
                       "saved.",
                       f->path, l->rdb->fault.offset, l->rdb->fault.reason);
+    if (!err && l->server &&
+        !persistence_join_functions(&l->server->persistence, l->guest_count ? &l->guests[0] : NULL,
+                                    true))
+        return refuse(x, "The functions of the RDB base file %s cannot be loaded.", f->path);
     return err;
 }
 

@@ -35,7 +35,7 @@ static bool parse_class(struct exec *ex, uint32_t index, int *out)
         const char *name;
         int class;
     } types[] = {
-        {"normal", CLIENT_NORMAL}, {"slave", CLIENT_REPLICA},  {"replica", CLIENT_REPLICA},
+        {"normal", CLIENT_NORMAL}, {"slave", CLIENT_REPLICA}, {"replica", CLIENT_REPLICA},
         {"pubsub", CLIENT_PUBSUB}, {"master", CLASS_PRIMARY}, {"primary", CLASS_PRIMARY},
     };
 
@@ -53,8 +53,8 @@ static const struct {
     const char *word;
     enum client_text text;
 } text_options[] = {
-    {"addr", CLIENT_ADDR},       {"laddr", CLIENT_LADDR},         {"ip", CLIENT_IP},
-    {"user", CLIENT_USER},       {"name", CLIENT_NAME},           {"lib-name", CLIENT_LIB_NAME},
+    {"addr", CLIENT_ADDR},           {"laddr", CLIENT_LADDR}, {"ip", CLIENT_IP},
+    {"user", CLIENT_USER},           {"name", CLIENT_NAME},   {"lib-name", CLIENT_LIB_NAME},
     {"lib-ver", CLIENT_LIB_VERSION}, {"flags", CLIENT_FLAGS},
 };
 
@@ -189,9 +189,11 @@ void client_format_flags(const struct conn_info *info, char out[CLIENT_FLAGS_MAX
     static const struct {
         uint32_t flags;
         char letter;
-    } letters[] = {{CONN_MONITOR, 'O'},         {CONN_PUBSUB, 'P'},   {CONN_MULTI, 'x'},
-                   {CONN_PAUSED | CONN_BLOCKED, 'b'},                 {CONN_TRACKING, 't'},
-                   {CONN_BROKEN_REDIRECT, 'R'}, {CONN_BROADCAST, 'B'}};
+    } letters[] = {{CONN_MONITOR, 'O'},  {CONN_PUBSUB, 'P'},
+                   {CONN_MULTI, 'x'},    {CONN_PAUSED | CONN_BLOCKED, 'b'},
+                   {CONN_TRACKING, 't'}, {CONN_BROKEN_REDIRECT, 'R'},
+                   {CONN_BROADCAST, 'B'}};
+
     static const struct {
         uint32_t flags;
         char letter;

@@ -1,6 +1,7 @@
 /* Commands that save and load: SAVE, BGSAVE, LASTSAVE, and what DEBUG RELOAD does. */
 #include "server/cmd_persistence.h"
 
+#include "server/functions.h"
 #include "server/server_internal.h"
 
 static struct persistence *persistence_of(struct exec *ex)
@@ -87,8 +88,10 @@ void debug_reload(struct exec *ex)
         fail(ex, "ERR");
         return;
     }
-    if (o.flush)
+    if (o.flush) {
         txn_flush(ex->txn, -1, false);
+        functions_clear(p->server);
+    }
     effect_suppress(ex->txn); /* what is loaded was logged when it was written */
     if (persistence_reload(p, ex->txn, o.merge) != OK)
         fail(ex, "ERR Error trying to load the RDB dump, check server logs.");

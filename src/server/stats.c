@@ -36,6 +36,10 @@ static struct error_stat *find_code(struct server_thread *t, const char *code)
 
 COLD void stats_count_error(struct server_thread *t)
 {
+    bool counted = t->reply.error_counted; /* by the command of a script from which it came */
+    t->reply.error_counted = false;
+    if (counted)
+        return;
     struct error_stat *stat = find_code(t, t->reply.error_code);
     if (stat)
         stat_bump(&stat->count, 1);
@@ -54,7 +58,9 @@ bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_
         observe_time(t, o, cycles);
     if (likely(t->reply.errors == errors_before))
         return false;
-    stats_count_error(t);
+    if (likely(!t->reply.error_counted))
+        stats_count_error(t);
+    t->reply.error_counted = false;
     stat_bump(&s->failed, 1);
     return true;
 }
