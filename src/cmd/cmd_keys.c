@@ -70,6 +70,7 @@ static void move_entry(struct txn *t, int db, const struct key *from, const stru
     if (txn_find_in(t, db, to, &target))
         txn_delete(t, &target, store_settings.lazyfree_lazy_server_del, EVENT_NONE);
     txn_put(t, &target, e, EVENT_NONE);
+    txn_count_changes(t, -1); /* a move is one change */
     notify_event(t, t->db->id, from, left);
     notify_event(t, db, to, arrived);
 }

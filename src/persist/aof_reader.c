@@ -222,6 +222,12 @@ static enum aof_read hand_out(struct aof_reader *r, struct slice *unit)
     return AOF_READ_UNIT;
 }
 
+/* Comments behind the last command of a part without marks: nothing is missing. */
+static bool ends_with_line(const struct aof_reader *r)
+{
+    return !r->marked && !r->in_multi && r->scanned && r->scanned == buf_len(&r->window);
+}
+
 enum aof_read aof_reader_next(struct aof_reader *r, struct slice *unit)
 {
     consume(r, r->taken);
@@ -252,6 +258,8 @@ enum aof_read aof_reader_next(struct aof_reader *r, struct slice *unit)
             got = fill(r, s.missing);
             if (got == AOF_READ_FAULT)
                 return got;
+            if (got == AOF_READ_END && ends_with_line(r))
+                return hand_out(r, unit);
             if (got == AOF_READ_END)
                 return r->at == r->size ? AOF_READ_END : cut_off(r);
             break;

@@ -66,6 +66,34 @@ static void opened(struct conn *c)
     client_publish(c, 0, c->info.created_ms);
 }
 
+/* A PROXY header has said that the client is not on this machine: protected mode looks again. */
+static bool refused(struct conn *c, struct output *out)
+{
+    struct server_thread *t = thread_of(c);
+    if (!c->transport->remote || !server_settings.protected_mode || server_has_password(t->server))
+        return false;
+    t->reply.out = out;
+    t->reply.proto = client_session(c)->proto;
+    reply_begin(&t->reply);
+    reply_error(&t->reply, error_protected);
+    reply_end(&t->reply);
+    conn_close_after_flush(c);
+    return true;
+}
+
+static void ready(struct conn *c, struct output *out)
+{
+    char name[TLS_NAME_MAX] = "";
+    if (refused(c, out))
+        return;
+    if (c->transport->tls && server_settings.tls_auth_clients_user)
+        tls_peer_name(c->transport->tls, name);
+    if (*name && auth_by_certificate(client_session(c), slice_cstr(name))) {
+        c->parser.authenticated = true;
+        log_verbose("Client %s is user '%s' by its certificate", c->info.peer, name);
+    }
+}
+
 static void publish_transaction(struct conn_info *info, const struct session *session)
 {
     const struct transaction *x = session->transaction;
@@ -155,4 +183,4 @@ static void commit(struct net_thread *t)
     aof_log_commit(&thread->server->persistence.log);
 }
 
-const struct conn_ops client_conn_ops = {opened, dispatch, protocol_error, closed, commit};
+const struct conn_ops client_conn_ops = {opened, ready, dispatch, protocol_error, closed, commit};

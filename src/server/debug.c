@@ -9,6 +9,7 @@
 #include "server/cmd_persistence.h"
 #include "server/debug_digest.h"
 #include "server/debug_protocol.h"
+#include "server/protected.h"
 #include "server/server_internal.h"
 #include "store/access.h"
 #include "store/rdb_value.h"
@@ -412,32 +413,9 @@ static const struct {
     {"sleep", 3, 3, debug_sleep},
 };
 
-static bool allowed(struct server_thread *t)
-{
-    switch (server_settings.enable_debug_command) {
-    case PROTECTED_YES:
-        return true;
-    case PROTECTED_LOCAL:
-        return sock_is_local(t->current->source.fd);
-    default:
-        return false;
-    }
-}
-
-bool debug_admit(struct server_thread *t)
-{
-    if (allowed(t))
-        return true;
-    reply_error(&t->reply,
-                "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
-                "\"local\", you can run it from a local connection, otherwise you need to set "
-                "this option in the configuration file, and then restart the server.");
-    return false;
-}
-
 void cmd_debug(struct exec *ex)
 {
-    if (!debug_admit(exec_thread(ex)))
+    if (!protected_admits(exec_thread(ex), ex->cmd))
         return;
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
         if (arg_is(ex, 1, subcommands[i].name) && ex->argc >= subcommands[i].min_argc &&

@@ -12,6 +12,7 @@
 #include "server/blocked.h"
 #include "server/nested_call.h"
 #include "server/plan.h"
+#include "server/protected.h"
 #include "server/server_internal.h"
 #include "store/access.h"
 
@@ -176,7 +177,7 @@ static bool admit_in_multi(struct server_thread *t, const struct command *cmd)
         reply_error(&t->reply, "ERR Command not allowed inside a transaction");
         return false;
     }
-    return cmd->id != CMD_ID_debug || debug_admit(t);
+    return protected_admits(t, cmd);
 }
 
 static bool is_for_listeners(const struct command *cmd)
@@ -236,7 +237,8 @@ COLD static bool refused_by_persistence(struct server_thread *t, const struct co
     return true;
 }
 
-/* Whether its user may run it; false: answered. Inside the gate or alone, where rules stand still. */
+/* Whether its user may run it; false: answered. Inside the gate or alone, where rules stand still.
+ */
 INLINE bool may_run(struct server_thread *t, const struct command *cmd, const struct request *r,
                     struct session *session)
 {
@@ -378,7 +380,8 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
     if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS) && !lock_keys(t, p, session))
         return RUN_ALONE;
     ex->slow_limit = UINT64_MAX;
-    if (unlikely(p->cmd->flags & CMD_SLOW && !exclusive) || unlikely(txn_meets_pins(&t->txn))) {
+    if (unlikely((command_may_be_slow(p->cmd, r->argc) || t->txn.ks->walked) && !exclusive) ||
+        unlikely(txn_meets_pins(&t->txn))) {
         enum slow_verdict verdict = slow_admit(t, t->current);
         if (unlikely(verdict != SLOW_RUN))
             return slow_results[verdict];
@@ -454,8 +457,8 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     bool ended = has_ended(t);
     enum run_result result = RUN_LATER;
     if (likely(!ended)) /* users may have changed meanwhile */
-        result = may_run(t, p->cmd, r, run->session) ? call(t, p, r, run->session, true)
-                                                     : RUN_REFUSED;
+        result =
+            may_run(t, p->cmd, r, run->session) ? call(t, p, r, run->session, true) : RUN_REFUSED;
     t->raised = false;
     t->rerun_exclusive = run->session->run_alone = false;
     gate_open(gates, t->txn.self);

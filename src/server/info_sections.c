@@ -54,7 +54,8 @@ static void put_process(struct server *s, struct buf *out)
     put_int(out, "process_id", getpid());
     put_text(out, "process_supervised", "no");
     put_text(out, "run_id", s->run_id);
-    put_int(out, "tcp_port", server_settings.port);
+    put_int(out, "tcp_port",
+            server_settings.port ? server_settings.port : server_settings.tls_port);
     put_int(out, "server_time_usec", now_us);
     put_int(out, "uptime_in_seconds", up_s);
     put_int(out, "uptime_in_days", up_s / 86400);

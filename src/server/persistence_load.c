@@ -156,7 +156,7 @@ void persistence_load(struct persistence *p)
     enum err err = p->load_log ? aof_load_and_open(p) : load_file(p);
     if (err == OK) {
         open_to_all(p);
-        log_notice("Ready to accept connections tcp");
+        listeners_announce();
         return;
     }
     if (err != ERR_CLOSED && p->load_log)

@@ -30,18 +30,24 @@ static enum persist_job next_job(struct persistence *p)
 static void begin_and_walk(struct persistence *p)
 {
     struct guest *g = &p->snapshot.guest;
+    if (!slow_hold(p->server, &p->cancelled))
+        return;
     guest_exclusive(g);
     persistence_begin_snapshot(p);
     guest_open(g);
+    slow_release(p->server);
     persistence_walk(p);
 }
 
 static void save_and_stop(struct persistence *p)
 {
     struct guest *g = &p->snapshot.guest;
+    if (!slow_hold(p->server, &p->cancelled))
+        return;
     guest_exclusive(g);
     enum err err = persistence_last_save(p);
     guest_open(g);
+    slow_release(p->server);
     if (err)
         log_warning("Error trying to save the DB, %s.",
                     p->last_save_forced ? "but exiting anyway" : "can't exit");

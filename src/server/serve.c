@@ -89,8 +89,8 @@ static bool still_permitted(struct server_thread *t, const struct blocked *b)
     if (likely(!atomic_load_explicit(&client->user->restricted, memory_order_relaxed)))
         return true;
     buf_init(&why, MEM_OTHER);
-    bool permitted = acl_permits_blocked(t, client->user, b->session_id, q->cmd, q->argv, q->argc,
-                                         &why);
+    bool permitted =
+        acl_permits_blocked(t, client->user, b->session_id, q->cmd, q->argv, q->argc, &why);
     if (!permitted)
         reply_errorf(&t->reply, "NOPERM %.*s", (int)buf_len(&why), buf_ptr(&why));
     buf_deinit(&why);

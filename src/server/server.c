@@ -264,6 +264,7 @@ static enum err create_parts(struct server *s)
     for (unsigned i = 0; i < threads && !err; i++)
         err = create_thread(s, i);
     persistence_init(&s->persistence, s);
+    slow_serve_snapshot(s);
     return err;
 }
 
@@ -371,7 +372,7 @@ int server_run(struct server *s)
         log_warning("Cannot start a thread: %s", strerror(errno));
         server_stop(s);
     } else if (started == s->thread_count && !persistence_loading(&s->persistence)) {
-        log_notice("Ready to accept connections tcp");
+        listeners_announce();
     }
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);

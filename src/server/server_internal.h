@@ -34,7 +34,7 @@
 
 enum {
     THREADS_MAX = 64,
-    LISTENERS_MAX = 40,
+    LISTENERS_MAX = 64,
     ERROR_CODES_MAX = 128,
     ERROR_CODE_BYTES = 24
 };
@@ -140,6 +140,7 @@ struct server {
     struct script_cache scripts;
     struct libraries libraries; /* functions; changed in exclusive mode */
     struct busy_state busy;
+    struct snapshot_pins snapshot_pins;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
     _Atomic bool trimming;    /* a thread is in tracking_trim() */
@@ -153,6 +154,7 @@ struct server {
     struct reactor acceptor; /* on the main thread */
     struct listener listeners[LISTENERS_MAX];
     unsigned listener_count;
+    struct tls_context *tls;   /* of new connections; the main thread's; NULL: no tls-port yet */
     struct timer accept_retry; /* after EMFILE */
     int reserve_fd;            /* given up to accept and refuse one when descriptors run out */
     struct source signal_source;
@@ -200,6 +202,10 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
     return container_of(ex, struct server_thread, exec);
 }
 
+/* auth.c: makes the client the user whom its certificate names, if there is such a user, and it is
+ * on; false: nothing has changed. The client's thread, outside the gate. */
+bool auth_by_certificate(struct session *session, struct slice name);
+
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);
 struct subscriber *client_subscriber(struct conn *c);
@@ -243,9 +249,6 @@ void client_kill_user(struct exec *ex, struct slice user);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
 
-/* debug.c: false: answered that the directive does not allow DEBUG. */
-bool debug_admit(struct server_thread *t);
-
 /* pause.c: CLIENT PAUSE. */
 /* True when the command must wait; the pause has not ended. */
 bool pause_applies(struct server_thread *t, uint32_t command_flags);
@@ -287,9 +290,12 @@ void server_stop(struct server *s);
 bool server_raise_file_limit(unsigned clients, unsigned *out_max);
 
 /* listen.c */
+extern const char error_protected[]; /* what a client from elsewhere is told in protected mode */
 enum err listeners_open(struct server *s);
 void listeners_close(struct server *s);
-/* Opens the RESP ports anew after port or bind changed. The main thread. */
+/* Logs that clients may come. */
+void listeners_announce(void);
+/* Opens the TCP ports anew after port or bind changed. The main thread. */
 enum err listeners_reopen(struct server *s);
 
 /* expire_cron.c: each reactor fires the timers of its share of the shards. */

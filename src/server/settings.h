@@ -57,7 +57,15 @@ struct server_settings {
     uint64_t slow_command_threshold; /* elements; 0: never */
     enum poller_kind poller;
     int port, frame_port, http_port; /* 0: no such listener */
-    struct string_list bind;         /* a leading '-' means "may be missing" */
+    int tls_port;
+    struct string_list bind; /* a leading '-' means "may be missing" */
+    _Atomic bool proxy_protocol;
+    char *tls_cert_file, *tls_key_file, *tls_key_file_pass, *tls_ca_cert_file, *tls_ca_cert_dir;
+    char *tls_dh_params_file, *tls_protocols, *tls_ciphers, *tls_ciphersuites;
+    int tls_auth_clients;               /* enum tls_verify */
+    _Atomic bool tls_auth_clients_user; /* the certificate's common name is the client's user */
+    bool tls_prefer_server_ciphers, tls_session_caching;
+    int tls_session_cache_size, tls_session_cache_timeout_s;
     _Atomic bool protected_mode;
     char *unixsocket; /* "" : none; so for all strings */
     unsigned unixsocketperm;

@@ -252,6 +252,8 @@ static void test_redis_rules(void **state)
         {"", AOF_READ_END, 0},
         {SELECT0 SET, AOF_READ_END, sizeof(SELECT0 SET) - 1},
         {"#TS:1\r\n" SELECT0 SET, AOF_READ_END, sizeof("#TS:1\r\n" SELECT0 SET) - 1},
+        {SELECT0 SET "#TS:1\r\n", AOF_READ_END, sizeof(SELECT0 SET "#TS:1\r\n") - 1},
+        {SELECT0 SET "#TS:1", AOF_READ_TORN, sizeof(SELECT0 SET) - 1},
         {SELECT0 SET "*", AOF_READ_TORN, sizeof(SELECT0 SET) - 1},
         {SELECT0 SET "*3\r\n$3\r\nSE", AOF_READ_TORN, sizeof(SELECT0 SET) - 1},
         {SELECT0 SET MULTI SET, AOF_READ_TORN, sizeof(SELECT0 SET) - 1},
