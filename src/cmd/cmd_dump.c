@@ -156,7 +156,7 @@ void cmd_restore(struct exec *ex)
     }
     if (!restore_ttl(ex, &r) || !restore_value(ex, &value))
         return;
-    if (r.ttl_ms && r.ttl_ms <= ex->txn->now_ms) {
+    if (r.ttl_ms && txn_is_past(ex->txn, r.ttl_ms)) {
         restore_expired(ex, &ref);
     } else {
         restore_put(ex, &ref, &r, &value);

@@ -77,7 +77,7 @@ static void expire_key(struct exec *ex, int64_t unit_ms, int64_t base_ms)
         reply_int(ex->reply, 0);
         return;
     }
-    if (when_ms <= t->now_ms) {
+    if (txn_is_past(t, when_ms)) {
         effect_command(t, (struct slice[]){SLICE("DEL"), ex->argv[1]}, 2);
         txn_delete(t, &ref, store_settings.lazyfree_lazy_expire, EVENT_DEL);
     } else {

@@ -286,7 +286,7 @@ void cmd_hsetex(struct exec *ex)
     if (!parse_setting(ex, &s) || !find_typed(ex, 0, TYPE_HASH, &ref))
         return;
     bool holds = conditions_hold(ex, &s, &ref);
-    if (holds && s.unit && s.when_ms <= ex->txn->now_ms)
+    if (holds && s.unit && txn_is_past(ex->txn, s.when_ms))
         set_past(ex, &ref, &s);
     else if (holds)
         set_fields(ex, &ref, &s);

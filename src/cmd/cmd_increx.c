@@ -82,7 +82,7 @@ static void finish(struct exec *ex, struct ref *ref, struct slice value, const s
         set_args_log(ex, ref->key->name, value, TTL_KEEP);
         return;
     }
-    if (when >= 0 && when <= ex->txn->now_ms) {
+    if (when >= 0 && txn_is_past(ex->txn, when)) {
         txn_delete(ex->txn, ref, false, EVENT_DEL);
         effect_command(ex->txn, (struct slice[]){SLICE("DEL"), ex->keys[0].name}, 2);
         return;

@@ -174,7 +174,7 @@ static void log_expiry(struct exec *ex, int64_t expire_ms)
 static void change_expiry(struct exec *ex, struct ref *ref, const struct set_request *r)
 {
     bool absolute = r->flags & (SET_EXAT | SET_PXAT);
-    if (absolute && r->expire_ms <= ex->txn->now_ms) {
+    if (absolute && txn_is_past(ex->txn, r->expire_ms)) {
         delete_read(ex, ref, store_settings.lazyfree_lazy_expire);
         return;
     }

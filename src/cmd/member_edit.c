@@ -85,7 +85,7 @@ void member_edit_begin(struct member_edit *edit, struct exec *ex, struct ref *re
 
 static bool is_past(const struct member_edit *edit)
 {
-    return edit->when_ms != MEMBER_FOREVER && edit->when_ms <= edit->ex->txn->now_ms;
+    return edit->when_ms != MEMBER_FOREVER && txn_is_past(edit->ex->txn, edit->when_ms);
 }
 
 /* A member without a deadline counts as one that lives for ever. */

@@ -25,15 +25,28 @@ static int64_t system_size(int fd)
     return -1;
 }
 
+static int system_mkdir(const char *path, unsigned mode)
+{
+    return mkdir(path, mode);
+}
+
+static int system_cut(int fd, int64_t size)
+{
+    return ftruncate(fd, size);
+}
+
 const struct file_ops file_ops_system = {
     .open = system_open,
     .read = read,
     .write = write,
     .size = system_size,
     .sync = fsync,
+    .sync_data = fdatasync,
+    .cut = system_cut,
     .close = close,
     .rename = rename,
     .unlink = unlink,
+    .mkdir = system_mkdir,
 };
 
 const struct file_ops *file_ops = &file_ops_system;
@@ -66,6 +79,19 @@ enum err file_create(const char *path, int *fd)
 {
     *fd = open_again(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     return *fd < 0 ? ERR_SYS : OK;
+}
+
+enum err file_append_to(const char *path, uint64_t size, int *fd)
+{
+    *fd = open_again(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (*fd < 0)
+        return ERR_SYS;
+    int64_t len = file_ops->size(*fd);
+    if (len >= 0 && ((uint64_t)len <= size || file_cut(*fd, size) == OK))
+        return OK;
+    file_drop(*fd);
+    *fd = -1;
+    return ERR_SYS;
 }
 
 enum err file_read(int fd, void *bytes, size_t cap, size_t *len)
@@ -105,6 +131,24 @@ enum err file_sync(int fd)
     return failed ? ERR_SYS : OK;
 }
 
+enum err file_sync_data(int fd)
+{
+    int failed;
+    do
+        failed = file_ops->sync_data(fd);
+    while (failed && errno == EINTR);
+    return failed ? ERR_SYS : OK;
+}
+
+enum err file_cut(int fd, uint64_t size)
+{
+    int failed;
+    do
+        failed = file_ops->cut(fd, (int64_t)size);
+    while (failed && errno == EINTR);
+    return failed ? ERR_SYS : OK;
+}
+
 /* Linux has released the descriptor even when close() was interrupted. */
 enum err file_close(int fd)
 {
@@ -137,6 +181,13 @@ enum err file_replace(const char *from, const char *to)
     if (file_ops->rename(from, to) != 0)
         return ERR_SYS;
     return sync_directory_of(to);
+}
+
+enum err file_make_directory(const char *path)
+{
+    if (file_ops->mkdir(path, 0755) == 0)
+        return sync_directory_of(path);
+    return errno == EEXIST ? OK : ERR_SYS;
 }
 
 void file_remove(const char *path)

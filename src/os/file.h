@@ -19,9 +19,12 @@ struct file_ops {
     ssize_t (*write)(int fd, const void *bytes, size_t len);
     int64_t (*size)(int fd); /* of a regular file; -1: errno, EINVAL for anything else */
     int (*sync)(int fd);     /* until it is durable */
+    int (*sync_data)(int fd); /* the same, without what only describes the file */
+    int (*cut)(int fd, int64_t size); /* to that length */
     int (*close)(int fd);
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
+    int (*mkdir)(const char *path, unsigned mode);
 };
 
 extern const struct file_ops file_ops_system;
@@ -31,16 +34,23 @@ extern const struct file_ops *file_ops;
 enum err file_open(const char *path, int *fd, uint64_t *size) MUST_USE;
 /* Opens for writing: new, or emptied. */
 enum err file_create(const char *path, int *fd) MUST_USE;
+/* Opens for appending, made if it is missing, and cuts to `size` bytes what is longer. */
+enum err file_append_to(const char *path, uint64_t size, int *fd) MUST_USE;
 /* Up to `cap` bytes; *len 0: the end. */
 enum err file_read(int fd, void *bytes, size_t cap, size_t *len) MUST_USE;
 /* All of them, or an error. */
 enum err file_write(int fd, const void *bytes, size_t len) MUST_USE;
 enum err file_sync(int fd) MUST_USE;
+/* The content, and what is needed to find it. */
+enum err file_sync_data(int fd) MUST_USE;
+enum err file_cut(int fd, uint64_t size) MUST_USE;
 /* The descriptor is gone whatever the outcome; an error means that written bytes may be lost. */
 enum err file_close(int fd) MUST_USE;
 /* Closes one that was only read, or whose content does not matter. */
 void file_drop(int fd);
 /* Puts a synced file in the place of another, durably: rename, then the directory is synced. */
 enum err file_replace(const char *from, const char *to) MUST_USE;
+/* Makes a directory, durably, unless there is one. */
+enum err file_make_directory(const char *path) MUST_USE;
 /* Removes the file if it is there. */
 void file_remove(const char *path);

@@ -17,12 +17,16 @@ void rdb_inserter_init(struct rdb_inserter *x, struct rdb_load *load, struct txn
                        struct rdb_fault *fault)
 {
     *x = (struct rdb_inserter){.load = load, .txn = t, .fault = fault};
+    x->was_mute = t->mute;
+    x->was_replay = t->replay;
     t->mute = true; /* as in Redis; and only reactors can tell anybody */
+    t->replay |= load->preamble;
 }
 
 void rdb_inserter_deinit(struct rdb_inserter *x)
 {
-    x->txn->mute = false;
+    x->txn->mute = x->was_mute;
+    x->txn->replay = x->was_replay;
     rdb_text_deinit(&x->key);
 }
 
@@ -100,7 +104,8 @@ static bool insert_key(struct rdb_inserter *x, const struct rdb_item *item, uint
     if (!rdb_item_value(item, &v))
         return fail(x, offset, "the value of key '%.*s' (type %u) is damaged or cannot be held",
                     shown(x->key.text), x->key.text.ptr, item->type);
-    bool good = true, expired = item->expire_ms != -1 && item->expire_ms < x->txn->now_ms;
+    bool good = true, expired = !x->load->preamble && item->expire_ms != -1 &&
+                              item->expire_ms < x->txn->now_ms;
     if (expired)
         atomic_fetch_add_explicit(&x->load->expired, 1, memory_order_relaxed);
     else

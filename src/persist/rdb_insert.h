@@ -11,6 +11,7 @@ struct rdb_inserter {
     int db;
     struct rdb_text key;
     struct rdb_fault *fault;
+    bool was_mute, was_replay; /* the txn, before */
 };
 
 void rdb_inserter_init(struct rdb_inserter *x, struct rdb_load *load, struct txn *t,

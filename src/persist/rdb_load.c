@@ -42,6 +42,12 @@ static bool is_cancelled(const struct rdb_load *l)
     return l->cancelled && atomic_load_explicit(l->cancelled, memory_order_relaxed);
 }
 
+static void note_progress(struct rdb_load *l, const struct rdb_reader *r)
+{
+    l->end = r->at;
+    atomic_store_explicit(&l->bytes_done, l->bytes_before + r->at, memory_order_relaxed);
+}
+
 /* ---- one thread ---- */
 
 static enum err open_file(struct rdb_load *l, struct rdb_reader *r, const char *path)
@@ -49,7 +55,9 @@ static enum err open_file(struct rdb_load *l, struct rdb_reader *r, const char *
     enum err err = rdb_reader_init(r, path, l->verify);
     l->fault = r->fault;
     l->version = r->version;
-    atomic_store(&l->bytes_total, r->size);
+    r->preamble = l->preamble;
+    if (atomic_load(&l->bytes_total) < r->size)
+        atomic_store(&l->bytes_total, r->size);
     return err;
 }
 
@@ -66,8 +74,9 @@ enum err rdb_load_alone(struct rdb_load *l, const char *path, struct txn *t)
         if (item.kind == RDB_ITEM_FUNCTION && l->function)
             l->function(l->arg, rdb_reader_bytes(&r));
         good = rdb_insert(&x, &item, r.at);
-        atomic_store_explicit(&l->bytes_done, r.at, memory_order_relaxed);
+        note_progress(l, &r);
     }
+    note_progress(l, &r);
     if (!err && (!good || got != RDB_READ_END)) {
         if (good)
             l->fault = r.fault;
@@ -201,14 +210,14 @@ static enum err read_all(struct loading *ld, struct rdb_reader *r, int databases
         buf_append(&p->bytes, bytes.ptr, bytes.len);
         if (buf_len(&p->bytes) < PIECE_BYTES)
             continue;
-        atomic_store_explicit(&l->bytes_done, r->at, memory_order_relaxed);
+        note_progress(l, r);
         good = give_piece(ld, p);
         p = new_piece(r->at, db);
     }
     good = give_piece(ld, p) && good;
     if (got == RDB_READ_FAULT)
         l->fault = r->fault;
-    atomic_store_explicit(&l->bytes_done, r->at, memory_order_relaxed);
+    note_progress(l, r);
     return !good || got == RDB_READ_FAULT ? ERR_SYNTAX : is_cancelled(l) ? ERR_CLOSED : OK;
 }
 

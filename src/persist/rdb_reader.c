@@ -116,7 +116,7 @@ static enum rdb_read finish(struct rdb_reader *r)
                          stored, crc);
         r->at += RDB_CHECKSUM_BYTES;
     }
-    if (r->at != r->size)
+    if (r->at != r->size && !r->preamble)
         return fault(r, "%" PRIu64 " bytes follow the end of the data", r->size - r->at);
     return RDB_READ_END;
 }

@@ -24,7 +24,8 @@ struct rdb_reader {
     uint64_t crc;
     size_t taken; /* bytes of the item last handed out */
     unsigned version;
-    bool verify; /* compare the checksum at the end */
+    bool verify;   /* compare the checksum at the end */
+    bool preamble; /* something else may follow the data; the caller sets it after init */
     struct buf window;
     struct rdb_fault fault;
 };

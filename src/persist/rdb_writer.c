@@ -1,8 +1,12 @@
 #include "persist/rdb_writer.h"
 
+#include "base/assert.h"
 #include "base/crc.h"
 #include "ds/le.h"
 #include "os/file.h"
+#include "persist/aof_mark.h"
+#include "persist/aof_reader.h"
+#include "persist/rdb_commands.h"
 #include "store/access.h"
 #include "store/rdb_members.h"
 
@@ -143,11 +147,22 @@ enum err rdb_writer_init(struct rdb_writer *w, const char *directory, const char
     return err;
 }
 
-static void write_out(struct rdb_writer *w)
+/* Ends a batch of commands. */
+static void put_mark(struct rdb_writer *w)
 {
     size_t len = buf_len(&w->out);
+    w->crc = crc32c((uint32_t)w->crc, buf_slice(&w->out).ptr, len);
+    char *mark = buf_reserve(&w->out, AOF_MARK_BYTES);
+    buf_advance(&w->out, aof_mark_format(mark, (struct aof_mark){len, (uint32_t)w->crc}));
+}
+
+static void write_out(struct rdb_writer *w)
+{
+    if (w->options.as_commands)
+        put_mark(w);
+    size_t len = buf_len(&w->out);
     if (!w->error) {
-        if (w->options.checksum)
+        if (w->options.checksum && !w->options.as_commands)
             w->crc = crc64(w->crc, buf_ptr(&w->out), len);
         failed(w, file_write(w->fd, buf_ptr(&w->out), len));
         w->written += len;
@@ -169,38 +184,80 @@ void rdb_writer_flush(struct rdb_writer *w)
 void rdb_writer_head(struct rdb_writer *w, const struct rdb_head *head)
 {
     struct buf *out = &w->out;
+    if (w->options.as_commands) {
+        write_out(w); /* the mark that says that there will be marks */
+        rdb_writer_items(w, head->functions);
+        return;
+    }
     rdb_magic_write(out, w->options.version);
     put_property(out, "redis-ver", slice_cstr(head->server_version));
     put_number(out, "redis-bits", (int64_t)sizeof(void *) * 8);
     put_number(out, "ctime", head->now_s);
     put_number(out, "used-mem", (int64_t)head->used_memory);
-    put_number(out, "aof-base", 0);
+    put_number(out, "aof-base", head->is_base);
     put_property(out, "tokamak-ver", SLICE(TOKAMAK_VERSION));
     buf_append(out, head->functions.ptr, head->functions.len);
 }
 
 void rdb_writer_database(struct rdb_writer *w, int db, uint64_t keys, uint64_t expires)
 {
-    rdb_put_database(&w->out, db, keys, expires);
+    if (w->options.as_commands)
+        aof_put_select(&w->out, db);
+    else
+        rdb_put_database(&w->out, db, keys, expires);
     w->db = db;
+}
+
+static void put_commands(struct rdb_writer *w, struct slice items)
+{
+    struct rdb_item item;
+    struct rdb_skipper s = rdb_skipper_make(rdb_in_make(items));
+    while (s.in.left && !w->error) {
+        bool good = rdb_item_read(&s, &item) && rdb_item_commands(&w->out, &item);
+        ASSERT(good); /* somebody here has just encoded it */
+        rdb_writer_flush(w);
+    }
+}
+
+/* Through the form that it has in an RDB file: one way for all. */
+static bool put_entry_as_commands(struct rdb_writer *w, const struct entry *e, int64_t now_ms)
+{
+    struct buf item;
+    buf_init(&item, MEM_OTHER);
+    bool written = rdb_put_entry(&item, e, now_ms, RDB_VERSION_EXPIRING);
+    if (written)
+        put_commands(w, buf_slice(&item));
+    buf_deinit(&item);
+    return written;
 }
 
 bool rdb_writer_entry(struct rdb_writer *w, int db, const struct entry *e, int64_t now_ms)
 {
-    if (w->db != db)
+    if (w->db != db && w->options.as_commands)
+        aof_put_select(&w->out, db);
+    else if (w->db != db)
         rdb_put_select(&w->out, db);
     w->db = db;
+    if (w->options.as_commands)
+        return put_entry_as_commands(w, e, now_ms);
     return rdb_put_entry(&w->out, e, now_ms, w->options.version);
 }
 
 void rdb_writer_items(struct rdb_writer *w, struct slice items)
 {
-    buf_append(&w->out, items.ptr, items.len);
+    if (w->options.as_commands)
+        put_commands(w, items);
+    else
+        buf_append(&w->out, items.ptr, items.len);
     w->db = -1;
 }
 
 static void finish(struct rdb_writer *w)
 {
+    if (w->options.as_commands) {
+        write_out(w);
+        return;
+    }
     put_opcode(&w->out, RDB_OP_EOF);
     write_out(w);
     le_store64(buf_reserve(&w->out, RDB_CHECKSUM_BYTES), w->options.checksum ? w->crc : 0);

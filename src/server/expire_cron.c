@@ -43,7 +43,7 @@ static void fire(struct timer *self)
     int64_t wait = 1;
     if (atomic_load_explicit(&t->server->active_expire_off, memory_order_relaxed) ||
         atomic_load_explicit(&t->server->cron_paused, memory_order_relaxed) ||
-        pause_active(t->server)) {
+        pause_active(t->server) || persistence_loading(&t->server->persistence)) {
         wait = IDLE_MS;
     } else if (gate_enter(gates, t->txn.self)) {
         t->txn.now_ms = clock_wall_ms();

@@ -79,7 +79,7 @@ bool persistence_target(struct save_target *target)
     return false;
 }
 
-static struct rdb_head make_head(const struct buf *functions)
+struct rdb_head persistence_head(const struct buf *functions)
 {
     return (struct rdb_head){
         .server_version = REDIS_VERSION,
@@ -102,7 +102,7 @@ enum err persistence_save(struct persistence *p)
 {
     struct save_target *target = mem_alloc(MEM_OTHER, sizeof(*target));
     struct rdb_writer *w = mem_alloc(MEM_OTHER, sizeof(*w));
-    struct rdb_head head = make_head(&p->functions);
+    struct rdb_head head = persistence_head(&p->functions);
     uint64_t changes = keyspace_stat(p->server->ks, STAT_CHANGES);
     enum err err = ERR_SYS;
     if (persistence_target(target)) {
@@ -141,7 +141,7 @@ enum err persistence_last_save(struct persistence *p)
 void persistence_flushed(void)
 {
     struct persistence *p = &the_server->persistence;
-    if (!server_settings.save_point_count)
+    if (!server_settings.save_point_count || persistence_loading(p))
         return;
     if (snapshot_running(&p->snapshot))
         persistence_cancel_snapshot(p);
@@ -188,7 +188,7 @@ static bool write_items(struct snapshot_output *self, struct slice items)
 
 static void begin_file(struct persistence *p)
 {
-    struct rdb_head head = make_head(&p->target_functions);
+    struct rdb_head head = persistence_head(&p->target_functions);
     const struct save_target *t = &p->target;
     if (rdb_writer_init(&p->writer, t->directory, "bg-", t->name, &t->options) != OK)
         snapshot_cancel(&p->snapshot);

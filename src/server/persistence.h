@@ -9,6 +9,7 @@
 #include "persist/rdb_load.h"
 #include "persist/rdb_writer.h"
 #include "persist/snapshot.h"
+#include "server/aof.h"
 #include "server/settings.h"
 
 #include <pthread.h>
@@ -62,10 +63,13 @@ struct persistence {
     uint64_t snapshot_changes; /* STAT_CHANGES when it began */
     _Atomic bool busy;         /* a snapshot is asked for or runs */
 
+    struct aof aof;
+
     struct guest loaders[LOADERS_MAX];
     unsigned loader_count;
     struct rdb_load load;
     int64_t load_started_s;
+    bool load_log; /* what is loaded is the log, not the RDB file */
     _Atomic bool cancelled, load_failed;
     struct buf functions; /* library items of the file; exclusive mode, or the loading thread */
 

@@ -10,6 +10,8 @@ void persistence_want(struct persistence *p, enum persist_job job);
 /* persistence.c */
 /* Where to save, by the settings. Exclusive mode; false: logged. */
 bool persistence_target(struct save_target *target);
+/* What the head of a file says. */
+struct rdb_head persistence_head(const struct buf *functions);
 void persistence_begin_snapshot(struct persistence *p); /* exclusive mode */
 void persistence_walk(struct persistence *p);           /* the thread */
 void persistence_check(struct timer *self);

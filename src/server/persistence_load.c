@@ -85,14 +85,20 @@ static void open_to_all(struct persistence *p)
 void persistence_load(struct persistence *p)
 {
     int64_t started_ms = clock_monotonic_ms();
-    enum err err = rdb_load_shared(&p->load, p->target.name, p->loaders, p->loader_count);
+    enum err err = p->load_log ? aof_load_and_open(p)
+                               : rdb_load_shared(&p->load, p->target.name, p->loaders,
+                                                 p->loader_count);
     if (err == OK) {
-        log_loaded(p, started_ms);
+        if (!p->load_log)
+            log_loaded(p, started_ms);
         open_to_all(p);
         log_notice("Ready to accept connections tcp");
         return;
     }
-    if (err != ERR_CLOSED) {
+    if (err != ERR_CLOSED && p->load_log) {
+        log_warning("Fatal error loading the DB, check server logs. Exiting.");
+        atomic_store(&p->load_failed, true);
+    } else if (err != ERR_CLOSED) {
         log_fault(p->target.name, err, &p->load.fault);
         atomic_store(&p->load_failed, true);
     }
@@ -102,10 +108,11 @@ void persistence_load(struct persistence *p)
 enum err persistence_start(struct persistence *p)
 {
     bool exists;
-    enum err err = persistence_find_file(p, &exists);
+    prepare(p, false);
+    p->load_log = server_settings.appendonly;
+    enum err err = p->load_log ? aof_start(p, &exists) : persistence_find_file(p, &exists);
     if (err)
         return err;
-    prepare(p, false);
     persistence_watch_config();
     timer_init(&p->timer, persistence_check);
     reactor_arm(&p->server->acceptor, &p->timer, p->server->acceptor.now_ms + 1);

@@ -81,6 +81,7 @@ void persistence_init(struct persistence *p, struct server *s)
     atomic_store(&p->last_save_s, clock_wall_ms() / 1000); /* as in Redis, the start counts */
     atomic_store(&p->started_s, -1);
     atomic_store(&p->last_took_s, -1);
+    aof_init(&p->aof);
     snapshot_init(&p->snapshot, s->ks);
     p->loader_count = MIN(MAX(thread_cpu_count(), 1u), (unsigned)LOADERS_MAX);
     for (unsigned i = 0; i < p->loader_count; i++)
@@ -113,6 +114,7 @@ void persistence_end(struct persistence *p)
 void persistence_deinit(struct persistence *p)
 {
     reactor_disarm(&p->server->acceptor, &p->timer);
+    aof_deinit(&p->aof);
     snapshot_deinit(&p->snapshot);
     for (unsigned i = 0; i < p->loader_count; i++)
         guest_deinit(&p->loaders[i]);

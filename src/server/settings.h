@@ -81,7 +81,10 @@ struct server_settings {
     int rdb_version;
     _Atomic int rdb_key_save_delay_us, key_load_delay_us; /* tests */
     char *dbfilename, *appendfilename, *appenddirname;
-    bool appendonly;
+    bool appendonly, aof_load_truncated, aof_use_rdb_preamble, aof_rewrite_incremental_fsync;
+    bool aof_disable_auto_gc;
+    _Atomic int auto_aof_rewrite_percentage;
+    _Atomic int64_t auto_aof_rewrite_min_bytes;
     enum fsync_mode appendfsync;
     struct save_point *save_points;
     size_t save_point_count;

@@ -88,6 +88,9 @@ bool rdb_value_write_root(struct buf *out, enum value_type type, enum encoding e
 
 bool rdb_payload_write(struct buf *out, const struct entry *e) MUST_USE;
 
+/* Appends the footer of a payload that begins at `begin` of the buffer. */
+void rdb_payload_seal(struct buf *out, size_t begin);
+
 enum rdb_payload_result {
     RDB_PAYLOAD_OK,
     RDB_PAYLOAD_BAD_FOOTER, /* version or checksum */

@@ -186,11 +186,8 @@ bool rdb_value_write(struct buf *out, const struct entry *e, unsigned version)
     return true;
 }
 
-bool rdb_payload_write(struct buf *out, const struct entry *e)
+void rdb_payload_seal(struct buf *out, size_t begin)
 {
-    size_t begin = buf_len(out);
-    if (!rdb_value_write(out, e, RDB_VERSION_EXPIRING))
-        return false;
     bool expiring = buf_ptr(out)[begin] == RDB_HASH_METADATA;
     le_store16(buf_reserve(out, RDB_PAYLOAD_FOOTER),
                expiring ? RDB_VERSION_EXPIRING : RDB_VERSION_WRITTEN);
@@ -198,5 +195,13 @@ bool rdb_payload_write(struct buf *out, const struct entry *e)
     uint64_t crc = crc64(0, buf_ptr(out) + begin, buf_len(out) - begin);
     le_store64(buf_reserve(out, 8), crc);
     buf_advance(out, 8);
+}
+
+bool rdb_payload_write(struct buf *out, const struct entry *e)
+{
+    size_t begin = buf_len(out);
+    if (!rdb_value_write(out, e, RDB_VERSION_EXPIRING))
+        return false;
+    rdb_payload_seal(out, begin);
     return true;
 }

@@ -66,6 +66,8 @@ struct txn {
                           commands that write nothing. Members that have expired stay in sight */
     bool mute; /* nobody is told of changes (notify.h): a load only puts back what was there,
                   and its thread is no reactor */
+    bool replay; /* the commands come from a log, which says itself what has expired: nothing
+                    expires, no time is past, and nothing is logged or served */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
     struct store_stats *stats;
@@ -207,7 +209,14 @@ void effect_suppress(struct txn *t);
 
 INLINE bool txn_logs(const struct txn *t)
 {
-    return t->ks->sink != NULL;
+    return t->ks->sink != NULL && likely(!t->replay);
+}
+
+/* Whether what is given this deadline is to go at once. In a replay it is not: a command further
+ * down the log may still take the deadline away. */
+INLINE bool txn_is_past(const struct txn *t, int64_t when_ms)
+{
+    return when_ms <= t->now_ms && likely(!t->replay);
 }
 
 /* Whether the key is as good as gone: it has expired, or all of its members have. O(1), unless some

@@ -100,7 +100,7 @@ struct entry *txn_unlink(struct txn *t, struct ref *ref)
 INLINE void tell_waiters(struct txn *t, const struct ref *ref)
 {
     const struct shard *s = &t->ks->shards[ref_shard(t, ref)];
-    if (unlikely(atomic_load_explicit(&s->waiters, memory_order_relaxed) != NULL))
+    if (unlikely(atomic_load_explicit(&s->waiters, memory_order_relaxed) != NULL) && !t->replay)
         wait_note(t, ref_db(t, ref)->id, ref->key);
 }
 

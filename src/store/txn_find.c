@@ -45,6 +45,8 @@ COLD static void drop_expired(struct txn *t, struct ref *ref)
 static bool outlives(struct txn *t, struct ref *ref)
 {
     unsigned all = UINT_MAX;
+    if (unlikely(t->replay))
+        return true;
     if (entry_expires(ref->entry) && t->now_ms > entry_expire_ms(ref->entry)) {
         drop_expired(t, ref);
         return false;

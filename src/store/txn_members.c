@@ -171,7 +171,7 @@ int64_t txn_members_expire_part(struct txn *t, struct db *db, unsigned shard, un
 
 bool txn_is_dead(const struct txn *t, const struct entry *e)
 {
-    if (likely(!entry_has_deadline(e)))
+    if (likely(!entry_has_deadline(e)) || unlikely(t->replay))
         return false;
     if (entry_expires(e) && t->now_ms > entry_expire_ms(e))
         return true;

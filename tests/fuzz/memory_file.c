@@ -97,7 +97,9 @@ static int open_file(const char *path, int flags, unsigned mode)
         return -1;
     struct memory_file *f = NULL;
     if (!(flags & O_DIRECTORY)) {
-        f = flags & O_CREAT ? create(path) : memory_file_find(path);
+        f = memory_file_find(path);
+        if (flags & O_TRUNC || (!f && flags & O_CREAT))
+            f = create(path);
         if (!f) {
             errno = ENOENT;
             return -1;
@@ -158,6 +160,19 @@ static int sync_file(int fd)
     return interrupted() || fails() ? -1 : 0;
 }
 
+static int cut_file(int fd, int64_t size)
+{
+    if (interrupted() || fails())
+        return -1;
+    struct buf *b = &open_files[fd - FD_BASE].file->bytes;
+    if (buf_len(b) > (size_t)size) {
+        if (memory_faults.room_bytes >= 0)
+            memory_faults.room_bytes += (int64_t)(buf_len(b) - (size_t)size);
+        b->end = b->begin + (size_t)size;
+    }
+    return 0;
+}
+
 static int close_file(int fd)
 {
     bool failing = fails();
@@ -186,8 +201,25 @@ static int unlink_file(const char *path)
     return f ? 0 : -1;
 }
 
-static const struct file_ops table = {open_file, read_file,  write_file,  size_of,
-                                      sync_file, close_file, rename_file, unlink_file};
+/* Names count without their directory, so there is nothing to make. */
+static int make_directory(const char *path, unsigned mode)
+{
+    return fails() ? -1 : 0;
+}
+
+static const struct file_ops table = {
+    .open = open_file,
+    .read = read_file,
+    .write = write_file,
+    .size = size_of,
+    .sync = sync_file,
+    .sync_data = sync_file,
+    .cut = cut_file,
+    .close = close_file,
+    .rename = rename_file,
+    .unlink = unlink_file,
+    .mkdir = make_directory,
+};
 
 void memory_files_install(void)
 {

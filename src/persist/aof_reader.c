@@ -1,0 +1,324 @@
+#include "persist/aof_reader.h"
+
+#include "base/crc.h"
+#include "base/num.h"
+#include "os/file.h"
+#include "persist/aof_mark.h"
+#include "persist/aof_scan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum {
+    WINDOW = 1 << 20,
+    GROUP_BYTES = 256 << 10 /* unmarked commands are handed out together up to about so much */
+};
+
+/* ---- faults ---- */
+
+static PRINTF_LIKE(3, 4) enum aof_read fault(struct aof_reader *r, uint64_t offset,
+                                             const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    r->fault.offset = offset;
+    r->fault.whole = r->at;
+    vsnprintf(r->fault.reason, sizeof(r->fault.reason), format, args);
+    va_end(args);
+    return AOF_READ_FAULT;
+}
+
+/* ---- the window ---- */
+
+/* Reads at least `missing` bytes more. AOF_READ_UNIT: they are there; AOF_READ_END: the file does
+ * not have them. */
+static enum aof_read fill(struct aof_reader *r, size_t missing)
+{
+    uint64_t rest = r->size - r->loaded;
+    if (missing > rest)
+        return AOF_READ_END;
+    size_t have = buf_len(&r->window);
+    size_t want = (size_t)MIN(rest, MAX((uint64_t)missing, (uint64_t)MAX(have, (size_t)WINDOW)));
+    for (size_t got = 0; got < missing;) {
+        size_t len;
+        if (file_read(r->fd, buf_reserve(&r->window, want - got), want - got, &len) != OK)
+            return fault(r, r->loaded, "reading failed: %s", strerror(errno));
+        if (len == 0)
+            return fault(r, r->loaded, "the file became shorter while it was read");
+        buf_advance(&r->window, len);
+        r->loaded += len;
+        got += len;
+    }
+    return AOF_READ_UNIT;
+}
+
+static void consume(struct aof_reader *r, size_t len)
+{
+    buf_consume(&r->window, len);
+    r->at += len;
+    r->scanned -= MIN(r->scanned, len);
+}
+
+static enum err skip_to(struct aof_reader *r, uint64_t offset)
+{
+    while (r->at < offset) {
+        size_t step = (size_t)MIN(offset - r->at, (uint64_t)WINDOW);
+        if (fill(r, step) != AOF_READ_UNIT) {
+            errno = EIO;
+            return ERR_SYS;
+        }
+        consume(r, (size_t)MIN(offset - r->at, (uint64_t)buf_len(&r->window)));
+    }
+    return OK;
+}
+
+enum err aof_reader_init(struct aof_reader *r, const char *path, uint64_t offset)
+{
+    *r = (struct aof_reader){.fd = -1};
+    buf_init(&r->window, MEM_OTHER);
+    enum err err = file_open(path, &r->fd, &r->size);
+    return err ? err : skip_to(r, MIN(offset, r->size));
+}
+
+void aof_reader_deinit(struct aof_reader *r)
+{
+    if (r->fd >= 0)
+        file_drop(r->fd);
+    r->fd = -1;
+    buf_deinit(&r->window);
+}
+
+/* ---- torn, or damaged ---- */
+
+/* True: behind the unit that is broken stands a mark, which nobody wrote before what is missing
+ * here was written. The mark that belongs to the broken unit itself says nothing. */
+static bool goes_on(struct aof_reader *r)
+{
+    size_t from = 0;
+    for (;;) {
+        struct slice rest = slice_make(buf_ptr(&r->window) + from, buf_len(&r->window) - from);
+        const char *line = rest.len && from == 0 && *rest.ptr == '#' ? rest.ptr - 1
+                                                                     : memchr(rest.ptr, '\n', rest.len);
+        size_t begin = line ? (size_t)(line + 1 - buf_ptr(&r->window)) : buf_len(&r->window);
+        size_t have = buf_len(&r->window) - begin;
+        if (have < AOF_MARK_BYTES && r->loaded < r->size) {
+            consume(r, MIN(from, begin > 0 ? begin - 1 : 0)); /* the '\n' stays */
+            from = 0;
+            if (fill(r, 1) != AOF_READ_UNIT)
+                return true; /* it cannot be read: nothing is cut */
+            continue;
+        }
+        if (!line)
+            return false;
+        struct aof_scan scan;
+        struct aof_mark mark;
+        struct slice tail = slice_make(buf_ptr(&r->window) + begin, have);
+        if (have && *tail.ptr == '#' && aof_scan(tail, 0, &scan) == AOF_SCAN_LINE &&
+            aof_mark_read(scan.name, &mark) && mark.bytes != r->at + begin - r->fault.whole)
+            return true;
+        from = begin;
+    }
+}
+
+/* What is wrong was noted by fault(). */
+static enum aof_read judge(struct aof_reader *r, bool at_end)
+{
+    if (!r->marked)
+        return at_end ? AOF_READ_TORN : AOF_READ_FAULT;
+    return goes_on(r) ? AOF_READ_FAULT : AOF_READ_TORN;
+}
+
+static enum aof_read cut_off(struct aof_reader *r)
+{
+    fault(r, r->at + r->scanned, r->in_multi ? "the file ends inside a transaction"
+                                 : r->scanned ? "the file ends before the mark of its last write"
+                                              : "the file ends in the middle of a command");
+    return judge(r, true);
+}
+
+/* ---- units ---- */
+
+static void count_span(struct aof_reader *r, size_t len)
+{
+    r->span_crc = crc32c(r->span_crc, buf_ptr(&r->window) + r->scanned, len);
+    r->span_bytes += len;
+    r->scanned += len;
+}
+
+/* Takes a mark; AOF_READ_UNIT: it is right. */
+static enum aof_read take_mark(struct aof_reader *r, struct aof_mark mark, size_t len)
+{
+    bool opens = mark.bytes == 0 && !r->marked;
+    if (!opens && (mark.bytes != r->span_bytes || mark.crc != r->span_crc)) {
+        fault(r, r->at + r->scanned,
+              "wrong checksum: the mark says %" PRIu64 " bytes and %08" PRIx32
+              ", the file has %" PRIu64 " and %08" PRIx32,
+              mark.bytes, mark.crc, r->span_bytes, r->span_crc);
+        r->marked = true;
+        return judge(r, false);
+    }
+    r->scanned += len;
+    r->span_bytes = 0;
+    r->span_crc = mark.crc;
+    r->marked = r->any_mark = true;
+    return AOF_READ_UNIT;
+}
+
+static bool is_word(const struct aof_scan *s, const char *word)
+{
+    return s->argc == 1 && slice_is(s->name, word);
+}
+
+/* The first command behind a mark says who wrote it. */
+static void note_author(struct aof_reader *r, const struct aof_scan *s)
+{
+    bool first = r->marked && r->scanned == 0;
+    if (first && s->argc == 2 && slice_equal(s->name, SLICE("SELECT")))
+        r->marked = false;
+}
+
+/* A command or line has been scanned. True: what has been scanned is a unit. */
+static bool take_command(struct aof_reader *r, const struct aof_scan *s)
+{
+    note_author(r, s);
+    if (is_word(s, "multi"))
+        r->in_multi = true;
+    else if (is_word(s, "exec") || is_word(s, "discard"))
+        r->in_multi = false;
+    count_span(r, s->len);
+    return !r->marked && !r->in_multi;
+}
+
+/* Unmarked commands that are in the window already go out together. */
+static void gather(struct aof_reader *r)
+{
+    struct aof_scan s;
+    while (r->scanned < GROUP_BYTES) {
+        struct slice rest = slice_make(buf_ptr(&r->window) + r->scanned,
+                                       buf_len(&r->window) - r->scanned);
+        if (aof_scan(rest, rest.len, &s) != AOF_SCAN_COMMAND || is_word(&s, "multi"))
+            return;
+        count_span(r, s.len);
+    }
+}
+
+static enum aof_read hand_out(struct aof_reader *r, struct slice *unit)
+{
+    if (!r->marked)
+        gather(r);
+    r->taken = r->scanned;
+    r->unit_span_bytes = r->span_bytes;
+    r->unit_span_crc = r->span_crc;
+    *unit = slice_make(buf_ptr(&r->window), r->taken);
+    return AOF_READ_UNIT;
+}
+
+enum aof_read aof_reader_next(struct aof_reader *r, struct slice *unit)
+{
+    consume(r, r->taken);
+    r->taken = r->scanned = 0;
+    for (;;) {
+        struct aof_scan s;
+        struct aof_mark mark;
+        enum aof_read got = AOF_READ_UNIT;
+        struct slice rest = slice_make(buf_slice(&r->window).ptr + r->scanned,
+                                       buf_len(&r->window) - r->scanned);
+        switch (aof_scan(rest, r->size - r->at - r->scanned, &s)) {
+        case AOF_SCAN_COMMAND:
+            if (take_command(r, &s))
+                return hand_out(r, unit);
+            break;
+        case AOF_SCAN_LINE:
+            if (!aof_mark_read(s.name, &mark)) {
+                count_span(r, s.len);
+                break;
+            }
+            got = take_mark(r, mark, s.len);
+            if (got != AOF_READ_UNIT)
+                return got;
+            if (!r->in_multi)
+                return hand_out(r, unit);
+            break;
+        case AOF_SCAN_SHORT:
+            got = fill(r, s.missing);
+            if (got == AOF_READ_FAULT)
+                return got;
+            if (got == AOF_READ_END)
+                return r->at == r->size ? AOF_READ_END : cut_off(r);
+            break;
+        case AOF_SCAN_BAD:
+            fault(r, r->at + r->scanned + s.bad_at, "%s", s.reason);
+            return judge(r, false);
+        }
+    }
+}
+
+/* ---- commands ---- */
+
+void aof_command_deinit(struct aof_command *c)
+{
+    mem_free(MEM_OTHER, c->argv, c->cap * sizeof(*c->argv));
+    *c = (struct aof_command){0};
+}
+
+static void reserve(struct aof_command *c, uint32_t argc)
+{
+    if (argc <= c->cap)
+        return;
+    uint32_t cap = MAX(argc, (uint32_t)16);
+    c->argv = mem_realloc(MEM_OTHER, c->argv, c->cap * sizeof(*c->argv), cap * sizeof(*c->argv));
+    c->cap = cap;
+}
+
+/* The number of a line that has been scanned before, and the text behind it. */
+static uint64_t take_number(const char **at)
+{
+    uint64_t value = 0;
+    const char *p = *at + 1;
+    for (; *p != '\r'; p++)
+        value = value * 10 + (uint64_t)(*p - '0');
+    *at = p + 2;
+    return value;
+}
+
+static void skip_line(struct slice *unit, struct aof_command *c)
+{
+    size_t len = (size_t)((const char *)memchr(unit->ptr, '\n', unit->len) - unit->ptr);
+    struct slice line = slice_make(unit->ptr, len && unit->ptr[len - 1] == '\r' ? len - 1 : len);
+    int64_t stamp_s;
+    if (aof_stamp_read(line, &stamp_s))
+        c->stamp_s = stamp_s;
+    *unit = slice_make(unit->ptr + len + 1, unit->len - len - 1);
+}
+
+bool aof_command_take(struct slice *unit, struct aof_command *c)
+{
+    while (unit->len && *unit->ptr == '#')
+        skip_line(unit, c);
+    if (!unit->len)
+        return false;
+    const char *at = unit->ptr;
+    uint32_t argc = (uint32_t)take_number(&at);
+    reserve(c, argc);
+    for (c->argc = 0; c->argc < argc; c->argc++) {
+        size_t len = (size_t)take_number(&at);
+        c->argv[c->argc] = slice_make(at, len);
+        at += len + 2;
+    }
+    *unit = slice_make(at, unit->len - (size_t)(at - unit->ptr));
+    return true;
+}
+
+bool aof_command_is(const struct aof_command *c, const char *word)
+{
+    return c->argc == 1 && slice_is(c->argv[0], word);
+}
+
+void aof_put_select(struct buf *out, int db)
+{
+    char digits[NUM_INT64_MAX_LEN];
+    size_t len = num_format_int64(digits, db);
+    buf_printf(out, "*2\r\n$6\r\nselect\r\n$%zu\r\n%.*s\r\n", len, (int)len, digits);
+}

@@ -1,0 +1,43 @@
+/* aof.h: which files the append-only log has, and when: at the start they are loaded and opened, a
+ * rewrite replaces them, CONFIG SET turns the log on and off.
+ *
+ * The log itself is persist/aof_log.h, the files persist/aof_set.h, loading aof_load.h. A rewrite is
+ * a snapshot (persist/snapshot.h) that goes to a new base, so there is one of both at a time; the
+ * persist thread does it.
+ *
+ * Threading: the set belongs to the persist thread once it runs, before that to the main thread; in
+ * exclusive mode, with no job under way, to who is alone. Figures: any thread. */
+#pragma once
+
+#include "persist/aof_set.h"
+#include "server/aof_load.h"
+
+struct persistence;
+
+struct aof {
+    struct aof_set set;
+    bool named; /* the set has its paths */
+    struct aof_tail tail; /* where the loaded log goes on */
+
+    /* figures; any thread */
+    _Atomic bool rewriting, scheduled, last_ok;
+    _Atomic uint64_t rewrites, failures; /* failures: one after the other */
+    _Atomic int64_t rewrite_started_s, last_took_s; /* -1: none */
+    _Atomic uint64_t base_bytes; /* all files when the last rewrite ended, or of the base loaded */
+    _Atomic uint64_t old_bytes;  /* of all files but the one that is appended to */
+};
+
+void aof_init(struct aof *a);
+void aof_deinit(struct aof *a);
+
+/* aof_files.c */
+/* Looks at what is there. *exists: something has to be loaded; else a new, empty set has been made
+ * and opened. ERR_SYS: it must not start (logged). Before there are threads. */
+enum err aof_start(struct persistence *p, bool *exists) MUST_USE;
+/* Makes what is missing and opens the log where the loaded one ends. Before there are threads, or
+ * the persist thread. */
+enum err aof_open(struct persistence *p) MUST_USE;
+/* Loads the set and opens it. ERR_CLOSED: cancelled; other errors are logged. The persist thread. */
+enum err aof_load_and_open(struct persistence *p) MUST_USE;
+/* DEBUG LOADAOF: empties the keyspace and loads the log again. Exclusive mode. */
+enum err aof_reload(struct persistence *p, struct txn *t) MUST_USE;
