@@ -16,7 +16,9 @@ struct persistence;
 
 struct aof {
     struct aof_set set;
-    bool named; /* the set has its paths */
+    _Atomic bool named;  /* the set has its paths, which never change then */
+    bool load_truncated; /* the setting at the start */
+    bool reloading;      /* DEBUG LOADAOF; exclusive mode */
     struct aof_tail tail; /* where the loaded log goes on */
     uint64_t newest_seq;  /* of an incremental file, named by a manifest or not; the persist thread */
 
@@ -44,7 +46,8 @@ enum err aof_start(struct persistence *p, bool *exists) MUST_USE;
 enum err aof_open(struct persistence *p) MUST_USE;
 /* Loads the set and opens it. ERR_CLOSED: cancelled; other errors are logged. The persist thread. */
 enum err aof_load_and_open(struct persistence *p) MUST_USE;
-/* DEBUG LOADAOF: empties the keyspace and loads the log again. Exclusive mode. */
+/* DEBUG LOADAOF: empties the keyspace and loads the log again, which need not be turned on.
+ * ERR_MISSING: there is none. Exclusive mode. */
 enum err aof_reload(struct persistence *p, struct txn *t) MUST_USE;
 
 /* aof_rewrite.c */

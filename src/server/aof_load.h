@@ -12,8 +12,6 @@
 #include "persist/rdb_load.h"
 #include "server/replay.h"
 
-struct persistence;
-
 struct aof_load {
     /* set by the caller */
     struct server *server; /* NULL: a tool */
@@ -21,7 +19,6 @@ struct aof_load {
     unsigned guest_count;  /* 0: alone in exclusive mode, with `txn` */
     struct txn *txn;
     struct rdb_load *rdb; /* how the base is loaded, and the figures of all */
-    struct persistence *persistence; /* gets the function libraries of a base; NULL: a tool */
     bool load_truncated;
     bool keep_files; /* a torn end stays in the file */
     /* results */

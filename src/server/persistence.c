@@ -149,7 +149,8 @@ enum err persistence_last_save(struct persistence *p)
 void persistence_flushed(void)
 {
     struct persistence *p = &the_server->persistence;
-    if (!server_settings.save_point_count || persistence_loading(p))
+    if (!server_settings.save_point_count || persistence_loading(p) ||
+        p->aof.reloading)
         return;
     if (persistence_saving(p))
         persistence_cancel_snapshot(p);

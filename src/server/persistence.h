@@ -123,6 +123,9 @@ void persistence_stop(struct persistence *p, bool forced);
 void persistence_cancel_snapshot(struct persistence *p);
 /* DEBUG RELOAD. Exclusive mode. */
 enum err persistence_reload(struct persistence *p, struct txn *t, bool replace) MUST_USE;
+/* Builds the libraries of `functions`, as a file had them, and adds them to the server's; false:
+ * logged. The guest becomes exclusive for that; NULL: the caller is. */
+bool persistence_join_functions(struct persistence *p, struct guest *guest, bool replace) MUST_USE;
 /* FLUSHALL: the running snapshot has lost its point, and the file its data. Exclusive mode. */
 void persistence_flushed(void);
 

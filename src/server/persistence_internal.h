@@ -26,6 +26,3 @@ void persistence_watch_config(void);
  * cannot be opened (logged). */
 enum err persistence_find_file(struct persistence *p, bool *exists) MUST_USE;
 void persistence_load(struct persistence *p); /* the thread */
-/* The items of a file are in memory: its function libraries join those that there are. `alone`: in
- * exclusive mode; else by the thread, outside. False: one cannot be loaded (logged). */
-bool persistence_data_loaded(struct persistence *p, bool alone) MUST_USE;

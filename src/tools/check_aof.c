@@ -343,6 +343,7 @@ static enum check_status check_files(struct aof_set *s, const struct check_aof_o
 {
     char path[PATH_MAX];
     bool cut = false;
+    size_t last = aof_set_last_with_data(s);
     const struct aof_manifest *m = &s->manifest;
     enum check_status status = CHECK_GOOD;
     if (m->base.name) {
@@ -355,7 +356,7 @@ static enum check_status check_files(struct aof_set *s, const struct check_aof_o
     for (size_t i = 0; i < m->incr.count && status == CHECK_GOOD; i++) {
         if (aof_set_path(s, m->incr.items[i].name, path) != OK)
             return cannot(m->incr.items[i].name);
-        status = check_file(path, options, i + 1 == m->incr.count, &cut);
+        status = check_file(path, options, i >= last, &cut);
         if (cut)
             return status == CHECK_GOOD ? end_with(s, i + 1) : status;
     }

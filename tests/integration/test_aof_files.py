@@ -216,6 +216,31 @@ def test_torn_end(start_server):
     start_again(server)
 
 
+def test_torn_end_before_an_empty_file(start_server):
+    """The manifest names the next file before the log switches to it."""
+    server = start_server(appendonly="yes")
+    with server.connect() as conn:
+        conn.cmd("SET", "a", 1)
+        conn.cmd("SET", "b", 1)
+    kill(server)
+    path, listed = incr_of(server), folder(server) / "appendonly.aof.manifest"
+    path.write_bytes(path.read_bytes()[:-3])
+    lines = [line for line in manifest(server).splitlines() if line.startswith("file")]
+    listed.write_text("\n".join([*lines, "file appendonly.aof.2.incr.aof seq 2 type i"]) + "\n")
+    (folder(server) / "appendonly.aof.2.incr.aof").write_bytes(b"#CK:0:00000000\r\n")
+    start_again(server)
+    with server.connect() as conn:
+        assert conn.cmd("MGET", "a", "b") == [b"1", None]
+        conn.cmd("SET", "c", 1)
+    kill(server)
+    start_again(server)
+    with server.connect() as conn:
+        assert conn.cmd("MGET", "a", "b", "c") == [b"1", None, b"1"]
+    kill(server)
+    path.write_bytes(path.read_bytes()[:-3])
+    assert "the truncated file is not the last file" in starts_badly(server)
+
+
 def flip(path, offset):
     data = bytearray(path.read_bytes())
     data[offset] ^= 4
@@ -373,6 +398,9 @@ def test_turned_on_and_off(start_server):
         conn.cmd("SET", "not logged", 1)
         assert info(conn, "aof_enabled") == "0"
         rewrite(conn)
+        again = conn.cmd("DEBUG", "DIGEST")
+        assert conn.cmd("DEBUG", "LOADAOF") == OK  # also without a log: what the rewrite has left
+        assert conn.cmd("DEBUG", "DIGEST") == again
         conn.cmd("SET", "not logged", 2)
         assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == OK
         assert wait_until(lambda: info(conn, "aof_rewrite_in_progress") == "0", LONG)
