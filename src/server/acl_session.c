@@ -67,8 +67,7 @@ static enum acl_verdict judge(struct server_thread *t, struct session *session,
 }
 
 bool acl_permits(struct server_thread *t, struct session *session, const struct command *cmd,
-                 const struct slice *argv, uint32_t argc, enum acl_context context,
-                 struct buf *why)
+                 const struct slice *argv, uint32_t argc, enum acl_context context, struct buf *why)
 {
     enum acl_verdict verdict = judge(t, session, cmd, argv, argc, context);
     if (likely(verdict == ACL_ALLOWED))

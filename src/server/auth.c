@@ -1,5 +1,5 @@
-/* auth.c: who a connection is: AUTH, HELLO, RESET. Passwords are compared in constant time. Handlers
- * run inside the gate, so they may read the users. */
+/* auth.c: who a connection is: AUTH, HELLO, RESET. Passwords are compared in constant time.
+ * Handlers run inside the gate, so they may read the users. */
 #include "cmd/transaction.h"
 #include "server/acl_session.h"
 #include "server/server_internal.h"
