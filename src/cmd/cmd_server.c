@@ -4,7 +4,7 @@
 
 void cmd_time(struct exec *ex)
 {
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = ex->now_us ? ex->now_us : clock_wall_us();
     reply_array(ex->reply, 2);
     reply_bulk_int(ex->reply, now_us / 1000000);
     reply_bulk_int(ex->reply, now_us % 1000000);

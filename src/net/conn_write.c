@@ -26,7 +26,8 @@ static size_t remaining(const struct output *o, const struct out_cursor *at)
     return buf_len(&o->bytes) - at->bytes + refs;
 }
 
-/* The next pieces to send, `len` bytes at most: bytes up to a reference, the reference, and so on. */
+/* The next pieces to send, `len` bytes at most: bytes up to a reference, the reference, and so on.
+ */
 static int fill_iov(const struct output *o, struct out_cursor at, size_t len, struct iovec *iov)
 {
     int n = 0;
@@ -74,7 +75,10 @@ static ssize_t send_some(struct conn *c, const struct output *o, const struct ou
                          size_t len)
 {
     ssize_t n;
-    if (likely(o->ref_count == 0)) {
+    if (unlikely(c->transport != NULL)) {
+        struct iovec iov[IOV_BATCH];
+        n = transport_send(c, iov, fill_iov(o, *at, len, iov));
+    } else if (likely(o->ref_count == 0)) {
         n = send(c->source.fd, buf_ptr(&o->bytes) + at->bytes, len, MSG_NOSIGNAL);
     } else {
         struct iovec iov[IOV_BATCH];
@@ -170,8 +174,7 @@ static void send_run(struct conn *c, struct output *out, struct out_cursor from,
     conn_update_interest(c);
 }
 
-/* Sends the queued runs, and nothing of what stands behind them. */
-static void send_queued(struct net_thread *t)
+void conn_send_queued(struct net_thread *t)
 {
     if (unlikely(t->queued_lsn > net_safe_lsn(t)))
         t->ops->commit(t);
@@ -203,7 +206,7 @@ void conn_write_later(struct conn *c)
     c->thread->pushed = c;
 }
 
-static void send_pushed(struct net_thread *t)
+void conn_send_pushed(struct net_thread *t)
 {
     while (t->pushed) {
         struct conn *c = t->pushed;
@@ -215,9 +218,9 @@ static void send_pushed(struct net_thread *t)
 
 void conn_flush_queued(struct net_thread *t)
 {
-    send_queued(t);
+    conn_send_queued(t);
     output_clear(&t->out);
-    send_pushed(t);
+    conn_send_pushed(t);
 }
 
 /* What is appended to the connection's pending output from now on leaves at the end of the turn. */
@@ -225,7 +228,7 @@ static void push_begin(struct conn *c)
 {
     struct net_thread *t = c->thread;
     if (c->queued_at == t->flushes)
-        send_queued(t);
+        conn_send_queued(t);
     if (!output_len(&c->pending)) /* else it waits for writability already */
         conn_write_later(c);
 }
@@ -283,7 +286,7 @@ HOT void conn_reply(struct conn *c, size_t begin)
     }
     struct output *out = &t->out;
     t->queued_lsn = MAX(t->queued_lsn, t->reply_lsn);
-    send_queued(t);
+    conn_send_queued(t);
     if (c->state != CONN_CLOSED)
         send_run(c, out, (struct out_cursor){.bytes = begin}, output_len(out) - begin,
                  t->reply_lsn);
@@ -317,6 +320,10 @@ void conn_write(struct conn *c)
 {
     if (c->state == CONN_CLOSED)
         return;
+    if (unlikely(c->transport != NULL) && !transport_flush(c)) {
+        conn_close(c);
+        return;
+    }
     size_t len = output_len(&c->pending) ? conn_sendable(c) : 0;
     if (len) {
         ssize_t n = send_some(c, &c->pending, &c->sent, len);
@@ -334,7 +341,7 @@ void conn_write(struct conn *c)
             compact(c);
     }
     note_output(c);
-    if (c->state == CONN_FLUSHING && !output_len(&c->pending))
+    if (c->state == CONN_FLUSHING && !conn_unsent(c))
         conn_close(c);
     else
         conn_update_interest(c);
@@ -345,7 +352,7 @@ void conn_drain(struct conn *c, int64_t until_ms)
     int64_t left_ms = 1;
     if (c->gate)
         conn_gate_look(c->thread);
-    while (c->state != CONN_CLOSED && output_len(&c->pending) && conn_sendable(c) && left_ms) {
+    while (c->state != CONN_CLOSED && conn_writable(c) && left_ms) {
         struct pollfd pfd = {.fd = c->source.fd, .events = POLLOUT};
         left_ms = MAX(until_ms - clock_monotonic_ms(), (int64_t)0);
         if (poll(&pfd, 1, (int)left_ms) != 1)
@@ -359,7 +366,8 @@ void conn_check_timeouts(struct conn *c, int64_t now_ms)
     int timeout_s = net_settings.timeout_s;
     if (c->soft_since_ms)
         check_output_limit(c);
-    if (!c->parser.authenticated && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
+    bool opening = !c->parser.authenticated || (c->transport && !c->transport->ready);
+    if (opening && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
         conn_close(c);
     if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held && !c->blocked && !c->away &&
         now_ms - c->active_ms > timeout_s * 1000LL)

@@ -33,6 +33,23 @@ static bool authenticate(struct exec *ex, struct slice name, struct slice passwo
     return true;
 }
 
+bool auth_by_certificate(struct conn *c, struct slice name)
+{
+    struct acl *acl = &thread_of(c)->server->acl;
+    lock_acquire(&acl->lock); /* users may change meanwhile: no gate is held */
+    struct acl_user *user = acl_find(acl, name);
+    bool accepted = user && user->rules.on;
+    if (accepted)
+        acl_user_ref(user);
+    lock_release(&acl->lock);
+    if (!accepted)
+        return false;
+    acl_login(c, user);
+    acl_user_unref(user);
+    client_session(c)->authenticated = true;
+    return true;
+}
+
 void cmd_auth(struct exec *ex)
 {
     if (ex->argc > 3) {

@@ -3,6 +3,7 @@
 #include "base/glob.h"
 #include "net/settings.h"
 #include "proto/settings.h"
+#include "script/settings.h"
 #include "server/config_row.h"
 #include "server/settings.h"
 #include "store/settings.h"
@@ -18,6 +19,7 @@
 #define NOLOADING  CONFIG_NOLOADING
 #define POWER_OF_2 CONFIG_POWER_OF_2
 #define RETIRED    CONFIG_RETIRED
+#define VOLATILE   CONFIG_VOLATILE
 
 /* A row without a reader: its address is NULL, its type says how the slot is read. */
 #define KEPT   (*(int64_t *)NULL)

@@ -12,6 +12,9 @@
 #include "server/big_keys.h"
 #include "server/client_filter.h"
 #include "server/hot_keys.h"
+#include "script/cache.h"
+#include "script/library.h"
+#include "server/busy.h"
 #include "server/latency.h"
 #include "server/monitor.h"
 #include "server/observe.h"
@@ -31,7 +34,7 @@
 
 enum {
     THREADS_MAX = 64,
-    LISTENERS_MAX = 40,
+    LISTENERS_MAX = 64,
     ERROR_CODES_MAX = 128,
     ERROR_CODE_BYTES = 24
 };
@@ -92,12 +95,19 @@ struct server_thread {
     struct monitor_hub monitors;
     struct command_logs logs;
     struct big_keys big;
-    int64_t evict_clients_after_ms; /* client_evict.h */
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
+    struct interpreter *interpreter; /* of scripts; NULL before the first */
+    _Atomic size_t interpreter_bytes;
+    struct interpreter *functions;   /* of function libraries; NULL before the first */
+    _Atomic size_t function_bytes;   /* that it takes */
+    struct nested *nested;           /* the script that runs: nested_call.h */
+    struct key *nested_keys;         /* of its command that runs */
+    uint32_t nested_key_cap;
+    bool no_room; /* memory was full, and nothing could go, when it was last looked at */
     bool postponed;           /* the command that ran has not answered: it comes again … */
     enum reply_mode postponed_reply_mode; /* … in this mode */
 };
@@ -128,6 +138,10 @@ struct server {
     _Atomic uint64_t password_since_id;
     struct acl acl;
     struct slow_state slow;
+    struct script_cache scripts;
+    struct libraries libraries; /* functions; changed in exclusive mode */
+    struct busy_state busy;
+    struct snapshot_pins snapshot_pins;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
     _Atomic bool trimming;    /* a thread is in tracking_trim() */
@@ -141,6 +155,7 @@ struct server {
     struct reactor acceptor; /* on the main thread */
     struct listener listeners[LISTENERS_MAX];
     unsigned listener_count;
+    struct tls_context *tls;   /* of new connections; the main thread's; NULL: no tls-port yet */
     struct timer accept_retry; /* after EMFILE */
     int reserve_fd;            /* given up to accept and refuse one when descriptors run out */
     struct source signal_source;
@@ -151,6 +166,7 @@ struct server {
     int64_t started_ms;         /* monotonic */
     int64_t started_wall_s;
     _Atomic bool cron_paused, active_expire_off; /* DEBUG */
+    _Atomic bool scripts_may_debug;              /* the same */
     char run_id[41], replication_id[41];
     /* ---- statistics: stats.c ---- */
     struct timer sample_timer; /* on the main thread */
@@ -177,6 +193,15 @@ INLINE bool server_has_password(const struct server *s)
     return atomic_load(&s->password_since_id) != UINT64_MAX;
 }
 
+/* Of all reactors. */
+INLINE size_t server_interpreter_bytes(const struct server *s)
+{
+    size_t sum = 0;
+    for (unsigned i = 0; i < s->thread_count; i++)
+        sum += atomic_load_explicit(&s->threads[i]->interpreter_bytes, memory_order_relaxed);
+    return sum;
+}
+
 INLINE struct server_thread *thread_of(struct conn *c)
 {
     return container_of(c->thread, struct server_thread, net);
@@ -186,6 +211,10 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
 {
     return container_of(ex, struct server_thread, exec);
 }
+
+/* auth.c: makes the client the user whom its certificate names, if there is such a user, and it is
+ * on; false: nothing has changed. The client's thread, outside the gate. */
+bool auth_by_certificate(struct conn *c, struct slice name);
 
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);
@@ -271,9 +300,12 @@ void server_stop(struct server *s);
 bool server_raise_file_limit(unsigned clients, unsigned *out_max);
 
 /* listen.c */
+extern const char error_protected[]; /* what a client from elsewhere is told in protected mode */
 enum err listeners_open(struct server *s);
 void listeners_close(struct server *s);
-/* Opens the RESP ports anew after port or bind changed. The main thread. */
+/* Logs that clients may come. */
+void listeners_announce(void);
+/* Opens the TCP ports anew after port or bind changed. The main thread. */
 enum err listeners_reopen(struct server *s);
 
 /* expire_cron.c: each reactor fires the timers of its share of the shards. */

@@ -217,6 +217,16 @@ class Connection:
         self.close()
 
 
+class UnixConnection(Connection):
+    """The same over a unix socket."""
+
+    def __init__(self, path, timeout=20):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(timeout)
+        self.sock.connect(str(path))
+        self.reader = Reader()
+
+
 def same(a, b):
     """Equality of value and wire type, NaN equal to itself."""
     if type(a) is not type(b):
