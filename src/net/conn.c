@@ -248,7 +248,7 @@ struct adoption {
 
 static void run_adoption(void *receiver, struct message *self)
 {
-    struct net_thread *t = container_of((struct reactor *)receiver, struct net_thread, reactor);
+    struct net_thread *t = receiver;
     struct adoption *a = container_of(self, struct adoption, message);
     if (atomic_load(&t->reactor.stopping))
         close(a->arrival.fd);
@@ -262,7 +262,13 @@ void net_thread_adopt(struct net_thread *t, struct arrival arrival)
 {
     struct adoption *a = mem_alloc(MEM_CLIENT, sizeof(*a));
     *a = (struct adoption){{.run = run_adoption}, arrival};
-    reactor_post(&t->reactor, &a->message);
+    if (mailbox_post(&t->adoptions, &a->message))
+        reactor_wake(&t->reactor);
+}
+
+void conn_adopt_all(struct net_thread *t)
+{
+    mailbox_drain(&t->adoptions, t);
 }
 
 static void cron(struct timer *self)
@@ -275,6 +281,7 @@ static void cron(struct timer *self)
 
 void net_thread_end_turn(struct net_thread *t)
 {
+    conn_adopt_all(t);
     conn_flush_queued(t);
     conn_gate_look(t);
     buf_shrink(&t->out.bytes, OUT_KEEP_BYTES);
@@ -313,6 +320,7 @@ enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, 
 void net_thread_deinit(struct net_thread *t)
 {
     mailbox_drain(&t->reactor.mailbox, &t->reactor);
+    conn_adopt_all(t);
     for (struct conn *c = t->conns; c; c = c->next)
         conn_close(c);
     bury(t);

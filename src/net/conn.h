@@ -124,7 +124,9 @@ struct net_thread {
     struct conn *gated;
     _Atomic bool gate_waits; /* wake the reactor when safe_lsn has risen */
     struct request_arena arena;
-    char *receive; /* LIMIT_RECV_BYTES */
+    char *receive;               /* LIMIT_RECV_BYTES */
+    struct mailbox adoptions;    /* sockets handed over */
+    const struct conn *occupied; /* whose command the turn is inside: inner_turn.c */
     struct transport_wire wire;
     void *owner; /* of the server */
 };
@@ -133,6 +135,11 @@ enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, 
                          const struct conn_ops *ops) MUST_USE;
 /* Closes all connections and frees everything. The reactor no longer runs. */
 void net_thread_deinit(struct net_thread *t);
+
+/* A turn inside a command of `c` that takes long: accepts, reads, executes and answers for the
+ * thread's other connections. No message is received, no timer fires, no connection is freed, and
+ * what the command has written and been given stays as it is. The owner thread. */
+void net_thread_inner_turn(struct net_thread *t, const struct conn *c);
 
 /* Last in each turn: sends the replies, frees what was closed. */
 void net_thread_end_turn(struct net_thread *t);

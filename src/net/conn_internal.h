@@ -28,3 +28,6 @@ INLINE bool conn_writable(const struct conn *c)
 }
 
 void conn_check_timeouts(struct conn *c, int64_t now_ms);
+void conn_send_queued(struct net_thread *t); /* the queued runs, and nothing of what stands behind */
+void conn_send_pushed(struct net_thread *t);
+void conn_adopt_all(struct net_thread *t); /* the sockets handed over */

@@ -168,6 +168,13 @@ static bool received(struct conn *c, ssize_t n)
     return false;
 }
 
+/* What was sent to us happened before what a client sends now. Inside a command it has to wait. */
+static void receive_messages(struct net_thread *t)
+{
+    if (likely(!t->occupied))
+        mailbox_drain(&t->reactor.mailbox, &t->reactor);
+}
+
 static ssize_t receive(struct conn *c, char *at, size_t room)
 {
     if (likely(!c->transport))
@@ -181,8 +188,7 @@ static void read_some(struct conn *c)
     if (likely(!buf_len(&c->in) && runnable(c))) {
         ssize_t n = receive(c, t->receive, LIMIT_RECV_BYTES);
         if (likely(received(c, n))) {
-            mailbox_drain(&t->reactor.mailbox,
-                          &t->reactor); /* what was sent to us happened before */
+            receive_messages(t);
             process_received(c, t->receive, (size_t)n);
         }
         return;
@@ -193,7 +199,7 @@ static void read_some(struct conn *c)
     if (!received(c, n))
         return;
     buf_advance(&c->in, (size_t)n);
-    mailbox_drain(&t->reactor.mailbox, &t->reactor);
+    receive_messages(t);
     conn_process_pending(c);
 }
 

@@ -174,8 +174,7 @@ static void send_run(struct conn *c, struct output *out, struct out_cursor from,
     conn_update_interest(c);
 }
 
-/* Sends the queued runs, and nothing of what stands behind them. */
-static void send_queued(struct net_thread *t)
+void conn_send_queued(struct net_thread *t)
 {
     if (unlikely(t->queued_lsn > net_safe_lsn(t)))
         t->ops->commit(t);
@@ -207,7 +206,7 @@ void conn_write_later(struct conn *c)
     c->thread->pushed = c;
 }
 
-static void send_pushed(struct net_thread *t)
+void conn_send_pushed(struct net_thread *t)
 {
     while (t->pushed) {
         struct conn *c = t->pushed;
@@ -219,9 +218,9 @@ static void send_pushed(struct net_thread *t)
 
 void conn_flush_queued(struct net_thread *t)
 {
-    send_queued(t);
+    conn_send_queued(t);
     output_clear(&t->out);
-    send_pushed(t);
+    conn_send_pushed(t);
 }
 
 /* What is appended to the connection's pending output from now on leaves at the end of the turn. */
@@ -229,7 +228,7 @@ static void push_begin(struct conn *c)
 {
     struct net_thread *t = c->thread;
     if (c->queued_at == t->flushes)
-        send_queued(t);
+        conn_send_queued(t);
     if (!output_len(&c->pending)) /* else it waits for writability already */
         conn_write_later(c);
 }
@@ -287,7 +286,7 @@ HOT void conn_reply(struct conn *c, size_t begin)
     }
     struct output *out = &t->out;
     t->queued_lsn = MAX(t->queued_lsn, t->reply_lsn);
-    send_queued(t);
+    conn_send_queued(t);
     if (c->state != CONN_CLOSED)
         send_run(c, out, (struct out_cursor){.bytes = begin}, output_len(out) - begin,
                  t->reply_lsn);

@@ -203,8 +203,8 @@ void aof_log_commit(struct aof_log *log)
 {
     uint64_t newest_lsn = aof_log_newest(log);
     bool always = atomic_load_explicit(&log->policy, memory_order_relaxed) == AOF_ALWAYS;
-    if (atomic_load_explicit(always ? &log->synced_lsn : &log->written_lsn,
-                             memory_order_acquire) >= newest_lsn)
+    if (atomic_load_explicit(always ? &log->synced_lsn : &log->written_lsn, memory_order_acquire) >=
+        newest_lsn)
         return;
     if (always || atomic_load(&log->syncs_pending) || atomic_load(&log->state) != AOF_GOOD ||
         !lock_try(&log->writer)) {

@@ -260,6 +260,12 @@ void aof_manifest_retire(struct aof_manifest *m, uint64_t before_seq)
     m->incr.count = kept;
 }
 
+void aof_manifest_cut(struct aof_manifest *m, size_t incr_count)
+{
+    while (m->incr.count > incr_count)
+        free_text(m->incr.items[--m->incr.count].name);
+}
+
 void aof_manifest_forget_history(struct aof_manifest *m)
 {
     free_list(&m->history);

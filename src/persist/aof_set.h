@@ -47,5 +47,9 @@ bool aof_set_incr_name(const struct aof_set *s, uint64_t seq, char *out) MUST_US
 /* Makes an incremental file that says it is marked from its begin (aof_mark.h): *size is then its
  * length. It is not synced. ERR_SYS, ERR_LIMIT. */
 enum err aof_set_create_incr(const struct aof_set *s, const char *name, uint64_t *size) MUST_USE;
+/* Index of the last incremental file that holds more than its opening mark, 0 when there is none.
+ * A write that did not end can only be at the end of this one: a file gets its first byte after the
+ * last of the one before, but is named by the manifest earlier. */
+size_t aof_set_last_with_data(const struct aof_set *s);
 /* Removes a file of the directory, if it is there. */
 void aof_set_remove(const struct aof_set *s, const char *name);

@@ -156,6 +156,19 @@ bool rdb_insert(struct rdb_inserter *x, const struct rdb_item *item, uint64_t of
     }
 }
 
+void rdb_insert_prefetch(struct rdb_inserter *x, const struct rdb_item *item)
+{
+    struct rdb_text key = {.cap = 0};
+    struct rdb_in in = rdb_in_make(item->key);
+    bool plain = item->kind == RDB_ITEM_KEY && item->key.len && (*item->key.ptr & 0xC0) != 0xC0;
+    if (!plain || !rdb_take_text(&in, &key)) /* the text of a plain one lies in the item */
+        return;
+    const struct db *db = keyspace_db(x->txn->ks, x->db);
+    uint64_t hash = hash_slice(key.text);
+    txn_prefetch_shard(x->txn, db, hash);
+    txn_prefetch_bucket(x->txn, db, hash);
+}
+
 void rdb_insert_delay(const struct rdb_load *load)
 {
     int delay = load->delay_us ? atomic_load_explicit(load->delay_us, memory_order_relaxed) : 0;

@@ -16,7 +16,8 @@ struct rdb_options {
     bool checksum;
     bool sync_often; /* a sync now and then, so that the last one is not a long one */
     bool as_commands; /* no RDB at all: a log of commands that make the data (rdb_commands.h), with
-                         marks (aof_mark.h) */
+                         marks (aof_mark.h) … */
+    bool unmarked;    /* … or without */
 };
 
 /* What the head of the file says about the server. */

@@ -65,6 +65,7 @@ struct reply {
     enum reply_proto proto;
     uint32_t errors;          /* error replies so far */
     char error_code[24];      /* first word of the last one, for INFO errorstats */
+    bool error_counted;       /* the last one came from a nested command, which has counted it */
     struct output_mark frame; /* where the open frame starts */
     size_t frame_refs;        /* ref_bytes when it was opened */
 };

@@ -145,14 +145,14 @@ static enum err read_draft(struct acl_users *draft, struct buf *errors)
     const char *path = server_settings.aclfile;
     struct buf text;
     buf_init(&text, MEM_OTHER);
-    if (read_all(path, &text))
+    if (read_all(path, &text)) {
         buf_printf(errors, "Error loading ACLs, opening file '%s': %s", path, strerror(errno));
-    else
+    } else {
         acl_file_parse(draft, path, buf_slice(&text), errors);
-    if (buf_len(errors) && draft->count)
-        buf_puts(errors,
-                 "WARNING: ACL errors detected, no change to the previously active ACL rules was "
-                 "performed");
+        if (buf_len(errors))
+            buf_puts(errors, "WARNING: ACL errors detected, no change to the previously active ACL "
+                             "rules was performed");
+    }
     buf_deinit(&text);
     return buf_len(errors) ? ERR_SYNTAX : OK;
 }

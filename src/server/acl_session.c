@@ -59,7 +59,9 @@ static enum acl_verdict judge(struct server_thread *t, struct session *session,
     if (likely(d.verdict == ACL_ALLOWED))
         return ACL_ALLOWED;
     describe_denial(&d, user, cmd, argv, at);
-    client_publish(t->current, (uint16_t)(cmd->id + 1), t->txn.now_ms);
+    if (context != ACL_SCRIPT) /* else what runs the script is shown, if it was published */
+        client_publish(t->current, (uint16_t)((t->exec.in_exec ? CMD_ID_exec : cmd->id) + 1),
+                       t->txn.now_ms);
     log_denial(t, &d, &t->current->info);
     return d.verdict;
 }

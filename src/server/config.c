@@ -3,6 +3,7 @@
 #include "base/glob.h"
 #include "net/settings.h"
 #include "proto/settings.h"
+#include "script/settings.h"
 #include "server/config_row.h"
 #include "server/settings.h"
 #include "store/settings.h"

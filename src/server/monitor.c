@@ -97,10 +97,10 @@ static void run_sight(void *receiver, struct message *self)
     mem_free(MEM_CLIENT, sight, sizeof(*sight));
 }
 
-COLD void monitor_feed(struct server_thread *t, const struct command *cmd,
-                       const struct slice *argv, uint32_t argc, int db, bool by_script)
+COLD void monitor_feed(struct server_thread *t, const struct command *cmd, const struct slice *argv,
+                       uint32_t argc, int db, bool by_script)
 {
-    if (cmd->flags & (CMD_SKIP_MONITOR | CMD_ADMIN) || !t->current)
+    if (cmd->flags & CMD_ADMIN || !t->current)
         return;
     struct blob *line = make_line(t->current, cmd, argv, argc, db, by_script);
     for (unsigned i = 0; i < t->server->thread_count; i++) {
@@ -117,5 +117,7 @@ COLD void monitor_feed(struct server_thread *t, const struct command *cmd,
 
 COLD void monitor_feed_exec(struct exec *ex)
 {
+    if (ex->cmd->flags & CMD_SKIP_MONITOR)
+        return;
     monitor_feed(exec_thread(ex), ex->cmd, ex->argv, ex->argc, ex->session->db, false);
 }

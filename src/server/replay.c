@@ -1,6 +1,7 @@
 #include "server/replay.h"
 
 #include "base/clock.h"
+#include "server/functions.h"
 #include "server/server_internal.h"
 
 #include <stdarg.h>
@@ -44,6 +45,7 @@ void replay_destroy(struct replay *r)
 {
     r->thread->exec.txn->mute = r->thread->exec.txn->replay = false;
     output_deinit(&r->output);
+    functions_drop_interpreter(r->thread);
     aof_command_deinit(&r->command);
     mem_free(MEM_OTHER, r->keys, r->key_cap * sizeof(*r->keys));
     mem_free_aligned(MEM_OTHER, r->thread, sizeof(*r->thread));

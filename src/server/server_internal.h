@@ -12,6 +12,9 @@
 #include "server/big_keys.h"
 #include "server/client_filter.h"
 #include "server/hot_keys.h"
+#include "script/cache.h"
+#include "script/library.h"
+#include "server/busy.h"
 #include "server/latency.h"
 #include "server/monitor.h"
 #include "server/observe.h"
@@ -92,12 +95,19 @@ struct server_thread {
     struct monitor_hub monitors;
     struct command_logs logs;
     struct big_keys big;
-    int64_t evict_clients_after_ms; /* client_evict.h */
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
+    struct interpreter *interpreter; /* of scripts; NULL before the first */
+    _Atomic size_t interpreter_bytes;
+    struct interpreter *functions;   /* of function libraries; NULL before the first */
+    _Atomic size_t function_bytes;   /* that it takes */
+    struct nested *nested;           /* the script that runs: nested_call.h */
+    struct key *nested_keys;         /* of its command that runs */
+    uint32_t nested_key_cap;
+    bool no_room; /* memory was full, and nothing could go, when it was last looked at */
     bool postponed;           /* the command that ran has not answered: it comes again … */
     enum reply_mode postponed_reply_mode; /* … in this mode */
 };
@@ -128,6 +138,10 @@ struct server {
     _Atomic uint64_t password_since_id;
     struct acl acl;
     struct slow_state slow;
+    struct script_cache scripts;
+    struct libraries libraries; /* functions; changed in exclusive mode */
+    struct busy_state busy;
+    struct snapshot_pins snapshot_pins;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
     _Atomic bool trimming;    /* a thread is in tracking_trim() */
@@ -152,6 +166,7 @@ struct server {
     int64_t started_ms;         /* monotonic */
     int64_t started_wall_s;
     _Atomic bool cron_paused, active_expire_off; /* DEBUG */
+    _Atomic bool scripts_may_debug;              /* the same */
     char run_id[41], replication_id[41];
     /* ---- statistics: stats.c ---- */
     struct timer sample_timer; /* on the main thread */
@@ -176,6 +191,15 @@ extern struct server *the_server;
 INLINE bool server_has_password(const struct server *s)
 {
     return atomic_load(&s->password_since_id) != UINT64_MAX;
+}
+
+/* Of all reactors. */
+INLINE size_t server_interpreter_bytes(const struct server *s)
+{
+    size_t sum = 0;
+    for (unsigned i = 0; i < s->thread_count; i++)
+        sum += atomic_load_explicit(&s->threads[i]->interpreter_bytes, memory_order_relaxed);
+    return sum;
 }
 
 INLINE struct server_thread *thread_of(struct conn *c)
@@ -234,9 +258,6 @@ void client_describe(struct buf *out, const struct conn_info *info);
 void client_kill_user(struct exec *ex, struct slice user);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
-
-/* debug.c: false: answered that the directive does not allow DEBUG. */
-bool debug_admit(struct server_thread *t);
 
 /* pause.c: CLIENT PAUSE. */
 /* True when the command must wait; the pause has not ended. */

@@ -67,6 +67,13 @@ void effect_suppress(struct txn *t)
     t->effects.suppressed = true;
 }
 
+void effect_forget(struct txn *t)
+{
+    buf_clear(&t->effects.text);
+    t->effects.commands = 0;
+    t->effects.opening = 0;
+}
+
 void effect_del(struct txn *t, const struct db *db, struct slice key)
 {
     if (txn_logs(t))

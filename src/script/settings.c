@@ -1,0 +1,3 @@
+#include "script/settings.h"
+
+struct script_settings script_settings;
