@@ -58,8 +58,8 @@ static bool fits(int len)
 
 bool aof_set_base_name(const struct aof_set *s, uint64_t seq, bool rdb, char *out)
 {
-    return fits(snprintf(out, NAME_MAX + 1, "%s.%" PRIu64 ".base.%s", s->name, seq,
-                         rdb ? "rdb" : "aof"));
+    return fits(
+        snprintf(out, NAME_MAX + 1, "%s.%" PRIu64 ".base.%s", s->name, seq, rdb ? "rdb" : "aof"));
 }
 
 bool aof_set_incr_name(const struct aof_set *s, uint64_t seq, char *out)

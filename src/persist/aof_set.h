@@ -28,8 +28,8 @@ void aof_set_deinit(struct aof_set *s);
 
 /* Reads the manifest; there is none: the set is empty. ERR_SYS: errno, ERR_SYNTAX: the fault. */
 enum err aof_set_read(struct aof_set *s, struct aof_manifest_fault *fault) MUST_USE;
-/* As Redis 7: one file `parent/name` of an older server, and no set that names more than it, becomes
- * the base. *found: it was so. ERR_SYS: errno. */
+/* As Redis 7: one file `parent/name` of an older server, and no set that names more than it,
+ * becomes the base. *found: it was so. ERR_SYS: errno. */
 enum err aof_set_upgrade(struct aof_set *s, const char *parent, bool *found) MUST_USE;
 /* Makes the directory, unless it is there. ERR_SYS. */
 enum err aof_set_make_directory(const struct aof_set *s) MUST_USE;
