@@ -60,4 +60,26 @@ static void note_flush(struct txn *txn)
     tracking_flushed(txn_thread(txn));
 }
 
-const struct notify_ops events_ops = {publish_event, note_change, note_flush};
+/* With a log, nothing of a change leaves this thread before its record is in the log. */
+static void publish_event_logged(struct txn *txn, int db, enum event event, struct slice key)
+{
+    push_defer(txn);
+    publish_event(txn, db, event, key);
+    push_defer_end(txn);
+}
+
+static void note_change_logged(struct txn *txn, const struct key *key, enum event event)
+{
+    push_defer(txn);
+    note_change(txn, key, event);
+    push_defer_end(txn);
+}
+
+static void note_flush_logged(struct txn *txn)
+{
+    push_defer(txn);
+    note_flush(txn);
+    push_defer_end(txn);
+}
+
+const struct notify_ops events_ops = {publish_event_logged, note_change_logged, note_flush_logged};

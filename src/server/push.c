@@ -168,8 +168,51 @@ static struct parcel *parcel_create(const struct publication *p, uint32_t reacto
     return parcel;
 }
 
-void push_post(const struct server_thread *self, struct server_thread *to, struct message *m)
+struct deferred {
+    struct deferred *next;
+    struct server_thread *to;
+    struct message *message;
+};
+
+void push_defer(struct txn *txn)
 {
+    struct push_hub *hub = &container_of(txn, struct server_thread, txn)->push;
+    hub->defers = txn_logs(txn);
+}
+
+void push_defer_end(struct txn *txn)
+{
+    struct push_hub *hub = &container_of(txn, struct server_thread, txn)->push;
+    hub->defers = false;
+    txn->told = hub->deferred != NULL;
+}
+
+COLD static void defer_post(struct push_hub *hub, struct server_thread *to, struct message *m)
+{
+    struct deferred *d = mem_alloc(MEM_CLIENT, sizeof(*d));
+    *d = (struct deferred){NULL, to, m};
+    *(hub->deferred ? hub->deferred_tail : &hub->deferred) = d;
+    hub->deferred_tail = &d->next;
+}
+
+void push_logged(struct txn *txn)
+{
+    struct server_thread *self = container_of(txn, struct server_thread, txn);
+    struct deferred *d = self->push.deferred, *next;
+    self->push.deferred = NULL;
+    for (; d; d = next) {
+        next = d->next;
+        push_post(self, d->to, d->message);
+        mem_free(MEM_CLIENT, d, sizeof(*d));
+    }
+}
+
+void push_post(struct server_thread *self, struct server_thread *to, struct message *m)
+{
+    if (unlikely(self && self->push.defers)) {
+        defer_post(&self->push, to, m);
+        return;
+    }
     if (mailbox_post(&to->push.mailbox, m) && to != self)
         reactor_wake(&to->net.reactor);
 }

@@ -41,6 +41,8 @@ struct subscriber { /* part of a client; all zero when new */
 
 struct push_hub { /* part of a server_thread */
     struct mailbox mailbox;
+    bool defers; /* what is posted waits for the record of the change: push_defer() */
+    struct deferred *deferred, **deferred_tail; /* tail NULL: empty */
     struct table topics[PUBSUB_KINDS];
     struct table subscriptions;   /* by topic and subscriber */
     _Atomic uint32_t subscribers; /* clients with a subscription */
@@ -67,7 +69,13 @@ uint64_t push_publish(struct server_thread *t, enum pubsub_kind kind, struct sli
 
 /* Other things that are delivered in this order: a message to a reactor (`run` gets its
  * server_thread). Any thread; `self` is the caller's. */
-void push_post(const struct server_thread *self, struct server_thread *to, struct message *m);
+void push_post(struct server_thread *self, struct server_thread *to, struct message *m);
+/* Between the two, on a txn that logs, messages wait until its record is in the log: then
+ * push_logged() (keyspace.logged) posts them, so at delivery the newest LSN covers the change. */
+void push_defer(struct txn *txn);
+void push_defer_end(struct txn *txn);
+void push_logged(struct txn *txn);
+
 /* Sends bytes to a client of this reactor, behind all that was written before, once the log is safe
  * up to `lsn`. */
 void push_bytes(struct server_thread *t, struct conn *c, struct blob *b, uint64_t lsn);

@@ -324,6 +324,7 @@ enum err server_create(struct server **out)
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
     s->ks->serve = blocked_serve;
     s->ks->served = blocked_post_served;
+    s->ks->logged = push_logged;
     s->ks->notify = &events_ops;
     notify_hear(s->ks, HEARD_EVENTS, store_settings.notify_events != 0);
     keyspace_free_later = free_entry_later;

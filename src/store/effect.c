@@ -124,6 +124,10 @@ COLD void effect_write(struct txn *t, const struct slice *argv, uint32_t argc)
     buf_clear(&e->text);
     e->commands = 0;
     e->opening = 0;
+    if (unlikely(t->told)) {
+        t->told = false;
+        t->ks->logged(t);
+    }
 }
 
 void txn_group(struct txn *t)

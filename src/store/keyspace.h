@@ -125,6 +125,8 @@ struct keyspace {
     /* After `serve`, when the record is in the log (txn.lsn) and the shards are still held: the
      * replies may go. */
     void (*served)(struct txn *t);
+    /* The record of changes that were told of (txn.told) is in the log, the shards are still held. */
+    void (*logged)(struct txn *t);
     const struct notify_ops *notify; /* plugged in before there are threads; NULL: nobody hears */
     _Atomic uint32_t heard;          /* enum notify_heard, OR-ed: what `notify` wants to hear */
     _Atomic uint64_t read_keys, readers; /* readers.h: keys with readers, and the sum of these */

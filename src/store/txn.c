@@ -160,7 +160,8 @@ void txn_unlock(struct txn *t)
     bool serving = unlikely(t->ready != NULL) && !t->exclusive;
     if (serving)
         serve_waiters(t);
-    if (unlikely(buf_len(&t->effects.text)) && !t->exclusive) /* alone, they can wait for the end */
+    if (unlikely(buf_len(&t->effects.text) || t->told) &&
+        !t->exclusive) /* alone, they can wait for the end */
         effect_write(t, NULL, 0);
     if (serving && t->ks->served)
         t->ks->served(t);
@@ -182,6 +183,17 @@ void txn_next(struct txn *t, const struct slice *argv, uint32_t argc)
     t->effects.replaced = t->effects.suppressed = false;
 }
 
+/* The log was turned off in the middle (EXEC with CONFIG SET): its record is nobody's. */
+COLD static void end_unlogged(struct txn *t)
+{
+    buf_clear(&t->effects.text);
+    t->effects.commands = 0;
+    t->effects.opening = 0;
+    if (t->told)
+        t->ks->logged(t);
+    t->told = false;
+}
+
 HOT void txn_end(struct txn *t, const struct slice *argv, uint32_t argc)
 {
     bool serving = unlikely(t->ready != NULL);
@@ -192,6 +204,8 @@ HOT void txn_end(struct txn *t, const struct slice *argv, uint32_t argc)
     }
     if (unlikely(txn_logs(t)))
         effect_write(t, argv, argc);
+    else if (unlikely(t->effects.commands || t->told))
+        end_unlogged(t);
     if (serving && t->ks->served)
         t->ks->served(t);
     drop_locks(t);

@@ -69,6 +69,7 @@ struct txn {
                     and its thread is no reactor */
     bool replay; /* the commands come from a log, which says itself what has expired: nothing
                     expires, no time is past, and nothing is logged or served */
+    bool told; /* what was told of changes waits for the record (keyspace.logged) */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
     uint64_t lsn;   /* of the last record that the command can have seen the effect of, its own
