@@ -130,7 +130,7 @@ static bool switch_log(struct rewrite *r)
     return true;
 }
 
-static bool begin(struct rewrite *r)
+static bool begin_alone(struct rewrite *r)
 {
     struct persistence *p = r->p;
     struct aof *a = &p->aof;
@@ -154,6 +154,16 @@ static bool begin(struct rewrite *r)
         snapshot_begin(&p->snapshot, t->options.version);
     }
     guest_open(g);
+    return good;
+}
+
+/* A value that is away for an edit would be in neither the base nor the log. */
+static bool begin(struct rewrite *r)
+{
+    if (!slow_hold(r->p->server, &r->p->cancelled))
+        return false;
+    bool good = begin_alone(r);
+    slow_release(r->p->server);
     return good;
 }
 

@@ -88,7 +88,7 @@ static void ready(struct conn *c, struct output *out)
         return;
     if (c->transport->tls && server_settings.tls_auth_clients_user)
         tls_peer_name(c->transport->tls, name);
-    if (*name && auth_by_certificate(client_session(c), slice_cstr(name))) {
+    if (*name && auth_by_certificate(c, slice_cstr(name))) {
         c->parser.authenticated = true;
         log_verbose("Client %s is user '%s' by its certificate", c->info.peer, name);
     }

@@ -161,7 +161,7 @@ void cmd_client_list(struct exec *ex)
     struct client_filter filter;
     bool skip_me = false;
     client_filter_init(&filter);
-    if (client_filter_parse(ex, 2, &filter, &skip_me, "ERR Invalid client ID")) {
+    if (client_filter_parse(ex, 2, &filter, &skip_me, false)) {
         struct listing l;
         if (skip_me)
             filter.skip = &exec_thread(ex)->current->info;

@@ -214,7 +214,7 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
 
 /* auth.c: makes the client the user whom its certificate names, if there is such a user, and it is
  * on; false: nothing has changed. The client's thread, outside the gate. */
-bool auth_by_certificate(struct session *session, struct slice name);
+bool auth_by_certificate(struct conn *c, struct slice name);
 
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);

@@ -130,7 +130,7 @@ enum slow_verdict slow_defer(struct server_thread *t, struct conn *conn)
     ex->deferred = false;
     ex->slow_limit = UINT64_MAX;
     enum slow_verdict verdict = ex->cmd->flags & CMD_WALKS ? walk(t, c) : start(t, c);
-    ex->edits = false;
+    ex->edits = ex->claims = false;
     if (verdict != SLOW_RUN)
         txn_end(ex->txn, NULL, 0);
     if (c->job)
@@ -172,6 +172,7 @@ static void publish_job(struct server_thread *t, struct slow_job *j)
         publish_outcome(&ex, &j->outcome);
     t->current = NULL;
     j->outcome.root = NULL;
+    j->outcome.copy = NULL;
     txn_end(&t->txn, q->argv, q->argc);
     j->lsn = MAX(j->lsn, t->txn.lsn);
 }

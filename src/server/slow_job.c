@@ -5,6 +5,7 @@
 
 struct use_list {
     enum pin_use *next;
+    enum pin_use target;
     bool writes; /* else all keys are read, whatever their flags: PFCOUNT's say that it may write */
 };
 
@@ -13,7 +14,7 @@ static void note_use(void *arg, uint32_t index, uint16_t flags)
     struct use_list *uses = arg;
     (void)index;
     if (!(flags & KEY_NOT_KEY))
-        *uses->next++ = uses->writes && !(flags & KEY_RO) ? PIN_TARGET : PIN_READ;
+        *uses->next++ = uses->writes && !(flags & KEY_RO) ? uses->target : PIN_READ;
 }
 
 struct slow_job *slow_job_create(struct server_thread *t, struct slow_client *client)
@@ -28,13 +29,12 @@ struct slow_job *slow_job_create(struct server_thread *t, struct slow_client *cl
     j->command = command;
     j->uses = mem_alloc(MEM_OTHER, command->key_count * sizeof(*j->uses));
     j->entries = mem_zalloc(MEM_OTHER, command->key_count * sizeof(struct entry *));
-    struct use_list uses = {j->uses, ex->cmd->flags & CMD_WRITE};
+    bool alone = ex->edits || ex->claims;
+    struct use_list uses = {j->uses, alone ? PIN_EDIT : PIN_TARGET, ex->cmd->flags & CMD_WRITE};
     bool fits = command_visit_keys(ex->cmd, command->argv, command->argc, note_use, &uses);
     ASSERT(fits); /* the planner found these keys the same way */
     output_init(&j->output);
     j->edits = ex->edits;
-    if (j->edits)
-        j->uses[0] = PIN_EDIT;
     return j;
 }
 
@@ -55,6 +55,8 @@ void slow_job_destroy(struct slow_job *j)
         release_entry(j->entries[i]);
     if (j->outcome.root)
         value_release(j->outcome.type, j->outcome.encoding, j->outcome.root);
+    if (j->outcome.copy)
+        entry_destroy(j->outcome.copy);
     mem_free(MEM_OTHER, j->entries, keys * sizeof(struct entry *));
     mem_free(MEM_OTHER, j->uses, keys * sizeof(*j->uses));
     queued_command_destroy(j->command);
@@ -117,10 +119,7 @@ static struct entry *capture(struct exec *ex, uint32_t at)
     const struct entry *e = ref.entry;
     if (entry_type(e) == TYPE_STRING && entry_encoding(e) != ENC_BLOB)
         return entry_copy(e, entry_key(e), false);
-    struct value_shape shape = {entry_encoding(e), 8, 0};
-    struct entry *husk = entry_create(entry_key(e), entry_type(e), shape, false);
-    husk->flags |= e->flags & ENTRY_RAW;
-    entry_set_pointer(husk, entry_pointer(e));
+    struct entry *husk = entry_husk(e);
     if (entry_type(e) == TYPE_STRING)
         blob_ref(entry_pointer(e));
     return husk;

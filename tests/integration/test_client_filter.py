@@ -106,6 +106,14 @@ def test_errors(conn, args, error):
     assert conn.cmd("CLIENT", "LIST", *args) == Error(error)
 
 
+def test_errors_of_kill(conn):
+    assert conn.cmd("CLIENT", "KILL", "ID", 10, "wrong") == Error(b"ERR syntax error")
+    for bad in "x", 0, -1:
+        assert conn.cmd("CLIENT", "KILL", "ID", bad) == Error(b"ERR client-id should be greater than 0")
+        assert conn.cmd("CLIENT", "KILL", "SKIPME", "yes", "ID", 1, bad) == Error(
+            b"ERR syntax error" if bad == "x" else b"ERR client-id should be greater than 0")
+
+
 # ---- maxmemory-clients ----
 
 def evicted(conn):

@@ -104,8 +104,6 @@ def test_switches_without_an_effect_say_so(server):
     with server.connect() as conn:
         assert conn.cmd("DEBUG", "DICT-RESIZING", 0) == conn.cmd("DEBUG", "QUICKLIST-PACKED-THRESHOLD", "1b") == b"OK"
         assert isinstance(conn.cmd("DEBUG", "DICT-RESIZING", "x"), Error)
-        assert conn.cmd("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1) == \
-            Error(b"ERR there are no scripts that commands could be denied to")
     assert "DICT-RESIZING has no effect" in server.log() and "THRESHOLD has no effect" in server.log()
 
 

@@ -22,6 +22,7 @@ class Storm(StormBase):
                 conn.pipeline([
                     ["SET", key, "x" * rng.choice((10, 10, 5000, 40_000))], ["GET", key], ["RPUSH", f"list:{key}", key],
                     ["LRANGE", f"list:{key}", 0, -1], ["MULTI"], ["INCR", "n"], ["GET", key], ["EXEC"],
+                    ["EVAL", "return redis.call('GET', KEYS[1])", 1, key],
                     ["MGET", key, "n", "other"], ["GET", f"list:{key}"]])
                 if rng.random() < 0.01:
                     conn.cmd("FLUSHDB")

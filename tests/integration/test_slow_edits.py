@@ -97,6 +97,30 @@ def test_pops(conn, kind, command):
         assert set(rest) == set(NAMES) - set(names)
 
 
+@pytest.mark.parametrize("kind", ["list", "set", "hash", "zset"])
+def test_copies(conn, kind):
+    fill(conn, kind, "k")
+    conn.cmd("PEXPIRE", "k", 10**7)
+    before = field(conn, "slow_commands_run")
+    assert conn.cmd("COPY", "k", "c") == 1 and field(conn, "slow_commands_run") == before + 1
+    assert conn.cmd("DEBUG", "DIGEST-VALUE", "k") == conn.cmd("DEBUG", "DIGEST-VALUE", "c")
+    assert 10**6 < conn.cmd("PTTL", "c") <= 10**7 and conn.cmd("OBJECT", "ENCODING", "c") == conn.cmd("OBJECT", "ENCODING", "k")
+    assert conn.cmd("COPY", "k", "c") == 0 and field(conn, "slow_commands_run") == before + 1
+    conn.cmd("SET", "c", "x")
+    assert conn.cmd("COPY", "k", "c", "REPLACE") == 1 and length(conn, "c") == COUNT
+    assert conn.cmd("COPY", "k", "k", "DB", 1) == 1
+    conn.cmd("SELECT", 1)
+    assert length(conn, "k") == COUNT and conn.cmd("DBSIZE") == 1
+
+
+def test_copies_answer_what_they_did(away):
+    with away.server.connect(PATIENCE) as conn:
+        fill(conn, "set", "k")
+        copy = away("COPY", "k", "c")
+        assert conn.cmd("SETNX", "c", "x") == 0 # waits
+        assert copy.read() == 1 and conn.cmd("SCARD", "c") == COUNT
+
+
 @pytest.fixture
 def away(start_server):
     """away(command) sends it on a connection of its own; it is on the pool behind a long SORT, with its value."""
