@@ -1,8 +1,9 @@
 /* command_access.c: the keys that a command may touch, as ACL must see them.
  *
  * Key specs find options by their words, wherever these stand. That is enough for locks, since a
- * command that they mislead runs alone (its row says when), but not for permissions: "SORT k BY store
- * STORE x STORE y" writes y. Here the few commands concerned are read as their handlers read them. */
+ * command that they mislead runs alone (its row says when), but not for permissions: "SORT k BY
+ * store STORE x STORE y" writes y. Here the few commands concerned are read as their handlers read
+ * them. */
 #include "cmd/command.h"
 
 struct visitor {

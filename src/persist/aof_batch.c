@@ -94,11 +94,16 @@ static bool mend(struct aof_segment *s)
 static void write_failed(struct aof_log *log, struct aof_segment *s)
 {
     int error = errno;
+    bool closed = atomic_load(&log->closed);
     if (atomic_load(&log->state) == AOF_GOOD)
-        log_warning(
-            "Error writing to the AOF file %s: %s. Writes are refused until it works again.",
-            s->file.name, strerror(error));
+        log_warning("Error writing to the AOF file %s: %s. %s.", s->file.name, strerror(error),
+                    closed ? "The log was turned off: its end is missing"
+                           : "Writes are refused until it works again");
     (void)mend(s);
+    if (closed) {
+        s->failed = true;
+        return;
+    }
     log->failed_ms = clock_monotonic_ms();
     aof_set_state(log, AOF_WRITE_FAILED, error);
 }

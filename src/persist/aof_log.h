@@ -112,6 +112,7 @@ struct aof_log {
     /* any thread */
     _Atomic int policy; /* enum aof_policy */
     _Atomic bool timestamps, sync_held, full;
+    _Atomic bool closed;         /* what fails is given up: nobody waits for it */
     _Atomic bool kicked, asleep; /* the thread has work; it sleeps (Dekker) */
     _Atomic uint64_t flush_lsn;  /* somebody waits until this is synced */
     _Atomic uint64_t gathered;   /* bytes out of the ring and not yet written */

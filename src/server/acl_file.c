@@ -98,7 +98,7 @@ static struct slice trim(struct slice text)
 }
 
 void acl_file_parse(struct acl_users *draft, const char *name, struct slice text,
-                     struct buf *errors)
+                    struct buf *errors)
 {
     size_t cap = text.len / 2 + 1; /* words of one line */
     struct slice *words = mem_alloc(MEM_OTHER, cap * sizeof(*words));
@@ -232,10 +232,11 @@ static enum err check_exclusive(const struct acl_users *draft, struct buf *messa
 {
     if (!draft->count || !*server_settings.aclfile)
         return OK;
-    buf_puts(message, "Configuring Redis with users defined in redis.conf and at the same setting an "
-                      "ACL file path is invalid. This setup is very likely to lead to configuration "
-                      "errors and security holes, please define either an ACL file or declare users "
-                      "directly in your redis.conf, but not both.");
+    buf_puts(message,
+             "Configuring Redis with users defined in redis.conf and at the same setting an "
+             "ACL file path is invalid. This setup is very likely to lead to configuration "
+             "errors and security holes, please define either an ACL file or declare users "
+             "directly in your redis.conf, but not both.");
     return ERR_SYNTAX;
 }
 

@@ -6,6 +6,6 @@
 
 struct server_thread;
 
-/* Whether the current client may run the command as far as that goes; false: answered. Most commands
- * are not protected. Before it is queued, and when it runs. */
+/* Whether the current client may run the command as far as that goes; false: answered. Most
+ * commands are not protected. Before it is queued, and when it runs. */
 bool protected_admits(struct server_thread *t, const struct command *cmd);

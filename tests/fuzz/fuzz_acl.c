@@ -1,5 +1,5 @@
-/* Rules of ACL users and the lines of an aclfile: whatever is accepted can be shown, and what is shown
- * makes the same user again, with the same commands. */
+/* Rules of ACL users and the lines of an aclfile: whatever is accepted can be shown, and what is
+ * shown makes the same user again, with the same commands. */
 #include "server/acl_file.h"
 
 #include <stdlib.h>

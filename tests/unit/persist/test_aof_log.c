@@ -463,6 +463,23 @@ static void not_in_force_before_its_base(void **state)
     end(f);
 }
 
+/* Turned off while the disk is full: nobody waits for what could not be written. */
+static void closes_in_spite_of_a_full_disk(void **state)
+{
+    struct fixture *f = begin(AOF_EVERYSEC);
+    assert_int_equal(aof_log_start(&f->log), OK);
+    memory_faults.room_bytes = 0;
+    put(f, 0, 0);
+    aof_log_commit(&f->log);
+    assert_true(wait_for_state(f, AOF_WRITE_FAILED));
+    aof_log_close(&f->log);
+    assert_int_equal(f->told.state, AOF_GOOD);
+    assert_int_equal(aof_log_safe(&f->log), UINT64_MAX);
+    assert_true(aof_log_stop(&f->log));
+    assert_int_equal(f->told.ended, 1);
+    end(f);
+}
+
 /* More than may be buffered: writers are told to wait, and when to go on. */
 static void room_runs_out_and_comes_back(void **state)
 {
@@ -492,6 +509,7 @@ int main(void)
         cmocka_unit_test(failed_sync_of_a_batch),
         cmocka_unit_test(failed_sync_beside_writes),
         cmocka_unit_test(not_in_force_before_its_base),
+        cmocka_unit_test(closes_in_spite_of_a_full_disk),
         cmocka_unit_test(room_runs_out_and_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
