@@ -100,6 +100,7 @@ struct server_thread {
     struct interpreter *interpreter; /* of scripts; NULL before the first */
     _Atomic size_t interpreter_bytes;
     struct nested *nested;           /* the script that runs: nested_call.h */
+    struct script *nested_script;    /* its text, referenced; NULL for a function */
     struct key *nested_keys;         /* of its command that runs */
     uint32_t nested_key_cap;
     bool no_room; /* memory was full, and nothing could go, when it was last looked at */
