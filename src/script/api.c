@@ -313,6 +313,27 @@ static void add_version(lua_State *lua)
     lua_setfield(lua, -2, "REDIS_VERSION_NUM");
 }
 
+/* The first so many of the constants, and the version. */
+static void add_constants(lua_State *lua, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        lua_pushinteger(lua, constants[i].value);
+        lua_setfield(lua, -2, constants[i].name);
+    }
+    add_version(lua);
+}
+
+void api_push_loading(lua_State *lua)
+{
+    enum {
+        LOG_LEVELS = 4
+    };
+    lua_newtable(lua);
+    lua_pushcfunction(lua, api_log);
+    lua_setfield(lua, -2, "log");
+    add_constants(lua, LOG_LEVELS);
+}
+
 void api_open(lua_State *lua)
 {
     lua_newtable(lua);
@@ -320,11 +341,7 @@ void api_open(lua_State *lua)
         lua_pushcfunction(lua, functions[i].func);
         lua_setfield(lua, -2, functions[i].name);
     }
-    for (unsigned i = 0; i < ARRAY_LEN(constants); i++) {
-        lua_pushinteger(lua, constants[i].value);
-        lua_setfield(lua, -2, constants[i].name);
-    }
-    add_version(lua);
+    add_constants(lua, ARRAY_LEN(constants));
     lua_pushvalue(lua, -1);
     sandbox_register_library(lua, "redis");
     sandbox_register_library(lua, "server");

@@ -9,6 +9,9 @@
 /* Makes the table, protected, and the globals for it. In a protected call. */
 void api_open(lua_State *lua);
 
+/* Pushes what a library's text sees of it, a table to be added to: redis.log() and constants. */
+void api_push_loading(lua_State *lua);
+
 /* Pushes an error table for a text as an error reply has it after '-'; `counted`: a command has
  * counted it. */
 void api_push_error(lua_State *lua, struct slice text, bool counted);

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "script/library_load.h"
 #include "script/sandbox.h"
 #include "script/settings.h"
 
@@ -72,6 +73,7 @@ void interpreter_destroy(struct interpreter *in)
         return;
     in->limit = 0;
     lua_close(in->lua);
+    library_forget_all(in);
     output_deinit(&in->out);
     mem_free(MEM_OTHER, in->compiled, in->compiled_cap * sizeof(*in->compiled));
     mem_free(MEM_OTHER, in, sizeof(*in));

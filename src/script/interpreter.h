@@ -17,6 +17,8 @@
 #include <lua5.1/lua.h>
 
 struct script_run;
+struct library_run;
+struct library_code;
 
 /* A compiled chunk of the shared cache: slot and serial number as cache.h gives them. */
 struct compiled {
@@ -33,9 +35,13 @@ struct interpreter {
     int error_handler;
     struct compiled *compiled; /* [compiled_cap] by slot */
     uint32_t compiled_cap;
-    struct output out;    /* the reply of the command that a script has just called */
-    uint64_t random;      /* state of math.random */
-    bool json_configured; /* a script has called one of cjson's setters */
+    struct output out;           /* the reply of the command that a script has just called */
+    uint64_t random;             /* state of math.random */
+    bool json_configured;        /* a script has called one of cjson's setters */
+    struct library_run *loading; /* a library's text runs: library_load.h */
+    struct library_code **codes; /* by serial number: what it has of libraries */
+    uint32_t code_count, code_cap;
+    uint64_t libraries_version; /* when those that are gone were dropped last */
 };
 
 /* NULL: no memory for it. */

@@ -1,149 +1,198 @@
+/* json.c: cjson, Debian's, made safe for a server.
+ *
+ * cjson builds its text outside of the interpreter's memory with lengths of 31 bits, and ends the
+ * process when they overflow. So encode() first adds up an upper bound of the text: a table that
+ * holds one long string a thousand times, or an index of a billion in a table that may be sparse,
+ * is an error. And what one script has set (cjson.encode_max_depth(…)) is undone before the next
+ * one: json_reset().
+ *
+ * Our functions stand in front of cjson's with the same first upvalue, its settings, and call them
+ * as their own bodies: so an error names the script's line, as it does without us. */
 #include "script/json.h"
 
+#include "base/lock.h"
 #include "script/sandbox.h"
 
 #include <lua5.1/lua-cjson.h>
 
 enum {
-    JSON_BYTES_MAX = 512 << 20,
-    BYTES_PER_CHAR = 6, /* "\u0000" */
-    BYTES_PER_VALUE = 40,
-    DEPTH_MAX = 1000, /* the library's own limit on it stays below */
-    KEEP_BYTES = 1 << 20 /* the encoder's buffer, which the allocator of the state does not see */
+    TEXT_MAX = 512 << 20,
+    NUMBER_BYTES = 48, /* the longest number with the quotes of a key and what stands between */
+    WORD_BYTES = 6,    /* null, true, false and a comma */
+    ESCAPED_BYTES = 6, /* of one byte of a string */
+    STACK_PER_LEVEL = 3,
+    KEEP_BYTES = 1 << 20 /* cjson keeps its buffer, which the interpreter's limit does not see */
 };
 
-/* ---- what a text would take, at most ---- */
+/* ---- encode ---- */
 
-static void spend(lua_State *lua, uint64_t *left, uint64_t bytes)
+struct measure {
+    lua_State *L;
+    int64_t left; /* bytes of TEXT_MAX */
+};
+
+static void measure_value(struct measure *m);
+
+/* cjson writes a table as an array, with nulls in its gaps, unless it is too sparse. */
+static void measure_gaps(struct measure *m, double highest, double pairs)
 {
-    if (bytes > *left)
-        luaL_error(lua, "Cannot serialise: the text would be too long");
-    *left -= bytes;
+    lua_State *L = m->L;
+    lua_pushvalue(L, lua_upvalueindex(3)); /* it answers its settings */
+    lua_call(L, 0, 3);
+    double ratio = lua_tonumber(L, -2), safe = lua_tonumber(L, -1);
+    lua_pop(L, 3);
+    if (ratio > 0 && highest > pairs * ratio && highest > safe)
+        return;
+    m->left -= highest < TEXT_MAX ? (int64_t)highest * WORD_BYTES : TEXT_MAX;
 }
 
-static void measure(lua_State *lua, int depth, uint64_t *left);
-
-/* An index counts as so many elements: a sparse array is written with its gaps. */
-static void measure_table(lua_State *lua, int depth, uint64_t *left)
+static void measure_table(struct measure *m)
 {
-    double last = 0;
-    if (depth > DEPTH_MAX)
-        luaL_error(lua, "Cannot serialise, excessive nesting (%d)", depth);
-    luaL_checkstack(lua, 3, "table is too deep");
-    lua_pushnil(lua);
-    while (lua_next(lua, -2)) {
-        if (lua_type(lua, -2) == LUA_TNUMBER)
-            last = MAX(last, lua_tonumber(lua, -2));
-        else if (lua_type(lua, -2) == LUA_TSTRING)
-            spend(lua, left, BYTES_PER_CHAR * (uint64_t)lua_objlen(lua, -2) + 4);
-        measure(lua, depth + 1, left);
-        lua_pop(lua, 1);
+    lua_State *L = m->L;
+    double highest = 0, pairs = 0;
+    if (!lua_checkstack(L, 2 * STACK_PER_LEVEL))
+        return; /* cjson needs more of it, and says that this is too deep */
+    m->left -= 2;
+    for (lua_pushnil(L); m->left > 0 && lua_next(L, -2); pairs++) {
+        measure_value(m);
+        lua_pop(L, 1);
+        if (lua_type(L, -1) == LUA_TNUMBER)
+            highest = MAX(highest, lua_tonumber(L, -1));
+        measure_value(m);
     }
-    spend(lua, left, last < JSON_BYTES_MAX ? 5 * (uint64_t)last : JSON_BYTES_MAX);
+    if (m->left > 0 && highest > pairs)
+        measure_gaps(m, highest, pairs);
 }
 
-static void measure(lua_State *lua, int depth, uint64_t *left)
+/* The value on top, which stays. */
+static void measure_value(struct measure *m)
 {
-    spend(lua, left, BYTES_PER_VALUE);
-    if (lua_type(lua, -1) == LUA_TSTRING)
-        spend(lua, left, BYTES_PER_CHAR * (uint64_t)lua_objlen(lua, -1));
-    else if (lua_istable(lua, -1))
-        measure_table(lua, depth, left);
+    switch (lua_type(m->L, -1)) {
+    case LUA_TSTRING:
+        m->left -= (int64_t)lua_objlen(m->L, -1) * ESCAPED_BYTES + WORD_BYTES;
+        break;
+    case LUA_TTABLE:
+        measure_table(m);
+        break;
+    default:
+        m->left -= NUMBER_BYTES;
+    }
 }
 
-/* Our functions have the library's settings for their first upvalue, as its own have, and call
- * those directly: so an error says where the script is. */
-static lua_CFunction original(lua_State *lua)
+/* What stands behind one of ours. */
+static int call_cjson(lua_State *L)
 {
-    return lua_tocfunction(lua, lua_upvalueindex(2));
+    return lua_tocfunction(L, lua_upvalueindex(2))(L);
 }
 
-static int bounded_encode(lua_State *lua)
+/* Upvalues: the settings, cjson's encode and encode_sparse_array. */
+static int encode(lua_State *L)
 {
-    uint64_t left = JSON_BYTES_MAX;
-    luaL_argcheck(lua, lua_gettop(lua) == 1, 1, "expected 1 argument");
-    measure(lua, 1, &left);
-    if (JSON_BYTES_MAX - left > KEEP_BYTES)
-        interpreter_of(lua)->json_configured = true;
-    return original(lua)(lua);
+    luaL_argcheck(L, lua_gettop(L) == 1, 1, "expected 1 argument");
+    struct measure m = {L, TEXT_MAX};
+    measure_value(&m);
+    lua_settop(L, 1);
+    if (m.left <= 0)
+        return luaL_error(L, "Cannot serialise, the text would be too long");
+    if (m.left < TEXT_MAX - KEEP_BYTES)
+        interpreter_of(L)->json_configured = true;
+    return call_cjson(L);
 }
 
 /* ---- settings ---- */
 
-static const struct {
-    const char *name;
-    double defaults[3];
-    int count;
-} setters[] = {
-    {"encode_sparse_array", {0, 2, 10}, 3}, {"encode_max_depth", {DEPTH_MAX}, 1},
-    {"decode_max_depth", {DEPTH_MAX}, 1},   {"encode_number_precision", {14}, 1},
-    {"encode_keep_buffer", {1}, 1},         {"encode_invalid_numbers", {0}, 1},
-    {"decode_invalid_numbers", {1}, 1},
-};
+static const char *const setters[] = {"encode_sparse_array",   "encode_max_depth",
+                                      "decode_max_depth",      "encode_number_precision",
+                                      "encode_keep_buffer",    "encode_invalid_numbers",
+                                      "decode_invalid_numbers"};
 
-/* Recursion in the library is bounded by these depths and the C stack. */
-static int bounded_setter(lua_State *lua)
+static int set(lua_State *L)
 {
-    int which = (int)lua_tointeger(lua, lua_upvalueindex(3));
-    if (strstr(setters[which].name, "max_depth") && lua_gettop(lua) >= 1)
-        luaL_argcheck(lua, luaL_checknumber(lua, 1) <= DEPTH_MAX, 1, "expected integer up to 1000");
-    if (strcmp(setters[which].name, "encode_keep_buffer") == 0)
-        return lua_gettop(lua); /* without a kept buffer an error in encode() loses its memory */
-    interpreter_of(lua)->json_configured = true;
-    return original(lua)(lua);
+    if (lua_gettop(L))
+        interpreter_of(L)->json_configured = true;
+    return call_cjson(L);
 }
 
-static int reset(lua_State *lua)
+static void wrap(lua_State *L);
+
+static int new_instance(lua_State *L)
 {
-    lua_getfield(lua, LUA_REGISTRYINDEX, "json");
-    lua_getfield(lua, -1, "encode_keep_buffer"); /* frees it */
-    lua_pushboolean(lua, 0);
-    lua_call(lua, 1, 0);
-    for (unsigned i = 0; i < ARRAY_LEN(setters); i++) {
-        lua_getfield(lua, -1, setters[i].name);
-        for (int n = 0; n < setters[i].count; n++)
-            if (n == 0 && setters[i].defaults[0] < 2 && strcmp(setters[i].name, "encode_max_depth"))
-                lua_pushboolean(lua, setters[i].defaults[0] != 0);
-            else
-                lua_pushnumber(lua, setters[i].defaults[n]);
-        lua_call(lua, setters[i].count, 0);
-    }
+    int results = call_cjson(L);
+    wrap(L);
+    return results;
+}
+
+/* Puts one of ours in front of a function of the instance on top; `extra` upvalues are on top of
+ * that. */
+static void put_before(lua_State *L, const char *name, lua_CFunction ours, int extra)
+{
+    lua_getfield(L, -1 - extra, name);
+    lua_getupvalue(L, -1, 1);
+    lua_insert(L, -2 - extra);
+    lua_insert(L, -1 - extra);
+    lua_pushcclosure(L, ours, 2 + extra);
+    lua_setfield(L, -2, name);
+}
+
+/* The instance on top. */
+static void wrap(lua_State *L)
+{
+    lua_getfield(L, -1, "encode_sparse_array");
+    put_before(L, "encode", encode, 1);
+    for (size_t i = 0; i < ARRAY_LEN(setters); i++)
+        put_before(L, setters[i], set, 0);
+    put_before(L, "new", new_instance, 0);
+}
+
+/* Calls cjson's own <name> with `count` arguments, which are on top; the instance is at 1. */
+static void restore(lua_State *L, const char *name, int count)
+{
+    lua_getfield(L, 1, name);
+    lua_insert(L, -1 - count);
+    lua_call(L, count, 0);
+}
+
+static int restore_all(lua_State *L)
+{
+    lua_settop(L, 0);
+    lua_getfield(L, LUA_REGISTRYINDEX, "cjson");
+    lua_pushboolean(L, false);
+    lua_pushinteger(L, 2);
+    lua_pushinteger(L, 10);
+    restore(L, "encode_sparse_array", 3);
+    lua_pushinteger(L, 1000);
+    restore(L, "encode_max_depth", 1);
+    lua_pushinteger(L, 1000);
+    restore(L, "decode_max_depth", 1);
+    lua_pushinteger(L, 14);
+    restore(L, "encode_number_precision", 1);
+    lua_pushboolean(L, false); /* frees it */
+    restore(L, "encode_keep_buffer", 1);
+    lua_pushboolean(L, true);
+    restore(L, "encode_keep_buffer", 1);
+    lua_pushboolean(L, false);
+    restore(L, "encode_invalid_numbers", 1);
+    lua_pushboolean(L, true);
+    restore(L, "decode_invalid_numbers", 1);
     return 0;
 }
 
 void json_reset(struct interpreter *in)
 {
-    in->json_configured = lua_cpcall(in->lua, reset, NULL) != 0;
+    int failed = lua_cpcall(in->lua, restore_all, NULL);
+    in->json_configured = failed != 0; /* out of memory: the end of the next script tries again */
     lua_settop(in->lua, 0);
 }
 
-/* ---- opening ---- */
-
-/* Puts ours in the place of the library's function `name`; the library is at the index. */
-static void replace(lua_State *lua, int library, const char *name, lua_CFunction function, int which)
+void json_open(lua_State *L)
 {
-    lua_getfield(lua, library, name);
-    (void)lua_getupvalue(lua, -1, 1);
-    lua_insert(lua, -2);
-    lua_pushinteger(lua, which);
-    lua_pushcclosure(lua, function, 3);
-    lua_setfield(lua, library, name);
-}
-
-void json_open(lua_State *lua)
-{
-    lua_pushcfunction(lua, luaopen_cjson);
-    lua_call(lua, 0, 1);
-    int library = lua_gettop(lua);
-    lua_newtable(lua); /* the stock setters, for reset() */
-    for (unsigned i = 0; i < ARRAY_LEN(setters); i++) {
-        lua_getfield(lua, library, setters[i].name);
-        lua_setfield(lua, -2, setters[i].name);
-        replace(lua, library, setters[i].name, bounded_setter, (int)i);
-    }
-    lua_setfield(lua, LUA_REGISTRYINDEX, "json");
-    replace(lua, library, "encode", bounded_encode, 0);
-    lua_pushnil(lua); /* another instance would have neither bounds nor a reset */
-    lua_setfield(lua, library, "new");
-    sandbox_register_library(lua, "cjson");
+    static struct lock lock; /* it notes the locale's decimal point in a variable of its own */
+    lock_acquire(&lock);
+    lua_pushcfunction(L, luaopen_cjson);
+    lua_call(L, 0, 1);
+    lock_release(&lock);
+    wrap(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "cjson");
+    sandbox_register_library(L, "cjson");
 }

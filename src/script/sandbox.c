@@ -115,14 +115,22 @@ static int missing_global(lua_State *lua)
 }
 
 /* Reading a global that is not there is an error: a forgotten `local` would otherwise read nil. */
-static void forbid_missing(lua_State *lua)
+void sandbox_forbid_missing(lua_State *lua)
 {
-    push_globals(lua);
     lua_createtable(lua, 0, 1);
     lua_pushcfunction(lua, missing_global);
     lua_setfield(lua, -2, "__index");
     lua_setmetatable(lua, -2);
-    lua_pop(lua, 1);
+}
+
+/* The environment stays the same table: functions keep it, only what it reads from changes. */
+void sandbox_show_globals(lua_State *lua)
+{
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, interpreter_of(lua)->environment);
+    ASSERT(lua_getmetatable(lua, -1));
+    lua_pushvalue(lua, -3);
+    lua_setfield(lua, -2, "__index");
+    lua_pop(lua, 3);
 }
 
 /* From here on every chunk and every coroutine has the proxy for its globals. */
@@ -197,7 +205,8 @@ void sandbox_open(struct interpreter *in)
     script_open_libs(lua);
     api_open(lua);
     make_environment(in);
-    forbid_missing(lua);
+    push_globals(lua);
+    sandbox_forbid_missing(lua);
     lua_settop(lua, 0);
 }
 

@@ -34,5 +34,11 @@ void sandbox_push_target(lua_State *lua, int index);
 /* Sets a global as scripts see it to the value on the top of the stack, which is popped. */
 void sandbox_set_global(lua_State *lua, const char *name);
 
+/* Makes reading a field that is not there an error, for the table on the top of the stack. */
+void sandbox_forbid_missing(lua_State *lua);
+
+/* Lets all functions see this table, on the top of the stack and popped, for their globals. */
+void sandbox_show_globals(lua_State *lua);
+
 /* Between two scripts: what one may have left behind is put right. */
 void sandbox_settle(struct interpreter *in, int main_function);

@@ -1,6 +1,7 @@
 /* info_sections.c: INFO about what the server is and holds. */
 #include "base/clock.h"
 #include "server/config.h"
+#include "server/functions.h"
 #include "server/info.h"
 #include "store/wait.h"
 #include "store/watch.h"
@@ -53,7 +54,8 @@ static void put_process(struct server *s, struct buf *out)
     put_int(out, "process_id", getpid());
     put_text(out, "process_supervised", "no");
     put_text(out, "run_id", s->run_id);
-    put_int(out, "tcp_port", server_settings.port);
+    put_int(out, "tcp_port",
+            server_settings.port ? server_settings.port : server_settings.tls_port);
     put_int(out, "server_time_usec", now_us);
     put_int(out, "uptime_in_seconds", up_s);
     put_int(out, "uptime_in_days", up_s / 86400);
@@ -205,18 +207,23 @@ static void put_policy(struct buf *out)
     buf_puts(out, "\r\n");
 }
 
-/* One interpreter of a reactor runs scripts and functions: its memory counts as that of scripts. */
+/* Interpreters of scripts and of functions, and what is kept beside them: "vm" and not. */
 static void put_scripts(struct server *s, struct buf *out)
 {
-    size_t used = server_interpreter_bytes(s);
+    uint32_t library_count, function_count;
+    size_t used = server_interpreter_bytes(s), functions = functions_memory(s);
+    size_t texts = libraries_bytes(&s->libraries);
+    libraries_count(&s->libraries, &library_count, &function_count);
     put_both(out, "used_memory_lua", used);
     put_int(out, "used_memory_vm_eval", (int64_t)used);
     put_int(out, "used_memory_scripts_eval", (int64_t)atomic_load(&s->scripts.bytes));
     put_int(out, "number_of_cached_scripts", (int64_t)atomic_load(&s->scripts.count));
-    buf_puts(out, "number_of_functions:0\r\nnumber_of_libraries:0\r\n"
-                  "used_memory_vm_functions:0\r\nused_memory_functions:0\r\n");
-    put_both(out, "used_memory_vm_total", used);
-    put_both(out, "used_memory_scripts", atomic_load(&s->scripts.bytes));
+    put_int(out, "number_of_functions", function_count);
+    put_int(out, "number_of_libraries", library_count);
+    put_int(out, "used_memory_vm_functions", (int64_t)functions);
+    put_int(out, "used_memory_functions", (int64_t)texts);
+    put_both(out, "used_memory_vm_total", used + functions);
+    put_both(out, "used_memory_scripts", atomic_load(&s->scripts.bytes) + texts);
 }
 
 void info_memory(struct server *s, struct buf *out)
@@ -289,7 +296,7 @@ static void put_saves(struct server *s, struct buf *out)
     const struct persistence *p = &s->persistence;
     int64_t started_s = atomic_load(&p->started_s);
     put_int(out, "rdb_changes_since_last_save", (int64_t)persistence_changes(p));
-    put_int(out, "rdb_bgsave_in_progress", atomic_load(&p->busy));
+    put_int(out, "rdb_bgsave_in_progress", persistence_saving(p));
     put_int(out, "rdb_last_save_time", atomic_load(&p->last_save_s));
     put_text(out, "rdb_last_bgsave_status", atomic_load(&p->last_ok) ? "ok" : "err");
     put_int(out, "rdb_last_bgsave_time_sec", atomic_load(&p->last_took_s));

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "server/acl_session.h"
 #include "server/busy.h"
+#include "server/functions.h"
 #include "server/server_internal.h"
 
 #include <stdio.h>
@@ -265,7 +266,8 @@ void nested_abandon(struct server_thread *t)
     if (t->nested_script)
         script_unref(t->nested_script);
     t->nested_script = NULL;
-    nested_drop_interpreter(t);
+    nested_drop_interpreter(t); /* one of the two ran it */
+    functions_drop_interpreter(t);
 }
 
 void nested_drop_interpreter(struct server_thread *t)

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "os/file.h"
+#include "server/functions.h"
 #include "server/persistence_internal.h"
 #include "server/persistence_log.h"
 #include "server/server_internal.h"
@@ -72,6 +73,55 @@ static void loaded(struct persistence *p)
     atomic_store(&p->saved_changes, keyspace_stat(p->server->ks, STAT_CHANGES));
 }
 
+static void log_library_fault(const char *error)
+{
+    log_warning("Fatal error loading the DB, check server logs. A function library cannot be "
+                "loaded: %s. The file is left as it is.",
+                error);
+}
+
+/* The built libraries join those that there are; false: logged. */
+static bool join_built(struct persistence *p, struct libraries *built, bool replace)
+{
+    char error[LIBRARY_ERROR_BYTES];
+    bool joined = libraries_join(&p->server->libraries, built, replace, error);
+    if (!joined)
+        log_library_fault(error);
+    functions_publish(p->server);
+    return joined;
+}
+
+bool persistence_join_functions(struct persistence *p, struct guest *guest, bool replace)
+{
+    char error[LIBRARY_ERROR_BYTES];
+    struct libraries built;
+    libraries_init(&built);
+    bool good = functions_build_alone(buf_slice(&p->functions), &built, error);
+    if (!good)
+        log_library_fault(error);
+    bool closes = good && guest;
+    if (closes)
+        guest_exclusive(guest);
+    good = good && join_built(p, &built, replace);
+    if (closes)
+        guest_open(guest);
+    libraries_deinit(&built);
+    return good;
+}
+
+static enum err load_file(struct persistence *p)
+{
+    int64_t started_ms = clock_monotonic_ms();
+    enum err err = rdb_load_shared(&p->load, p->target.name, p->loaders, p->loader_count);
+    if (err == OK && !persistence_join_functions(p, &p->loaders[0], true))
+        return ERR_SYNTAX;
+    if (err == OK)
+        log_loaded(p, started_ms);
+    else if (err != ERR_CLOSED)
+        log_fault(p->target.name, err, &p->load.fault);
+    return err;
+}
+
 /* The data is there: commands may use it. */
 static void open_to_all(struct persistence *p)
 {
@@ -89,24 +139,16 @@ static void open_to_all(struct persistence *p)
 
 void persistence_load(struct persistence *p)
 {
-    int64_t started_ms = clock_monotonic_ms();
-    enum err err = p->load_log ? aof_load_and_open(p)
-                               : rdb_load_shared(&p->load, p->target.name, p->loaders,
-                                                 p->loader_count);
+    enum err err = p->load_log ? aof_load_and_open(p) : load_file(p);
     if (err == OK) {
-        if (!p->load_log)
-            log_loaded(p, started_ms);
         open_to_all(p);
-        log_notice("Ready to accept connections tcp");
+        listeners_announce();
         return;
     }
-    if (err != ERR_CLOSED && p->load_log) {
+    if (err != ERR_CLOSED && p->load_log)
         log_warning("Fatal error loading the DB, check server logs. Exiting.");
+    if (err != ERR_CLOSED)
         atomic_store(&p->load_failed, true);
-    } else if (err != ERR_CLOSED) {
-        log_fault(p->target.name, err, &p->load.fault);
-        atomic_store(&p->load_failed, true);
-    }
     server_stop(p->server);
 }
 
@@ -119,6 +161,7 @@ enum err persistence_start(struct persistence *p)
     if (err)
         return err;
     persistence_watch_config();
+    aof_watch_config();
     timer_init(&p->timer, persistence_check);
     reactor_arm(&p->server->acceptor, &p->timer, p->server->acceptor.now_ms + 1);
     if (!exists)
@@ -145,6 +188,9 @@ enum err persistence_reload(struct persistence *p, struct txn *t, bool replace)
         log_fault(server_settings.dbfilename, err, &p->load.fault);
     else
         log_loaded(p, started_ms);
+    if (!err && !persistence_join_functions(p, NULL, replace))
+        err = ERR_SYNTAX;
+    functions_publish(p->server);
     loaded(p);
     return err;
 }

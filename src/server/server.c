@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "cmd/access.h"
+#include "os/file_faults.h"
 #include "server/acl_file.h"
 #include "server/acl_session.h"
 #include "server/blocked.h"
@@ -143,6 +144,7 @@ static void destroy_thread(struct server_thread *t)
             latency_destroy(t->stats[id].latency);
     txn_deinit(&t->txn);
     interpreter_destroy(t->interpreter);
+    interpreter_destroy(t->functions);
     mem_free(MEM_OTHER, t->nested_keys, t->nested_key_cap * sizeof(struct key));
     mem_free(MEM_OTHER, t->keys, t->key_cap * sizeof(struct key));
     mem_free_aligned(MEM_OTHER, t, sizeof(*t));
@@ -174,9 +176,9 @@ static void exit_now(int number)
     _exit(1);
 }
 
-/* From here on a further SIGINT ends the process at once, as in Redis: who presses Ctrl-C again does
- * not want to wait for clients, workers or a file. SIGTERM, which scripts repeat, does not cut a
- * last save off. The main thread, which alone gets signals. */
+/* From here on a further SIGINT ends the process at once, as in Redis: who presses Ctrl-C again
+ * does not want to wait for clients, workers or a file. SIGTERM, which scripts repeat, does not cut
+ * a last save off. The main thread, which alone gets signals. */
 static void let_signals_end_us(void)
 {
     sigset_t set;
@@ -212,6 +214,7 @@ static enum err watch_signals(struct server *s)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(2) */
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0)
         return ERR_SYS;
@@ -261,6 +264,7 @@ static enum err create_parts(struct server *s)
     for (unsigned i = 0; i < threads && !err; i++)
         err = create_thread(s, i);
     persistence_init(&s->persistence, s);
+    slow_serve_snapshot(s);
     return err;
 }
 
@@ -299,6 +303,8 @@ enum err server_create(struct server **out)
     struct server *s = mem_alloc_aligned(MEM_OTHER, sizeof(*s));
     the_server = *out = s;
     s->next_client_id = 1;
+    if (server_settings.enable_debug_command != PROTECTED_NO)
+        file_faults_install();
     s->started_ms = clock_monotonic_ms();
     s->started_wall_s = clock_wall_ms() / 1000;
     s->password_since_id = UINT64_MAX;
@@ -312,6 +318,7 @@ enum err server_create(struct server **out)
     client_evict_settings_changed();
     adjust_file_limit();
     script_cache_init(&s->scripts);
+    libraries_init(&s->libraries);
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
@@ -365,7 +372,7 @@ int server_run(struct server *s)
         log_warning("Cannot start a thread: %s", strerror(errno));
         server_stop(s);
     } else if (started == s->thread_count && !persistence_loading(&s->persistence)) {
-        log_notice("Ready to accept connections tcp");
+        listeners_announce();
     }
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
@@ -406,6 +413,7 @@ void server_destroy(struct server *s)
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
     script_cache_deinit(&s->scripts);
+    libraries_deinit(&s->libraries);
     pubsub_deinit(&s->pubsub);
     prefixes_deinit(&s->prefixes);
     acl_deinit(&s->acl);
