@@ -62,12 +62,15 @@ static bool set_pairs(struct exec *ex, int64_t *added)
     }
     if (!find_typed(ex, 0, TYPE_HASH, &ref) || !hash_check_texts(ex, 2))
         return false;
+    if (defer_edit(ex, (uint64_t)(ex->argc - 2) / 2 * COST_MEMBER))
+        return false;
     struct hash h = hash_open(ex, &ref);
     hash_expect(&h, (ex->argc - 2) / 2);
     *added = 0;
     for (uint32_t i = 2; i < ex->argc; i += 2)
         *added += hash_set(&h, ex->argv[i], ex->argv[i + 1]);
     hash_close(ex, &ref, h, EVENT_HSET);
+    txn_count_changes(ex->txn, (int64_t)(ex->argc - 2) / 2 - 1);
     return true;
 }
 
@@ -105,11 +108,15 @@ void cmd_hdel(struct exec *ex)
     if (!find_typed(ex, 0, TYPE_HASH, &ref))
         return;
     if (ref.entry) {
+        if (defer_edit(ex, (uint64_t)(ex->argc - 2) * COST_MEMBER))
+            return;
         struct hash h = hash_open(ex, &ref);
         for (uint32_t i = 2; i < ex->argc; i++)
             removed += hash_remove(&h, ex->argv[i]);
-        if (removed)
+        if (removed) {
             hash_close(ex, &ref, h, EVENT_HDEL);
+            txn_count_changes(ex->txn, removed - 1);
+        }
         if (hash_len(h) == 0)
             txn_delete_empty(ex->txn, &ref);
     }

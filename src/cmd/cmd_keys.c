@@ -70,6 +70,7 @@ static void move_entry(struct txn *t, int db, const struct key *from, const stru
     if (txn_find_in(t, db, to, &target))
         txn_delete(t, &target, store_settings.lazyfree_lazy_server_del, EVENT_NONE);
     txn_put(t, &target, e, EVENT_NONE);
+    txn_count_changes(t, -1); /* a move is one change */
     notify_event(t, t->db->id, from, left);
     notify_event(t, db, to, arrived);
 }
@@ -165,16 +166,15 @@ void cmd_copy(struct exec *ex)
         reply_int(ex->reply, 0);
         return;
     }
-    if (txn_find_in(t, options.db, to, &target)) {
-        if (!options.replace) {
-            reply_int(ex->reply, 0);
-            return;
-        }
-        txn_delete(t, &target, store_settings.lazyfree_lazy_server_del, EVENT_NONE);
+    if (txn_find_in(t, options.db, to, &target) && !options.replace) {
+        reply_int(ex->reply, 0);
+        return;
     }
-    txn_find(t, from, &source);
+    txn_find(t, from, &source); /* the other look-up may have moved it */
+    if (entry_type(source.entry) != TYPE_STRING &&
+        defer_claiming(ex, value_elements(source.entry) * COST_MEMBER))
+        return;
     struct entry *copy = entry_copy(source.entry, to->name, entry_expires(source.entry));
-    txn_find_in(t, options.db, to, &target);
-    txn_put(t, &target, copy, EVENT_COPY_TO);
+    publish_outcome(ex, &(struct outcome){.copy = copy, .db = options.db, .key = *to});
     reply_int(ex->reply, 1);
 }

@@ -1,6 +1,10 @@
 /* Commands on lists. */
 #include "cmd/list_edit.h"
 
+enum {
+    TRIMMED_PER_ELEMENT = 8 /* blocks go whole */
+};
+
 #define ERROR_NOT_POSITIVE "ERR value is out of range, must be positive"
 
 static const enum event push_events[] = {[DEQUE_HEAD] = EVENT_LPUSH, [DEQUE_TAIL] = EVENT_RPUSH};
@@ -106,10 +110,13 @@ HOT static void push(struct exec *ex, enum deque_end end, bool must_exist)
         reply_int(ex->reply, 0);
         return;
     }
+    if (defer_edit(ex, ex->argc - 2))
+        return;
     struct deque *d = edit_for_growth(ex, &ref, ex->argv + 2, ex->argc - 2);
     for (uint32_t i = 2; i < ex->argc; i++)
         deque_push(d, end, ex->argv[i]);
     txn_commit(ex->txn, &ref, push_events[end]);
+    txn_count_changes(ex->txn, (int64_t)ex->argc - 3);
     reply_int(ex->reply, (int64_t)d->len);
 }
 
@@ -147,6 +154,7 @@ uint64_t list_edit_pop_many(struct exec *ex, struct ref *ref, enum deque_end end
 {
     struct deque *d = list_of(ref->entry);
     uint64_t n = MIN(count, d->len);
+    txn_count_changes(ex->txn, (int64_t)n - 1);
     reply_end_elements(ex->reply, d, end, n);
     if (n == d->len) {
         remove_all(ex, ref, pop_events[end]);
@@ -191,7 +199,7 @@ static void pop_counted(struct exec *ex, enum deque_end end)
         reply_null_array(ex->reply);
     else if (count == 0)
         reply_array(ex->reply, 0);
-    else
+    else if (!defer_edit(ex, MIN((uint64_t)count, list_of(ref.entry)->len)))
         list_edit_pop_many(ex, &ref, end, (uint64_t)count);
 }
 
@@ -287,6 +295,7 @@ static void move_element(struct exec *ex, struct ref *source, struct ref *target
     deque_drop(d, from);
     deque_push(edit_for_growth(ex, target, &element, 1), to, element);
     txn_commit(ex->txn, target, push_events[to]);
+    txn_count_changes(ex->txn, -1); /* a move is one */
     if (inserts)
         txn_find(ex->txn, source->key, source); /* it may have moved within its table */
     list_edit_commit_removal(ex, source, pop_events[from]);
@@ -404,12 +413,17 @@ void cmd_ltrim(struct exec *ex)
     if (!arg_int(ex, 2, &start, NULL) || !arg_int(ex, 3, &stop, NULL) ||
         !find_typed(ex, 0, TYPE_LIST, &ref))
         return;
-    reply_ok(ex->reply);
-    if (!ref.entry)
+    if (!ref.entry) {
+        reply_ok(ex->reply);
         return;
+    }
     struct deque *d = list_of(ref.entry);
     struct range keep = clip(start, stop, d->len);
     uint64_t behind = d->len - keep.first - keep.count;
+    if (keep.count && defer_edit(ex, (d->len - keep.count) / TRIMMED_PER_ELEMENT))
+        return;
+    reply_ok(ex->reply);
+    txn_count_changes(ex->txn, (int64_t)(d->len - keep.count) - 1);
     if (keep.count == 0) {
         remove_all(ex, &ref, EVENT_LTRIM);
         return;

@@ -17,6 +17,8 @@ void cmd_linsert(struct exec *ex)
         return;
     }
     struct deque *d = list_of(ref.entry);
+    if (defer_edit(ex, d->len))
+        return;
     list_search_begin(&search, d, ex->argv[3], DEQUE_TAIL, UINT64_MAX);
     if (!list_search_next(&search)) {
         reply_int(ex->reply, -1);
@@ -41,6 +43,8 @@ void cmd_lrem(struct exec *ex)
         return;
     }
     struct deque *d = list_of(ref.entry);
+    if (defer_edit(ex, d->len))
+        return;
     list_search_begin(&search, d, ex->argv[3], count < 0 ? DEQUE_HEAD : DEQUE_TAIL, UINT64_MAX);
     if (!list_search_next(&search)) {
         reply_int(ex->reply, 0);
@@ -50,6 +54,7 @@ void cmd_lrem(struct exec *ex)
     txn_edit(ex->txn, &ref);
     uint64_t removed = list_search_delete(&search, d, limit);
     list_edit_commit_removal(ex, &ref, EVENT_LREM);
+    txn_count_changes(ex->txn, (int64_t)removed - 1);
     reply_int(ex->reply, (int64_t)removed);
 }
 

@@ -45,6 +45,8 @@ HOT void cmd_sadd(struct exec *ex)
         return;
     struct set s;
     bool exists = ref.entry != NULL;
+    if (defer_edit(ex, (uint64_t)(ex->argc - 2) * COST_MEMBER))
+        return;
     if (exists) {
         txn_edit(ex->txn, &ref);
         s = set_of(ref.entry);
@@ -57,8 +59,10 @@ HOT void cmd_sadd(struct exec *ex)
         set_store(ref.entry, s);
     else
         txn_add(ex->txn, &ref, TYPE_SET, s.encoding, s.root);
-    if (added)
+    if (added) {
         txn_commit(ex->txn, &ref, EVENT_SADD);
+        txn_count_changes(ex->txn, (int64_t)added - 1);
+    }
     reply_int(ex->reply, (int64_t)added);
 }
 
@@ -77,6 +81,8 @@ void cmd_srem(struct exec *ex)
     if (!find_typed(ex, 0, TYPE_SET, &ref))
         return;
     if (ref.entry) {
+        if (defer_edit(ex, (uint64_t)(ex->argc - 2) * COST_MEMBER))
+            return;
         txn_edit(ex->txn, &ref);
         struct set s = set_of(ref.entry);
         for (uint32_t i = 2; i < ex->argc && (removed == 0 || set_len(&s)); i++) {
@@ -85,8 +91,10 @@ void cmd_srem(struct exec *ex)
             removed += set_remove(&s, &m);
         }
         set_store(ref.entry, s);
-        if (removed)
+        if (removed) {
             commit_removal(ex, &ref, &s, EVENT_SREM);
+            txn_count_changes(ex->txn, removed - 1);
+        }
     }
     reply_int(ex->reply, removed);
 }

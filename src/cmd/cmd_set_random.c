@@ -120,8 +120,11 @@ static void pop_many(struct exec *ex)
         reply_set(ex->reply, 0);
         return;
     }
-    txn_edit(ex->txn, &ref);
     struct set s = set_of(ref.entry);
+    if (defer_edit(ex, MIN((uint64_t)count, set_len(&s)) * COST_MEMBER))
+        return;
+    txn_edit(ex->txn, &ref);
+    txn_count_changes(ex->txn, (int64_t)MIN((uint64_t)count, set_len(&s)) - 1);
     if ((uint64_t)count >= set_len(&s))
         pop_all(ex, &ref, &s);
     else

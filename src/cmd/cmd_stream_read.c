@@ -67,29 +67,11 @@ static bool parse_reading(struct exec *ex, struct reading *r)
     return !r->by_group || r->group_at || fail(ex, "ERR Missing GROUP option for XREADGROUP");
 }
 
-/* A group or consumer that is called "streams" misleads whoever looks for the keys by that word. */
-bool xreadgroup_runs_alone(const struct slice *argv, uint32_t argc)
-{
-    uint32_t at = 1;
-    while (at < argc && !slice_is(argv[at], "streams"))
-        at += slice_is(argv[at], "group") ? 3 : slice_is(argv[at], "noack") ? 1 : 2;
-    uint32_t word = 4;
-    while (word < argc && !slice_is(argv[word], "streams"))
-        word++;
-    return at < argc && at != word;
-}
-
-/* The keys that were planned are those of the streams; if not, see xreadgroup_runs_alone(). */
-static bool knows_keys(const struct exec *ex, const struct reading *r)
-{
-    return ex->key_count == r->keys && ex->keys[0].name.ptr == ex->argv[r->streams].ptr;
-}
-
 /* Looks stream number `i` up; it is missing also when the command is served and need not look. */
 static bool find_stream(struct exec *ex, const struct reading *r, uint32_t i, struct key *key,
                         struct ref *ref)
 {
-    *key = knows_keys(ex, r) ? ex->keys[i] : key_make(ex->argv[r->streams + i]);
+    *key = ex->keys[i];
     *ref = (struct ref){.key = key};
     if (ex->served && !txn_holds(ex->txn, key->hash))
         return true;
@@ -185,7 +167,7 @@ static void reply_streams_end(struct exec *ex, const struct reading *r,
     bool map = ex->reply->proto == REPLY_RESP3;
     if (out->streams)
         reply_defer_end(ex->reply, out->mark, map ? REPLY_MAP : REPLY_ARRAY, out->streams);
-    else if (r->blocks && !ex->served && blocking_may_wait(ex) && knows_keys(ex, r))
+    else if (r->blocks && !ex->served && blocking_may_wait(ex))
         stream_read_wait(ex, r);
     else
         reply_null_array(ex->reply);

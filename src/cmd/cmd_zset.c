@@ -95,6 +95,8 @@ HOT void cmd_zadd(struct exec *ex)
             add_one(ex, &a, score);
         return;
     }
+    if (defer_edit(ex, (uint64_t)a.count * COST_ORDER)) /* before it reads so many numbers */
+        return;
     uint32_t valid = 0;
     double *scores = mem_alloc(MEM_OTHER, a.count * sizeof(*scores));
     while (valid < a.count && arg_double(ex, a.first + valid * 2, &scores[valid], NULL))
@@ -121,12 +123,16 @@ void cmd_zrem(struct exec *ex)
     if (!find_typed(ex, 0, TYPE_ZSET, &ref))
         return;
     if (ref.entry) {
+        if (defer_edit(ex, (uint64_t)(ex->argc - 2) * COST_ORDER))
+            return;
         txn_edit(ex->txn, &ref);
         struct zset z = zset_of(ref.entry);
         for (uint32_t i = 2; i < ex->argc && zset_len(&z); i++)
             removed += zset_remove(&z, ex->argv[i]);
-        if (removed)
+        if (removed) {
             zset_finish(ex, &ref, &z, EVENT_ZREM);
+            txn_count_changes(ex->txn, removed - 1);
+        }
     }
     reply_int(ex->reply, removed);
 }

@@ -13,6 +13,7 @@ void zset_drop_popped(struct exec *ex, struct ref *ref, struct zset *z, size_t c
 {
     enum event event = max ? EVENT_ZPOPMAX : EVENT_ZPOPMIN;
     size_t len = zset_len(z);
+    txn_count_changes(ex->txn, (int64_t)count - 1);
     txn_edit(ex->txn, ref);
     if (count == len) { /* freed whole, elsewhere when it is large */
         txn_commit(ex->txn, ref, event);
@@ -57,6 +58,8 @@ HOT static void pop(struct exec *ex, bool max)
     }
     struct zset z = zset_of(ref.entry);
     size_t taken = zset_pop_count(&z, count);
+    if (defer_edit(ex, (uint64_t)taken * COST_ORDER))
+        return;
     zset_reply_popped(ex, &z, taken, max, ex->argc == 3 && zset_pairs(ex));
     zset_drop_popped(ex, &ref, &z, taken, max);
 }

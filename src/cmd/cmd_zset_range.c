@@ -245,6 +245,10 @@ static void remove_range(struct exec *ex, enum zset_order by, enum event event)
     if (ref.entry) {
         struct zset z = zset_of(ref.entry);
         span = zset_span(&z, &range, false);
+        if (span.count < zset_len(&z) && defer_edit(ex, (uint64_t)span.count * COST_ORDER))
+            return;
+        if (span.count)
+            txn_count_changes(ex->txn, (int64_t)span.count - 1);
         txn_edit(ex->txn, &ref);
         if (span.count == zset_len(&z)) { /* freed whole, elsewhere when it is large */
             txn_commit(ex->txn, &ref, event);

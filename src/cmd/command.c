@@ -289,8 +289,19 @@ static bool number_bounds(const struct key_spec *spec, const struct slice *argv,
     return count == 0 || out->last < argc;
 }
 
+/* Of XREAD and XREADGROUP: behind STREAMS, which may also be the name of a group or a consumer. */
+static int64_t find_streams(const struct slice *argv, int64_t argc)
+{
+    int64_t at = 1;
+    while (at < argc && !slice_is(argv[at], "streams"))
+        at += slice_is(argv[at], "group") ? 3 : slice_is(argv[at], "noack") ? 1 : 2;
+    return at < argc ? at + 1 : -1;
+}
+
 static int64_t find_keyword(const struct key_spec *spec, const struct slice *argv, int64_t argc)
 {
+    if (!strcmp(spec->keyword, "STREAMS"))
+        return find_streams(argv, argc);
     int64_t step = spec->index < 0 ? -1 : 1;
     for (int64_t i = spec->index < 0 ? argc + spec->index : spec->index; i > 0 && i < argc;
          i += step)

@@ -40,7 +40,9 @@ enum command_flag {
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 18, /* Redis's own flag, shown by nobody */
     CMD_MOVABLE_KEYS = 1 << 19,           /* computed: keys do not stand at fixed places */
     CMD_SLOW =
-        1 << 24, /* only reads its keys, but for publish_outcome(): may run on the worker pool */
+        1 << 24, /* may run on the worker pool: only reads its keys, but for publish_outcome(), or
+                    changes the value of its only key (defer_edit()) */
+    CMD_SLOW_MORE = 1 << 25, /* the same when it has more arguments than it needs */
     CMD_WALKS = 1 << 21, /* takes shard locks itself, one at a time (SCAN, KEYS …) */
 };
 
@@ -169,7 +171,6 @@ struct command { /* the first fields in the order of a row */
 
 /* Predicates of EXCLUSIVE_WHEN, next to the handlers. */
 bool sort_runs_alone(const struct slice *argv, uint32_t argc);
-bool xreadgroup_runs_alone(const struct slice *argv, uint32_t argc);
 bool georadius_runs_alone(const struct slice *argv, uint32_t argc);
 bool migrate_runs_alone(const struct slice *argv, uint32_t argc);
 bool eval_runs_alone(const struct slice *argv, uint32_t argc);
@@ -202,6 +203,12 @@ void commands_init(void);
 /* The command named by argv[0], or by argv[0] and argv[1] for a container; NULL when there is none.
  * A container whose subcommand is unknown or missing gives the container itself. Any case. */
 const struct command *command_lookup(const struct slice *argv, uint32_t argc);
+
+/* Whether its handler may defer(). */
+INLINE bool command_may_be_slow(const struct command *cmd, uint32_t argc)
+{
+    return cmd->flags & CMD_SLOW || (cmd->flags & CMD_SLOW_MORE && (int)argc > -cmd->arity);
+}
 
 /* Whether the command must run alone with these arguments. */
 INLINE bool command_runs_alone(const struct command *cmd, const struct slice *argv, uint32_t argc)

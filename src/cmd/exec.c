@@ -1,6 +1,7 @@
 #include "cmd/exec.h"
 
 #include "cmd/effect_value.h"
+#include "store/settings.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -111,12 +112,25 @@ static void put_blob(struct txn *t, struct ref *ref, struct blob *blob, enum eve
     blob_unref(blob);
 }
 
+/* What is there gives way. */
+static void put_copy(struct txn *t, const struct outcome *outcome)
+{
+    struct ref target;
+    if (txn_find_in(t, outcome->db, &outcome->key, &target))
+        txn_delete(t, &target, store_settings.lazyfree_lazy_server_del, EVENT_NONE);
+    txn_put(t, &target, outcome->copy, EVENT_COPY_TO);
+}
+
 void publish_outcome(struct exec *ex, const struct outcome *outcome)
 {
     struct ref ref;
     if (unlikely(ex->outcome != NULL)) {
         *ex->outcome = *outcome;
         ex->outcome->stores = true;
+        return;
+    }
+    if (outcome->copy) {
+        put_copy(ex->txn, outcome);
         return;
     }
     bool exists = txn_find(ex->txn, &outcome->key, &ref);

@@ -21,6 +21,8 @@ struct outcome {
     enum event event;
     bool as_value;  /* the log gets the result: Redis 7 does not know this form (effect_value.h) */
     struct key key; /* the destination */
+    struct entry *copy; /* COPY: instead of all this, an entry with its time to live … */
+    int db;             /* … for this database */
 };
 
 struct exec {
@@ -37,6 +39,8 @@ struct exec {
     struct blocked *blocked; /* set by a handler that waits instead of answering */
     uint64_t slow_limit;     /* elements from which on defer() says yes; UINT64_MAX: never */
     bool deferred;           /* it did */
+    bool claims;             /* nobody else uses its destination: whether that is there decides */
+    bool edits;              /* and what it defers changes the value of its key: defer_edit() */
     struct outcome *outcome; /* NULL, but on the worker pool: where publish_outcome() leaves it */
     uint32_t hashed_arg;     /* the argument whose hash the planner knows, or 0 */
     uint64_t hash;
@@ -106,10 +110,27 @@ INLINE bool defer(struct exec *ex, uint64_t elements)
     return true;
 }
 
+/* The same for a command with CMD_SLOW or CMD_SLOW_MORE and one key, whose value it will change where it is: nobody else sees
+ * that value until it has (draft.h). Not for strings and streams. */
+INLINE bool defer_edit(struct exec *ex, uint64_t elements)
+{
+    if (likely(elements < ex->slow_limit) || ex->slow_limit == UINT64_MAX)
+        return false;
+    return ex->deferred = ex->edits = true;
+}
+
+/* The same for a command with CMD_SLOW whose destination nobody else may use until it is stored. */
+INLINE bool defer_claiming(struct exec *ex, uint64_t elements)
+{
+    ex->claims = defer(ex, elements);
+    return ex->claims;
+}
+
 enum {
     BYTES_PER_ELEMENT = 256, /* of a string that is read through */
     COST_LOOKUP = 2,         /* of a member in another set */
     COST_SORT = 4,
+    COST_MEMBER = 4, /* that is made or freed */
     COST_ORDER = 6,   /* a lookup, and a place in a new sorted set */
     COST_SKETCH = 400 /* of one HyperLogLog */
 };

@@ -56,6 +56,8 @@ void zset_adding_run(struct exec *ex, const struct zset_adding *a, double *score
     bool changed = false;
     if (!find_typed(ex, 0, TYPE_ZSET, &ref))
         return;
+    if (defer_edit(ex, (uint64_t)a->count * COST_ORDER))
+        return;
     zset_adding_open(ex, a, &ref, &z);
     for (uint32_t i = 0; z.root && i < a->count; i++) {
         enum zset_result result = add_item(ex, a, &z, i, &scores[i]);
@@ -65,7 +67,9 @@ void zset_adding_run(struct exec *ex, const struct zset_adding *a, double *score
     }
     if (z.root)
         zset_store(ref.entry, &z);
-    if (changed)
+    if (changed) {
         txn_commit(ex->txn, &ref, EVENT_ZADD);
+        txn_count_changes(ex->txn, MAX(added + updated, (int64_t)1) - 1);
+    }
     reply_int(ex->reply, a->count_changes ? added + updated : added);
 }

@@ -64,18 +64,21 @@ static struct conn *conn_create(struct net_thread *t, int fd, enum conn_kind kin
     return c;
 }
 
-static void open_conn(struct net_thread *t, int fd, enum conn_kind kind, uint64_t id)
+static void open_conn(struct net_thread *t, const struct arrival *arrival)
 {
-    if (kind != CONN_UNIX) {
+    int fd = arrival->fd;
+    if (arrival->kind != CONN_UNIX) {
         sock_set_nodelay(fd);
         sock_set_keepalive(fd, net_settings.tcp_keepalive_s);
     }
-    struct conn *c = conn_create(t, fd, kind, id);
+    struct conn *c = conn_create(t, fd, arrival->kind, arrival->id);
+    bool carried =
+        !(arrival->tls || arrival->proxied) || transport_open(c, arrival->tls, arrival->proxied);
     size_t begin = buf_len(&t->out.bytes);
     link_conn(t, c);
     registry_add(&t->registry, &c->info);
     t->ops->opened(c);
-    if (reactor_add(&t->reactor, &c->source, fd, POLLER_READ) != OK) {
+    if (!carried || reactor_add(&t->reactor, &c->source, fd, POLLER_READ) != OK) {
         c->source.fd = fd;
         conn_close(c);
     }
@@ -105,6 +108,8 @@ static void destroy(struct conn *c)
     struct net_thread *t = c->thread;
     int fd = c->source.fd;
     t->ops->closed(c);
+    if (c->transport)
+        transport_close(c);
     registry_remove(&t->registry, &c->info);
     unlink_conn(c);
     reactor_remove(&t->reactor, &c->source);
@@ -147,7 +152,7 @@ void conn_update_interest(struct conn *c)
         return;
     if (c->state == CONN_OPEN && !c->parked && !c->held && !c->away)
         bits |= POLLER_READ;
-    if (output_len(&c->pending) && conn_sendable(c))
+    if (conn_writable(c))
         bits |= POLLER_WRITE;
     reactor_modify(&c->thread->reactor, &c->source, bits);
 }
@@ -231,16 +236,14 @@ void conn_return(struct conn *c)
 size_t conn_bytes(const struct conn *c)
 {
     return sizeof(*c) + c->in.cap + c->pending.bytes.cap + c->pending.ref_bytes +
-           parser_bytes(&c->parser);
+           parser_bytes(&c->parser) + (c->transport ? transport_bytes(c->transport) : 0);
 }
 
 /* ---- the thread ---- */
 
 struct adoption {
     struct message message;
-    int fd;
-    enum conn_kind kind;
-    uint64_t id;
+    struct arrival arrival;
 };
 
 static void run_adoption(void *receiver, struct message *self)
@@ -248,16 +251,17 @@ static void run_adoption(void *receiver, struct message *self)
     struct net_thread *t = receiver;
     struct adoption *a = container_of(self, struct adoption, message);
     if (atomic_load(&t->reactor.stopping))
-        close(a->fd);
+        close(a->arrival.fd);
     else
-        open_conn(t, a->fd, a->kind, a->id);
+        open_conn(t, &a->arrival);
+    tls_context_unref(a->arrival.tls);
     mem_free(MEM_CLIENT, a, sizeof(*a));
 }
 
-void net_thread_adopt(struct net_thread *t, int fd, enum conn_kind kind, uint64_t id)
+void net_thread_adopt(struct net_thread *t, struct arrival arrival)
 {
     struct adoption *a = mem_alloc(MEM_CLIENT, sizeof(*a));
-    *a = (struct adoption){{.run = run_adoption}, fd, kind, id};
+    *a = (struct adoption){{.run = run_adoption}, arrival};
     if (mailbox_post(&t->adoptions, &a->message))
         reactor_wake(&t->reactor);
 }
@@ -282,6 +286,7 @@ void net_thread_end_turn(struct net_thread *t)
     conn_gate_look(t);
     buf_shrink(&t->out.bytes, OUT_KEEP_BYTES);
     bury(t);
+    transport_wire_end_turn(&t->wire);
 }
 
 void net_thread_safe(struct net_thread *t)
@@ -306,6 +311,7 @@ enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, 
     t->parked_tail = &t->parked;
     t->receive = mem_alloc(MEM_OTHER, LIMIT_RECV_BYTES);
     output_init(&t->out);
+    buf_init(&t->wire.out, MEM_CLIENT);
     timer_init(&t->cron, cron);
     reactor_arm(&t->reactor, &t->cron, t->reactor.now_ms + CRON_MS);
     return OK;
@@ -321,5 +327,6 @@ void net_thread_deinit(struct net_thread *t)
     reactor_disarm(&t->reactor, &t->cron);
     output_deinit(&t->out);
     mem_free(MEM_OTHER, t->receive, LIMIT_RECV_BYTES);
+    transport_wire_deinit(&t->wire);
     reactor_deinit(&t->reactor);
 }

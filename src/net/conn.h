@@ -12,6 +12,7 @@
 
 #include "io/reactor.h"
 #include "net/registry.h"
+#include "net/transport.h"
 #include "proto/reply.h"
 #include "proto/request.h"
 
@@ -40,8 +41,9 @@ struct conn {
     struct buf in; /* unread bytes: an unfinished request, or everything while parked */
     struct output pending;
     struct out_cursor sent;
-    uint64_t passed;        /* bytes of the pending output that have ever been sent */
-    struct conn_gate *gate; /* what of it must wait: conn_gate.h; NULL: never anything */
+    struct transport *transport; /* NULL: requests and replies stand on the socket as they are */
+    uint64_t passed;             /* bytes of the pending output that have ever been sent */
+    struct conn_gate *gate;      /* what of it must wait: conn_gate.h; NULL: never anything */
     enum conn_state state;
     bool parked;  /* waits in the thread's list for conn_resume_all() */
     bool pushed;  /* stands in the thread's list of those to be written at the end of the turn */
@@ -61,6 +63,8 @@ struct conn {
 
 struct conn_ops {
     void (*opened)(struct conn *c);
+    /* Its transport is ready: whose connection it is, is now known. May answer and close it. */
+    void (*ready)(struct conn *c, struct output *out);
     /* Executes requests in order, replies into `out`; returns how many are done. Fewer than count:
      * the rest stays unread (the connection was parked or held, or is closing), or is given again
      * when the replies are sent (more than LIMIT_TURN_OUTPUT_BYTES of them). Requests with argc 0
@@ -71,8 +75,8 @@ struct conn_ops {
     void (*protocol_error)(struct conn *c, struct output *out);
     /* The connection is going away; its session is freed here. */
     void (*closed)(struct conn *c);
-    /* Replies are about to leave that must not yet: makes them safe at once, or sees to it that they
-     * will be. */
+    /* Replies are about to leave that must not yet: makes them safe at once, or sees to it that
+     * they will be. */
     void (*commit)(struct net_thread *t);
 };
 
@@ -123,7 +127,8 @@ struct net_thread {
     char *receive;               /* LIMIT_RECV_BYTES */
     struct mailbox adoptions;    /* sockets handed over */
     const struct conn *occupied; /* whose command the turn is inside: inner_turn.c */
-    void *owner;                 /* of the server */
+    struct transport_wire wire;
+    void *owner; /* of the server */
 };
 
 enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, unsigned id,
@@ -139,8 +144,16 @@ void net_thread_inner_turn(struct net_thread *t, const struct conn *c);
 /* Last in each turn: sends the replies, frees what was closed. */
 void net_thread_end_turn(struct net_thread *t);
 
+struct arrival { /* an accepted socket */
+    int fd;
+    enum conn_kind kind;
+    uint64_t id;
+    bool proxied;            /* a PROXY header comes first */
+    struct tls_context *tls; /* of CONN_TLS; the reference goes along */
+};
+
 /* Hands a socket over: any thread. */
-void net_thread_adopt(struct net_thread *t, int fd, enum conn_kind kind, uint64_t id);
+void net_thread_adopt(struct net_thread *t, struct arrival arrival);
 
 /* The owner thread only, from here on. */
 void conn_close(struct conn *c);

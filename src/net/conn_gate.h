@@ -6,7 +6,8 @@
  * bytes in front of the first mark may leave. When everything is safe there are no marks.
  *
  * Owner: the connection's reactor. Memory: a connection's marks are made when it needs the first
- * one, and stay. Complexity: O(1) per run of output, O(gated connections) when safe_lsn has risen. */
+ * one, and stay. Complexity: O(1) per run of output, O(gated connections) when safe_lsn has risen.
+ */
 #pragma once
 
 #include "net/conn.h"
@@ -17,6 +18,7 @@ enum {
 
 struct conn_gate {
     uint32_t count;
+
     struct gate_mark {
         uint64_t from; /* place in all that ever went through the pending output */
         uint64_t lsn;

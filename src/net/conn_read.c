@@ -175,23 +175,37 @@ static void receive_messages(struct net_thread *t)
         mailbox_drain(&t->reactor.mailbox, &t->reactor);
 }
 
-void conn_read(struct conn *c)
+static ssize_t receive(struct conn *c, char *at, size_t room)
+{
+    if (likely(!c->transport))
+        return recv(c->source.fd, at, room, 0);
+    return transport_recv(c, at, room);
+}
+
+static void read_some(struct conn *c)
 {
     struct net_thread *t = c->thread;
     if (likely(!buf_len(&c->in) && runnable(c))) {
-        ssize_t n = recv(c->source.fd, t->receive, LIMIT_RECV_BYTES, 0);
+        ssize_t n = receive(c, t->receive, LIMIT_RECV_BYTES);
         if (likely(received(c, n))) {
             receive_messages(t);
             process_received(c, t->receive, (size_t)n);
         }
         return;
     }
-    size_t room = tail_room(c);
+    size_t room = tail_room(c) + (c->transport ? TRANSPORT_SLACK : 0);
     char *at = buf_reserve(&c->in, room);
-    ssize_t n = recv(c->source.fd, at, room, 0);
+    ssize_t n = receive(c, at, room);
     if (!received(c, n))
         return;
     buf_advance(&c->in, (size_t)n);
     receive_messages(t);
     conn_process_pending(c);
+}
+
+void conn_read(struct conn *c)
+{
+    read_some(c);
+    if (unlikely(c->transport != NULL) && transport_over(c))
+        conn_close_after_flush(c);
 }

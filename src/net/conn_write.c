@@ -26,7 +26,8 @@ static size_t remaining(const struct output *o, const struct out_cursor *at)
     return buf_len(&o->bytes) - at->bytes + refs;
 }
 
-/* The next pieces to send, `len` bytes at most: bytes up to a reference, the reference, and so on. */
+/* The next pieces to send, `len` bytes at most: bytes up to a reference, the reference, and so on.
+ */
 static int fill_iov(const struct output *o, struct out_cursor at, size_t len, struct iovec *iov)
 {
     int n = 0;
@@ -74,7 +75,10 @@ static ssize_t send_some(struct conn *c, const struct output *o, const struct ou
                          size_t len)
 {
     ssize_t n;
-    if (likely(o->ref_count == 0)) {
+    if (unlikely(c->transport != NULL)) {
+        struct iovec iov[IOV_BATCH];
+        n = transport_send(c, iov, fill_iov(o, *at, len, iov));
+    } else if (likely(o->ref_count == 0)) {
         n = send(c->source.fd, buf_ptr(&o->bytes) + at->bytes, len, MSG_NOSIGNAL);
     } else {
         struct iovec iov[IOV_BATCH];
@@ -316,6 +320,10 @@ void conn_write(struct conn *c)
 {
     if (c->state == CONN_CLOSED)
         return;
+    if (unlikely(c->transport != NULL) && !transport_flush(c)) {
+        conn_close(c);
+        return;
+    }
     size_t len = output_len(&c->pending) ? conn_sendable(c) : 0;
     if (len) {
         ssize_t n = send_some(c, &c->pending, &c->sent, len);
@@ -333,7 +341,7 @@ void conn_write(struct conn *c)
             compact(c);
     }
     note_output(c);
-    if (c->state == CONN_FLUSHING && !output_len(&c->pending))
+    if (c->state == CONN_FLUSHING && !conn_unsent(c))
         conn_close(c);
     else
         conn_update_interest(c);
@@ -344,7 +352,7 @@ void conn_drain(struct conn *c, int64_t until_ms)
     int64_t left_ms = 1;
     if (c->gate)
         conn_gate_look(c->thread);
-    while (c->state != CONN_CLOSED && output_len(&c->pending) && conn_sendable(c) && left_ms) {
+    while (c->state != CONN_CLOSED && conn_writable(c) && left_ms) {
         struct pollfd pfd = {.fd = c->source.fd, .events = POLLOUT};
         left_ms = MAX(until_ms - clock_monotonic_ms(), (int64_t)0);
         if (poll(&pfd, 1, (int)left_ms) != 1)
@@ -358,7 +366,8 @@ void conn_check_timeouts(struct conn *c, int64_t now_ms)
     int timeout_s = net_settings.timeout_s;
     if (c->soft_since_ms)
         check_output_limit(c);
-    if (!c->parser.authenticated && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
+    bool opening = !c->parser.authenticated || (c->transport && !c->transport->ready);
+    if (opening && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
         conn_close(c);
     if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held && !c->blocked && !c->away &&
         now_ms - c->active_ms > timeout_s * 1000LL)

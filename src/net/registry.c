@@ -1,5 +1,7 @@
 #include "net/registry.h"
 
+#include <stdio.h>
+
 void registry_add(struct registry *r, struct conn_info *info)
 {
     lock_acquire(&r->lock);
@@ -24,6 +26,15 @@ void registry_remove(struct registry *r, struct conn_info *info)
     mem_strfree(info->lib_name);
     mem_strfree(info->lib_version);
     mem_strfree(info->user);
+}
+
+void registry_set_addresses(struct registry *r, struct conn_info *info, const char *peer,
+                            const char *local)
+{
+    lock_acquire(&r->lock);
+    snprintf(info->peer, sizeof(info->peer), "%s", peer);
+    snprintf(info->local, sizeof(info->local), "%s", local);
+    lock_release(&r->lock);
 }
 
 void registry_set_text(struct registry *r, char **field, const char *text)

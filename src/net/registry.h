@@ -14,7 +14,8 @@
 enum conn_kind {
     CONN_RESP,
     CONN_UNIX,
-    CONN_FRAME
+    CONN_FRAME,
+    CONN_TLS /* RESP in TLS */
 };
 
 struct conn_info {
@@ -66,5 +67,8 @@ struct registry {
 
 void registry_add(struct registry *r, struct conn_info *info);
 void registry_remove(struct registry *r, struct conn_info *info);
+/* Replaces the addresses of both ends under the lock. */
+void registry_set_addresses(struct registry *r, struct conn_info *info, const char *peer,
+                            const char *local);
 /* Replaces one of the texts (may be NULL) under the lock. */
 void registry_set_text(struct registry *r, char **field, const char *text);

@@ -82,11 +82,13 @@ enum err sock_listen_unix(const char *path, unsigned mode, int backlog, int *out
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_FLAGS, 0);
     if (fd < 0)
         return ERR_SYS;
-    unlink(path);
+    struct stat old;
+    if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode))
+        unlink(path); /* of a server that is gone; a file of another kind is somebody's */
     mode_t old_mask = umask(0777); /* nobody connects before the mode is right */
     int failed = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
     umask(old_mask);
-    if (failed || chmod(path, mode ? mode : 0755) || listen(fd, backlog))
+    if (failed || chmod(path, mode ? mode : 0777 & ~old_mask) || listen(fd, backlog))
         return close_with_error(fd);
     *out_fd = fd;
     return OK;

@@ -10,8 +10,9 @@ enum {
 
 /* Listens on a numeric address ("127.0.0.1", "::1", "*", "::*") and port. */
 enum err sock_listen_tcp(const char *address, int port, int backlog, int *out_fd) MUST_USE;
-/* Listens on a unix socket; the mode (0: leave) is set before anybody can connect. Replaces a stale
- * path. */
+/* Listens on a unix socket; the mode (0: what the umask leaves) is set before anybody can connect. A
+ * socket that stands there already is replaced, another file is not: EADDRINUSE. Changes the umask
+ * for a moment: no other thread may make files meanwhile. */
 enum err sock_listen_unix(const char *path, unsigned mode, int backlog, int *out_fd) MUST_USE;
 /* ERR_AGAIN: nobody waits. */
 enum err sock_accept(int listen_fd, int *out_fd) MUST_USE;

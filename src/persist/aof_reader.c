@@ -18,8 +18,8 @@ enum {
 
 /* ---- faults ---- */
 
-static PRINTF_LIKE(3, 4) enum aof_read fault(struct aof_reader *r, uint64_t offset,
-                                             const char *format, ...)
+static PRINTF_LIKE(3, 4) enum aof_read
+    fault(struct aof_reader *r, uint64_t offset, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -92,34 +92,41 @@ void aof_reader_deinit(struct aof_reader *r)
 
 /* ---- torn, or damaged ---- */
 
+/* Offset in the window of the next line that begins behind `from`, with room for a mark as far as
+ * the file goes; the window moves. SIZE_MAX: there is none, or it cannot be read. */
+static size_t next_line(struct aof_reader *r, size_t from)
+{
+    for (;;) {
+        const char *begin = buf_slice(&r->window).ptr;
+        const char *end = memchr(begin + from, '\n', buf_len(&r->window) - from);
+        size_t at = end ? (size_t)(end + 1 - begin) : buf_len(&r->window);
+        if (r->loaded == r->size || (end && buf_len(&r->window) - at >= AOF_MARK_BYTES))
+            return end ? at : SIZE_MAX;
+        size_t passed = end ? at - 1 : at; /* the '\n' stays */
+        consume(r, passed);
+        from = 0;
+        if (fill(r, 1) != AOF_READ_UNIT)
+            return SIZE_MAX;
+    }
+}
+
+static bool has_other_mark(struct aof_reader *r, size_t at)
+{
+    struct aof_scan scan;
+    struct aof_mark mark;
+    struct slice line = slice_make(buf_slice(&r->window).ptr + at, buf_len(&r->window) - at);
+    return line.len && *line.ptr == '#' && aof_scan(line, 0, &scan) == AOF_SCAN_LINE &&
+           aof_mark_read(scan.name, &mark) && mark.bytes != r->at + at - r->fault.whole;
+}
+
 /* True: behind the unit that is broken stands a mark, which nobody wrote before what is missing
  * here was written. The mark that belongs to the broken unit itself says nothing. */
 static bool goes_on(struct aof_reader *r)
 {
-    size_t from = 0;
-    for (;;) {
-        struct slice rest = slice_make(buf_ptr(&r->window) + from, buf_len(&r->window) - from);
-        const char *line = rest.len && from == 0 && *rest.ptr == '#' ? rest.ptr - 1
-                                                                     : memchr(rest.ptr, '\n', rest.len);
-        size_t begin = line ? (size_t)(line + 1 - buf_ptr(&r->window)) : buf_len(&r->window);
-        size_t have = buf_len(&r->window) - begin;
-        if (have < AOF_MARK_BYTES && r->loaded < r->size) {
-            consume(r, MIN(from, begin > 0 ? begin - 1 : 0)); /* the '\n' stays */
-            from = 0;
-            if (fill(r, 1) != AOF_READ_UNIT)
-                return true; /* it cannot be read: nothing is cut */
-            continue;
-        }
-        if (!line)
-            return false;
-        struct aof_scan scan;
-        struct aof_mark mark;
-        struct slice tail = slice_make(buf_ptr(&r->window) + begin, have);
-        if (have && *tail.ptr == '#' && aof_scan(tail, 0, &scan) == AOF_SCAN_LINE &&
-            aof_mark_read(scan.name, &mark) && mark.bytes != r->at + begin - r->fault.whole)
-            return true;
-        from = begin;
-    }
+    size_t at = 0;
+    while (at != SIZE_MAX && !has_other_mark(r, at))
+        at = next_line(r, at);
+    return at != SIZE_MAX || r->loaded < r->size; /* what cannot be read is not cut off */
 }
 
 /* What is wrong was noted by fault(). */
@@ -132,9 +139,10 @@ static enum aof_read judge(struct aof_reader *r, bool at_end)
 
 static enum aof_read cut_off(struct aof_reader *r)
 {
-    fault(r, r->at + r->scanned, r->in_multi ? "the file ends inside a transaction"
-                                 : r->scanned ? "the file ends before the mark of its last write"
-                                              : "the file ends in the middle of a command");
+    fault(r, r->at + r->scanned,
+          r->in_multi  ? "the file ends inside a transaction"
+          : r->scanned ? "the file ends before the mark of its last write"
+                       : "the file ends in the middle of a command");
     return judge(r, true);
 }
 
@@ -196,8 +204,8 @@ static void gather(struct aof_reader *r)
 {
     struct aof_scan s;
     while (r->scanned < GROUP_BYTES) {
-        struct slice rest = slice_make(buf_ptr(&r->window) + r->scanned,
-                                       buf_len(&r->window) - r->scanned);
+        struct slice rest =
+            slice_make(buf_ptr(&r->window) + r->scanned, buf_len(&r->window) - r->scanned);
         if (aof_scan(rest, rest.len, &s) != AOF_SCAN_COMMAND || is_word(&s, "multi"))
             return;
         count_span(r, s.len);
@@ -215,6 +223,12 @@ static enum aof_read hand_out(struct aof_reader *r, struct slice *unit)
     return AOF_READ_UNIT;
 }
 
+/* Comments behind the last command of a part without marks: nothing is missing. */
+static bool ends_with_line(const struct aof_reader *r)
+{
+    return !r->marked && !r->in_multi && r->scanned && r->scanned == buf_len(&r->window);
+}
+
 enum aof_read aof_reader_next(struct aof_reader *r, struct slice *unit)
 {
     consume(r, r->taken);
@@ -223,8 +237,8 @@ enum aof_read aof_reader_next(struct aof_reader *r, struct slice *unit)
         struct aof_scan s;
         struct aof_mark mark;
         enum aof_read got = AOF_READ_UNIT;
-        struct slice rest = slice_make(buf_slice(&r->window).ptr + r->scanned,
-                                       buf_len(&r->window) - r->scanned);
+        struct slice rest =
+            slice_make(buf_slice(&r->window).ptr + r->scanned, buf_len(&r->window) - r->scanned);
         switch (aof_scan(rest, r->size - r->at - r->scanned, &s)) {
         case AOF_SCAN_COMMAND:
             if (take_command(r, &s))
@@ -245,6 +259,8 @@ enum aof_read aof_reader_next(struct aof_reader *r, struct slice *unit)
             got = fill(r, s.missing);
             if (got == AOF_READ_FAULT)
                 return got;
+            if (got == AOF_READ_END && ends_with_line(r))
+                return hand_out(r, unit);
             if (got == AOF_READ_END)
                 return r->at == r->size ? AOF_READ_END : cut_off(r);
             break;

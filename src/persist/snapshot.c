@@ -3,9 +3,14 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "persist/snapshot_items.h"
+#include "store/value.h"
+
+#include <unistd.h>
 
 enum {
-    CHUNK_BYTES = 1 << 20
+    CHUNK_BYTES = 1 << 20,
+    LARGE_TRIES = 1000,
+    LARGE_PAUSE_US = 1000
 };
 
 /* ---- what others call, in the middle of a command ---- */
@@ -57,6 +62,31 @@ COLD static void edit(struct snapshot_hook *self, struct txn *t, const struct re
     lock_release(&q->lock);
 }
 
+static int reserve(struct snapshot_hook *self, const struct ref *ref)
+{
+    struct snapshot *s = container_of(self, struct snapshot, hook);
+    ref->entry->flags ^= ENTRY_PARITY;
+    atomic_fetch_add(&s->reserved, 1);
+    return table_of(s, ref->part)->db;
+}
+
+/* Chunks of one queue have no order, so any queue will do. */
+static void take(struct snapshot_hook *self, int db, const struct entry *husk)
+{
+    struct snapshot *s = container_of(self, struct snapshot, hook);
+    struct snapshot_queue *q = &s->queues[0];
+    struct snapshot_chunk *c = mem_alloc(MEM_OTHER, sizeof(*c));
+    snapshot_items_init(&c->items);
+    if (!snapshot_muted(s))
+        snapshot_items_add(&c->items, db, husk, s->now_ms, s->rdb_version);
+    note_queued(s, (int64_t)snapshot_items_bytes(&c->items));
+    lock_acquire(&q->lock);
+    c->next = q->full;
+    q->full = c;
+    lock_release(&q->lock);
+    atomic_fetch_sub(&s->reserved, 1);
+}
+
 static bool detach(struct snapshot_hook *self, struct part *parts)
 {
     struct snapshot *s = container_of(self, struct snapshot, hook);
@@ -80,7 +110,7 @@ static bool detach(struct snapshot_hook *self, struct part *parts)
 void snapshot_init(struct snapshot *s, struct keyspace *ks)
 {
     memset(s, 0, sizeof(*s));
-    s->hook = (struct snapshot_hook){edit, detach};
+    s->hook = (struct snapshot_hook){edit, reserve, take, detach};
     s->ks = ks;
     guest_init(&s->guest, ks);
     s->queues = mem_alloc_aligned(MEM_OTHER, GATES_MAX * sizeof(struct snapshot_queue));
@@ -122,6 +152,7 @@ void snapshot_begin(struct snapshot *s, unsigned rdb_version)
     s->now_ms = clock_wall_ms();
     s->rdb_version = rdb_version;
     ks->parity ^= ENTRY_PARITY;
+    ks->walked = true;
     guest_awake(&s->guest, true);
     atomic_store(&s->keys_done, 0);
     atomic_store(&s->keys_total, keys);
@@ -137,14 +168,45 @@ void snapshot_cancel(struct snapshot *s)
 
 /* ---- the walk ---- */
 
+/* The key of a large value that is to be read without a lock. */
+struct large {
+    struct large *next;
+    uint32_t len;
+    char name[];
+};
+
 struct walk {
     struct snapshot *snapshot;
     struct snapshot_output *output;
     const struct snapshot_table *table;
+    struct large *large; /* of this table */
     unsigned shard;
     uint64_t cursor; /* in the shard's table */
     uint8_t parity;  /* of visited entries */
 };
+
+static bool is_large(const struct walk *w, const struct entry *e)
+{
+    const struct snapshot *s = w->snapshot;
+    return s->pins && entry_type(e) != TYPE_STRING && !(e->flags & ENTRY_MEMBERS_EXPIRE) &&
+           !snapshot_muted(s) && value_elements(e) >= s->pins->large(s->pins->arg);
+}
+
+static void put_in(struct walk *w, const struct entry *e)
+{
+    struct snapshot *s = w->snapshot;
+    if (!snapshot_muted(s))
+        snapshot_items_add(&s->own, w->table->db, e, s->now_ms, s->rdb_version);
+}
+
+static void postpone(struct walk *w, const struct entry *e)
+{
+    struct slice name = entry_key(e);
+    struct large *l = mem_alloc(MEM_OTHER, sizeof(*l) + name.len);
+    *l = (struct large){.next = w->large, .len = (uint32_t)name.len};
+    memcpy(l->name, name.ptr, name.len);
+    w->large = l;
+}
 
 static void visit(void *entry, void *arg)
 {
@@ -152,10 +214,12 @@ static void visit(void *entry, void *arg)
     struct entry *e = entry;
     if ((e->flags & ENTRY_PARITY) == w->parity)
         return;
+    if (unlikely(is_large(w, e))) { /* it may be met again before its turn */
+        postpone(w, e);
+        return;
+    }
     e->flags ^= ENTRY_PARITY;
-    if (!snapshot_muted(w->snapshot))
-        snapshot_items_add(&w->snapshot->own, w->table->db, e, w->snapshot->now_ms,
-                           w->snapshot->rdb_version);
+    put_in(w, e);
 }
 
 /* Enough for a call of the output; long strings are added faster than the time runs. */
@@ -235,6 +299,126 @@ static void walk_slice(struct walk *w)
     guest_leave(&s->guest);
 }
 
+/* ---- large values ---- */
+
+static void never_woken(struct pin_waiter *w)
+{
+    (void)w;
+}
+
+/* FLUSH has left the table to us. Inside the gate. */
+static bool is_ours(struct snapshot *s, const struct snapshot_table *table)
+{
+    lock_acquire(&s->lock);
+    bool ours = table->detached;
+    lock_release(&s->lock);
+    return ours;
+}
+
+/* Nobody changes the value until release(). The shard is held. False: not now. */
+static bool pin(struct snapshot *s, const struct key *key)
+{
+    const enum pin_use use = PIN_READ;
+    struct pin_waiter waiter = {.wake = never_woken};
+    if (!s->pins->enter(s->pins->arg))
+        return false;
+    if (pins_take(s->ks, key, &use, 1, &waiter))
+        return true;
+    pins_forget(s->ks, &waiter); /* we do not stand in line */
+    s->pins->leave(s->pins->arg);
+    return false;
+}
+
+static void unpin(struct snapshot *s, const struct key *key)
+{
+    const enum pin_use use = PIN_READ;
+    pins_drop(s->ks, key, &use, 1);
+    s->pins->leave(s->pins->arg);
+}
+
+enum large_result {
+    LARGE_DONE,  /* read, or no longer there or wanted */
+    LARGE_READY, /* the husk leads to the value, which stays */
+    LARGE_PINNED, /* the same, until it is unpinned */
+    LARGE_LATER
+};
+
+/* `patient`: rather later than under the lock. */
+static enum large_result reach(struct walk *w, const struct key *key, bool patient,
+                               struct entry **husk)
+{
+    struct snapshot *s = w->snapshot;
+    struct table_pos pos;
+    const struct part *part = &w->table->parts[keyspace_shard_of(s->ks, key->hash)];
+    struct entry *e = table_find(&part->table, key->hash, entry_has_key, &key->name, &pos);
+    enum large_result result = LARGE_READY;
+    if (!e || (e->flags & ENTRY_PARITY) == w->parity)
+        return LARGE_DONE;
+    if (!is_large(w, e) || (!is_ours(s, w->table) && !pin(s, key))) {
+        if (is_large(w, e) && patient)
+            return LARGE_LATER;
+        e->flags ^= ENTRY_PARITY;
+        put_in(w, e);
+        return LARGE_DONE;
+    }
+    if (!is_ours(s, w->table))
+        result = LARGE_PINNED;
+    e->flags ^= ENTRY_PARITY;
+    *husk = entry_husk(e);
+    return result;
+}
+
+/* False: later. */
+static bool read_large(struct walk *w, const struct large *l, bool patient)
+{
+    struct snapshot *s = w->snapshot;
+    struct txn *t = &s->guest.txn;
+    struct entry *husk = NULL;
+    struct key key = key_make(slice_make(l->name, l->len));
+    guest_enter(&s->guest);
+    txn_begin(t, 0, false);
+    txn_lock_shard(t, keyspace_shard_of(s->ks, key.hash));
+    enum large_result result = reach(w, &key, patient, &husk);
+    txn_unlock(t);
+    guest_leave(&s->guest);
+    if (husk) {
+        put_in(w, husk);
+        entry_free(husk);
+    }
+    if (result == LARGE_PINNED)
+        unpin(s, &key);
+    return result != LARGE_LATER;
+}
+
+/* Reads what it can; what is left comes again. */
+static void read_all_large(struct walk *w, bool patient)
+{
+    struct large *l = w->large, *next;
+    w->large = NULL;
+    for (; l; l = next) {
+        next = l->next;
+        if (read_large(w, l, patient)) {
+            mem_free(MEM_OTHER, l, sizeof(*l) + l->len);
+        } else {
+            l->next = w->large;
+            w->large = l;
+        }
+        if (has_enough(w))
+            put_out(w, &w->snapshot->own);
+    }
+}
+
+/* The table's end: those that others were using. A few times, then under the lock. */
+static void finish_large(struct walk *w)
+{
+    for (int tries = 0; w->large; tries++) {
+        read_all_large(w, tries < LARGE_TRIES);
+        drain_all(w);
+        if (w->large)
+            usleep(LARGE_PAUSE_US);
+    }
+}
+
 static void pass(struct snapshot *s, struct snapshot_table *table)
 {
     lock_acquire(&s->lock);
@@ -259,8 +443,10 @@ static void walk_table(struct walk *w, struct snapshot_table *table)
         walk_slice(w);
         if (has_enough(w) || snapshot_muted(s))
             put_out(w, &s->own);
+        read_all_large(w, true);
         drain_all(w);
     }
+    finish_large(w);
     pass(s, table);
 }
 
@@ -270,8 +456,13 @@ bool snapshot_walk(struct snapshot *s, struct snapshot_output *output)
     for (int i = 0; i < s->table_count; i++)
         walk_table(&w, &s->tables[i]);
     put_out(&w, &s->own);
+    while (atomic_load(&s->reserved)) { /* no more of them begin */
+        drain_all(&w);
+        usleep(LARGE_PAUSE_US);
+    }
     guest_exclusive(&s->guest); /* nobody is in the middle of handing something over */
     guest_awake(&s->guest, false);
+    s->ks->walked = false;
     guest_open(&s->guest);
     drain_all(&w);
     bool whole = !snapshot_muted(s);

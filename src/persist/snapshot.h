@@ -8,8 +8,11 @@
  * walk, SWAPDB and MOVE change nothing for it: an entry belongs to the table in which it stood.
  *
  * Costs: a value is encoded under its shard's lock, by the walk or by the first command that
- * changes it: O(size of the value), once per snapshot. Long strings are exempt: they are referenced
- * and encoded later, without a lock. Memory: what the queues hold (old values changed faster than
+ * changes it: O(size of the value), once per snapshot. Exempt are long strings, which are referenced
+ * and encoded later, and large collections: the walk pins them (store/pin.h) and reads them without
+ * a lock, and who wants to change one first waits for a worker that has done the same (reserve(),
+ * take()). Collections with members that expire cannot be pinned, and streams are copied by blocks:
+ * both stay under the lock. Memory: what the queues hold (old values changed faster than
  * the output takes them; each key's once, so no more than the data), strings that are referenced
  * meanwhile, and the encoded form of the largest value.
  *
@@ -18,6 +21,15 @@
 #pragma once
 
 #include "persist/guest.h"
+
+/* What the walk asks of the server while it reads a large value. Any thread. */
+struct snapshot_pins {
+    /* Nothing exclusive may run until leave(). False: not now. */
+    bool (*enter)(void *arg);
+    void (*leave)(void *arg);
+    uint64_t (*large)(void *arg); /* from so many elements on */
+    void *arg;
+};
 
 /* Where the items go; called on the walker's thread, without a lock, outside the gate. False: it
  * cannot go on; the walk is finished without output. The items begin with a SELECT, or go on in the
@@ -69,6 +81,8 @@ struct snapshot {
     struct guest guest;
     struct snapshot_queue *queues; /* [GATES_MAX], by the gate of who writes */
     struct lock lock;
+    const struct snapshot_pins *pins; /* NULL: all values are read under their locks. Set before
+                                         there are threads */
     struct snapshot_table *tables;
     int table_count;
     struct snapshot_items own; /* the walker's */
@@ -76,6 +90,7 @@ struct snapshot {
     unsigned rdb_version;      /* whose forms the items have */
     _Atomic bool running;      /* from begin to the end of the walk */
     _Atomic bool mute;         /* cancelled, or the output has failed */
+    _Atomic uint32_t reserved;   /* values that somebody is still to take */
     _Atomic uint64_t keys_done, keys_total;
     _Atomic int64_t queued_bytes, queued_peak; /* old values that wait */
 };

@@ -276,6 +276,7 @@ static enum err load_parts(struct loading *x)
     struct log_part f = {.base = true};
     const struct aof_manifest *m = &x->set->manifest;
     enum err err = OK;
+    size_t last = aof_set_last_with_data(x->set);
     f.last = !m->incr.count;
     if (m->base.name) {
         err = name_part(x, m->base.name, &f);
@@ -286,7 +287,7 @@ static enum err load_parts(struct loading *x)
     f.base = false;
     for (size_t i = 0; i < m->incr.count && !err; i++) {
         uint64_t size = 0;
-        f.last = i + 1 == m->incr.count;
+        f.last = i >= last;
         err = measure(x, m->incr.items[i].name, &size);
         if (!err)
             err = name_part(x, m->incr.items[i].name, &f);

@@ -66,6 +66,34 @@ static void opened(struct conn *c)
     client_publish(c, 0, c->info.created_ms);
 }
 
+/* A PROXY header has said that the client is not on this machine: protected mode looks again. */
+static bool refused(struct conn *c, struct output *out)
+{
+    struct server_thread *t = thread_of(c);
+    if (!c->transport->remote || !server_settings.protected_mode || server_has_password(t->server))
+        return false;
+    t->reply.out = out;
+    t->reply.proto = client_session(c)->proto;
+    reply_begin(&t->reply);
+    reply_error(&t->reply, error_protected);
+    reply_end(&t->reply);
+    conn_close_after_flush(c);
+    return true;
+}
+
+static void ready(struct conn *c, struct output *out)
+{
+    char name[TLS_NAME_MAX] = "";
+    if (refused(c, out))
+        return;
+    if (c->transport->tls && server_settings.tls_auth_clients_user)
+        tls_peer_name(c->transport->tls, name);
+    if (*name && auth_by_certificate(c, slice_cstr(name))) {
+        c->parser.authenticated = true;
+        log_verbose("Client %s is user '%s' by its certificate", c->info.peer, name);
+    }
+}
+
 static void publish_transaction(struct conn_info *info, const struct session *session)
 {
     const struct transaction *x = session->transaction;
@@ -81,9 +109,8 @@ void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
     uint32_t flags =
         (session->no_evict ? CONN_NO_EVICT : 0) | (session->no_touch ? CONN_NO_TOUCH : 0) |
         (session->in_multi ? CONN_MULTI : 0) | (session->subscribed ? CONN_PUBSUB : 0) |
-        (session->monitors ? CONN_MONITOR : 0) |
-        (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0) |
-        (c->blocked ? CONN_BLOCKED : 0) |
+        (session->monitors ? CONN_MONITOR : 0) | (session->close_after_reply ? CONN_CLOSING : 0) |
+        (c->held ? CONN_PAUSED : 0) | (c->blocked ? CONN_BLOCKED : 0) |
         (session->tracked ? tracking_flags(client_tracker(c)) : 0);
     int resp = session->proto == REPLY_RESP3 ? 3 : 2;
     atomic_store_explicit(&c->info.active_ms, now_ms, memory_order_relaxed);
@@ -156,4 +183,4 @@ static void commit(struct net_thread *t)
     aof_log_commit(&thread->server->persistence.log);
 }
 
-const struct conn_ops client_conn_ops = {opened, dispatch, protocol_error, closed, commit};
+const struct conn_ops client_conn_ops = {opened, ready, dispatch, protocol_error, closed, commit};

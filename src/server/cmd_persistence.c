@@ -12,7 +12,7 @@ static struct persistence *persistence_of(struct exec *ex)
 void cmd_save(struct exec *ex)
 {
     struct persistence *p = persistence_of(ex);
-    if (atomic_load(&p->busy))
+    if (persistence_saving(p))
         fail(ex, "ERR Background save already in progress");
     else if (persistence_save(p) != OK)
         fail(ex, "ERR");
@@ -23,13 +23,28 @@ void cmd_save(struct exec *ex)
 void cmd_bgsave(struct exec *ex)
 {
     struct persistence *p = persistence_of(ex);
+    bool schedule = ex->in_exec || (ex->argc == 2 && atomic_load(&p->aof.rewriting));
     if (ex->argc > 2 || (ex->argc == 2 && !arg_is(ex, 1, "schedule")))
         fail_syntax(ex);
-    else if (!(ex->in_exec ? persistence_schedule(p) : persistence_snapshot(p)))
+    else if (!schedule && atomic_load(&p->aof.rewriting))
+        fail(ex, "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE "
+                 "SCHEDULE in order to schedule a BGSAVE whenever possible.");
+    else if (!(schedule ? persistence_schedule(p) : persistence_snapshot(p)))
         fail(ex, "ERR Background save already in progress");
     else
         reply_status(ex->reply,
-                     ex->in_exec ? "Background saving scheduled" : "Background saving started");
+                     schedule ? "Background saving scheduled" : "Background saving started");
+}
+
+void cmd_bgrewriteaof(struct exec *ex)
+{
+    struct persistence *p = persistence_of(ex);
+    if (atomic_load(&p->aof.rewriting))
+        fail(ex, "ERR Background append only file rewriting already in progress");
+    else
+        reply_status(ex->reply, aof_want_rewrite(p)
+                                    ? "Background append only file rewriting started"
+                                    : "Background append only file rewriting scheduled");
 }
 
 void cmd_lastsave(struct exec *ex)
@@ -67,7 +82,8 @@ void debug_reload(struct exec *ex)
         fail(ex, "LOADING Redis is loading the dataset in memory");
         return;
     }
-    persistence_cancel_snapshot(p); /* its file would take the place of a newer one */
+    if (persistence_saving(p))
+        persistence_cancel_snapshot(p); /* its file would take the place of a newer one */
     if (o.save && persistence_save(p) != OK) {
         fail(ex, "ERR");
         return;
@@ -79,6 +95,18 @@ void debug_reload(struct exec *ex)
     effect_suppress(ex->txn); /* what is loaded was logged when it was written */
     if (persistence_reload(p, ex->txn, o.merge) != OK)
         fail(ex, "ERR Error trying to load the RDB dump, check server logs.");
+    else
+        reply_ok(ex->reply);
+}
+
+void debug_loadaof(struct exec *ex)
+{
+    effect_suppress(ex->txn); /* what is loaded stands in the log */
+    enum err err = aof_reload(persistence_of(ex), ex->txn);
+    if (err == ERR_MISSING)
+        fail(ex, "ERR there is no append-only file to reload from");
+    else if (err)
+        fail(ex, "ERR Error trying to load the AOF files, check server logs.");
     else
         reply_ok(ex->reply);
 }

@@ -5,3 +5,5 @@
 
 /* DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]. */
 void debug_reload(struct exec *ex);
+/* DEBUG LOADAOF. */
+void debug_loadaof(struct exec *ex);

@@ -3,6 +3,7 @@
 #include "server/blocked.h"
 #include "server/server_internal.h"
 
+#define NOT_ONE      "ERR value is out of range, value must between 0 and 1"
 #define NOT_POSITIVE "ERR value is out of range, must be positive"
 
 static bool is_durable(const struct server_thread *t, uint64_t lsn)
@@ -63,7 +64,7 @@ void cmd_waitaof(struct exec *ex)
 {
     struct server_thread *t = exec_thread(ex);
     int64_t local, replicas, timeout_ms;
-    if (!arg_int_range(ex, 1, 0, 1, &local, "ERR value is out of range, value must between 0 and 1") ||
+    if (!arg_int(ex, 1, &local, NULL) || ((local < 0 || local > 1) && !fail(ex, NOT_ONE)) ||
         !arg_int(ex, 2, &replicas, NOT_POSITIVE) || (replicas < 0 && !fail(ex, NOT_POSITIVE)) ||
         !blocking_timeout_ms(ex, 3, &timeout_ms))
         return;

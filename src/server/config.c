@@ -19,6 +19,7 @@
 #define NOLOADING  CONFIG_NOLOADING
 #define POWER_OF_2 CONFIG_POWER_OF_2
 #define RETIRED    CONFIG_RETIRED
+#define VOLATILE   CONFIG_VOLATILE
 
 /* A row without a reader: its address is NULL, its type says how the slot is read. */
 #define KEPT   (*(int64_t *)NULL)

@@ -4,7 +4,9 @@
 #include "server/client_evict.h"
 #include "server/config.h"
 #include "server/crash.h"
+#include "server/oom_score.h"
 #include "server/server_internal.h"
+#include "server/tls_setup.h"
 #include "store/notify.h"
 
 #include <stdio.h>
@@ -36,6 +38,13 @@ static enum err reopen(void)
 static enum err apply_port(char *errbuf)
 {
     return reopen() ? refuse(errbuf, "Unable to listen on this port. Check server logs.") : OK;
+}
+
+static enum err apply_tls_port(char *errbuf)
+{
+    if (server_settings.tls_port && !the_server->tls && tls_setup_apply(errbuf) != OK)
+        return ERR_SYS;
+    return apply_port(errbuf);
 }
 
 static enum err apply_bind(char *errbuf)
@@ -74,6 +83,13 @@ static enum err apply_crash_log(char *errbuf)
     (void)errbuf;
     crash_handle(server_settings.crash_log_enabled);
     return OK;
+}
+
+static enum err apply_oom_score(char *errbuf)
+{
+    return oom_score_apply() ? refuse(errbuf, "Failed to apply new oom_score_adj configuration, "
+                                              "check server logs.")
+                             : OK;
 }
 
 static enum err apply_requirepass(char *errbuf)
@@ -123,6 +139,24 @@ static enum err apply_notify(char *errbuf)
     return OK;
 }
 
+/* From which the TLS context is built. */
+static const char *const tls_directives[] = {
+    "tls-cert-file",
+    "tls-key-file",
+    "tls-key-file-pass",
+    "tls-dh-params-file",
+    "tls-ca-cert-file",
+    "tls-ca-cert-dir",
+    "tls-auth-clients",
+    "tls-protocols",
+    "tls-ciphers",
+    "tls-ciphersuites",
+    "tls-prefer-server-ciphers",
+    "tls-session-caching",
+    "tls-session-cache-size",
+    "tls-session-cache-timeout",
+};
+
 static enum err apply_observe(char *errbuf)
 {
     (void)errbuf;
@@ -145,12 +179,17 @@ static void register_observe(void)
 void config_apply_register(void)
 {
     register_observe();
+    config_on_change("oom-score-adj", apply_oom_score);
+    config_on_change("oom-score-adj-values", apply_oom_score);
     config_on_change("log-format", apply_log_format);
     config_on_change("log-timestamp-format", apply_log_format);
     config_on_change("crash-log-enabled", apply_crash_log);
     config_on_change("maxmemory-clients", apply_maxmemory_clients);
     config_on_change("notify-keyspace-events", apply_notify);
     config_on_change("port", apply_port);
+    config_on_change("tls-port", apply_tls_port);
+    for (size_t i = 0; i < ARRAY_LEN(tls_directives); i++)
+        config_on_change(tls_directives[i], tls_setup_apply);
     config_on_change("bind", apply_bind);
     config_on_change("maxclients", apply_maxclients);
     config_on_change("loglevel", apply_loglevel);

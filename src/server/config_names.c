@@ -1,5 +1,6 @@
 /* The words of enum directives and the checks of string directives. */
 #include "base/log.h"
+#include "os/tls.h"
 #include "server/config_row.h"
 #include "server/settings.h"
 #include "store/settings.h"
@@ -14,7 +15,9 @@ const struct config_name config_pollers[] = {
     {"auto", POLLER_AUTO}, {"epoll", POLLER_EPOLL}, {"poll", POLLER_POLL}, {NULL, 0}};
 
 const struct config_name config_tls_auth_clients[] = {
-    {"no", 0}, {"yes", 1}, {"optional", 2}, {NULL, 0}};
+    {"no", TLS_VERIFY_NO}, {"yes", TLS_VERIFY_YES}, {"optional", TLS_VERIFY_OPTIONAL}, {NULL, 0}};
+
+const struct config_name config_tls_users[] = {{"off", 0}, {"CN", 1}, {NULL, 0}};
 
 const struct config_name config_supervised[] = {
     {"upstart", 3}, {"systemd", 2}, {"auto", 1}, {"no", 0}, {NULL, 0}};

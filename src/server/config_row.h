@@ -27,6 +27,7 @@ enum config_flag {
     CONFIG_NOLOADING = 1 << 6,
     CONFIG_POWER_OF_2 = 1 << 7,
     CONFIG_RETIRED = 1 << 8,
+    CONFIG_VOLATILE = 1 << 9,
 };
 
 enum config_change {
@@ -144,7 +145,8 @@ void config_rewriter_done(struct config_rewriter *rewriter, const char *name);
 void config_format_memory(struct buf *out, uint64_t bytes);
 
 extern const struct config_name config_exec_modes[], config_pollers[], config_tls_auth_clients[],
-    config_supervised[], config_log_levels[], config_log_formats[], config_log_timestamps[], config_syslog_facilities[], config_shutdown_options[],
+    config_tls_users[], config_supervised[], config_log_levels[], config_log_formats[],
+    config_log_timestamps[], config_syslog_facilities[], config_shutdown_options[],
     config_oom_score_modes[], config_acl_pubsub[], config_protected_actions[], config_sanitize[],
     config_maxmemory_policies[], config_fsync_modes[], config_diskless_load[],
     config_propagation_errors[], config_endpoint_types[];

@@ -123,7 +123,7 @@ static enum err store_values(struct plan *plan, char *errbuf)
             restore(plan, i + 1);
             return set_failed(errbuf, slice_cstr(change->row->name), reason);
         }
-        change->changed = outcome == CONFIG_CHANGED;
+        change->changed = outcome == CONFIG_CHANGED || change->row->flags & CONFIG_VOLATILE;
     }
     config_normalize();
     return OK;

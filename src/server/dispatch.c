@@ -12,6 +12,7 @@
 #include "server/blocked.h"
 #include "server/nested_call.h"
 #include "server/plan.h"
+#include "server/protected.h"
 #include "server/server_internal.h"
 #include "store/access.h"
 
@@ -176,7 +177,7 @@ static bool admit_in_multi(struct server_thread *t, const struct command *cmd)
         reply_error(&t->reply, "ERR Command not allowed inside a transaction");
         return false;
     }
-    return cmd->id != CMD_ID_debug || debug_admit(t);
+    return protected_admits(t, cmd);
 }
 
 static bool is_for_listeners(const struct command *cmd)
@@ -236,7 +237,8 @@ COLD static bool refused_by_persistence(struct server_thread *t, const struct co
     return true;
 }
 
-/* Whether its user may run it; false: answered. Inside the gate or alone, where rules stand still. */
+/* Whether its user may run it; false: answered. Inside the gate or alone, where rules stand still.
+ */
 INLINE bool may_run(struct server_thread *t, const struct command *cmd, const struct request *r,
                     struct session *session)
 {
@@ -378,15 +380,16 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
     if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS) && !lock_keys(t, p, session))
         return RUN_ALONE;
     ex->slow_limit = UINT64_MAX;
-    if (unlikely(p->cmd->flags & CMD_SLOW && !exclusive) || unlikely(txn_meets_pins(&t->txn))) {
+    if (unlikely((command_may_be_slow(p->cmd, r->argc) || t->txn.ks->walked) && !exclusive) ||
+        unlikely(txn_meets_pins(&t->txn))) {
         enum slow_verdict verdict = slow_admit(t, t->current);
         if (unlikely(verdict != SLOW_RUN))
             return slow_results[verdict];
     }
-    uint64_t sampled = hot_keys_due(&t->hot) ? clock_cycles() : 0;
+    uint64_t sampled = hot_keys_begin(&t->hot, p->cmd);
     p->cmd->handler(ex);
     if (unlikely(sampled))
-        hot_keys_note(t, ex, r->bytes, clock_cycles() - sampled);
+        hot_keys_note(t, ex, r->bytes, t->mark, clock_cycles() - sampled);
     if (unlikely(ex->deferred)) {
         enum run_result result = call_deferred(t);
         if (result != RUN_DONE)
@@ -454,8 +457,8 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     bool ended = has_ended(t);
     enum run_result result = RUN_LATER;
     if (likely(!ended)) /* users may have changed meanwhile */
-        result = may_run(t, p->cmd, r, run->session) ? call(t, p, r, run->session, true)
-                                                     : RUN_REFUSED;
+        result =
+            may_run(t, p->cmd, r, run->session) ? call(t, p, r, run->session, true) : RUN_REFUSED;
     t->raised = false;
     t->rerun_exclusive = run->session->run_alone = false;
     gate_open(gates, t->txn.self);
@@ -543,9 +546,7 @@ INLINE bool count_errors(struct server_thread *t, uint32_t errors_before)
 {
     if (likely(t->reply.errors == errors_before))
         return false;
-    if (likely(!t->reply.error_counted))
-        stats_count_error(t);
-    t->reply.error_counted = false;
+    stats_count_error(t);
     return true;
 }
 
@@ -815,7 +816,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         (uint64_t)atomic_load_explicit(&proto_settings.max_bulk_len, memory_order_relaxed);
     c->queued_bytes = transaction_argument_bytes(run.session);
     client_publish(c, run.last_command, t->txn.now_ms);
-    stat_bump(&c->info.commands, t->at);
+    stat_bump(&c->info.commands, t->at - c->blocked); /* which counts when it is answered */
     return t->at;
 }
 

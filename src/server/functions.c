@@ -1,6 +1,7 @@
 #include "server/functions.h"
 
 #include "script/library_load.h"
+#include "server/nested_call.h"
 #include "server/server_internal.h"
 
 #include <stdio.h>

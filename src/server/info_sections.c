@@ -54,7 +54,8 @@ static void put_process(struct server *s, struct buf *out)
     put_int(out, "process_id", getpid());
     put_text(out, "process_supervised", "no");
     put_text(out, "run_id", s->run_id);
-    put_int(out, "tcp_port", server_settings.port);
+    put_int(out, "tcp_port",
+            server_settings.port ? server_settings.port : server_settings.tls_port);
     put_int(out, "server_time_usec", now_us);
     put_int(out, "uptime_in_seconds", up_s);
     put_int(out, "uptime_in_days", up_s / 86400);
@@ -295,7 +296,7 @@ static void put_saves(struct server *s, struct buf *out)
     const struct persistence *p = &s->persistence;
     int64_t started_s = atomic_load(&p->started_s);
     put_int(out, "rdb_changes_since_last_save", (int64_t)persistence_changes(p));
-    put_int(out, "rdb_bgsave_in_progress", atomic_load(&p->busy));
+    put_int(out, "rdb_bgsave_in_progress", persistence_saving(p));
     put_int(out, "rdb_last_save_time", atomic_load(&p->last_save_s));
     put_text(out, "rdb_last_bgsave_status", atomic_load(&p->last_ok) ? "ok" : "err");
     put_int(out, "rdb_last_bgsave_time_sec", atomic_load(&p->last_took_s));

@@ -1,6 +1,7 @@
 /* listen.c: the listeners, on the main thread: accept, check the limits, hand over to a reactor. */
 #include "base/log.h"
 #include "server/server_internal.h"
+#include "server/tls_setup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +16,29 @@ enum {
     ACCEPT_RETRY_MS = 100
 };
 
-/* One error in the protocol of the port, and the end. */
+const char error_protected[] =
+    "DENIED Redis is running in protected mode because protected mode is enabled and no "
+    "password is set for the default user. In this mode connections are only accepted "
+    "from the loopback interface. If you want to connect from external computers to "
+    "Redis you may adopt one of the following solutions: 1) Just disable protected mode "
+    "sending the command 'CONFIG SET protected-mode no' from the loopback interface by "
+    "connecting to Redis from the same host the server is running, however MAKE SURE "
+    "Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to "
+    "make this change permanent. 2) Alternatively you can just disable the protected "
+    "mode by editing the Redis configuration file, and setting the protected mode option "
+    "to 'no', and then restarting the server. 3) If you started the server manually just "
+    "for testing, restart it with the '--protected-mode no' option. 4) Set up an "
+    "authentication password for the default user. NOTE: You only need to do one of the "
+    "above things in order for the server to start accepting connections from the "
+    "outside.";
+
+/* One error in the protocol of the port, and the end. Before its handshake TLS has no words. */
 static void refuse(int fd, enum conn_kind kind, const char *error)
 {
+    if (kind == CONN_TLS) {
+        close(fd);
+        return;
+    }
     struct output out;
     struct reply reply = {.out = &out, .proto = kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2};
     output_init(&out);
@@ -50,26 +71,21 @@ static void take(struct server *s, int fd, enum conn_kind kind)
         return;
     }
     if (is_protected(fd)) {
-        refuse(
-            fd, kind,
-            "DENIED Redis is running in protected mode because protected mode is enabled and no "
-            "password is set for the default user. In this mode connections are only accepted "
-            "from the loopback interface. If you want to connect from external computers to "
-            "Redis you may adopt one of the following solutions: 1) Just disable protected mode "
-            "sending the command 'CONFIG SET protected-mode no' from the loopback interface by "
-            "connecting to Redis from the same host the server is running, however MAKE SURE "
-            "Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to "
-            "make this change permanent. 2) Alternatively you can just disable the protected "
-            "mode by editing the Redis configuration file, and setting the protected mode option "
-            "to 'no', and then restarting the server. 3) If you started the server manually just "
-            "for testing, restart it with the '--protected-mode no' option. 4) Set up an "
-            "authentication password for the default user. NOTE: You only need to do one of the "
-            "above things in order for the server to start accepting connections from the "
-            "outside.");
+        refuse(fd, kind, error_protected);
+        return;
+    }
+    if (kind == CONN_TLS && !s->tls) { /* CONFIG SET is about to close the port */
+        close(fd);
         return;
     }
     atomic_fetch_add(&s->connected, 1);
-    net_thread_adopt(&least_loaded(s)->net, fd, kind, atomic_fetch_add(&s->next_client_id, 1));
+    struct arrival arrival = {.fd = fd,
+                              .kind = kind,
+                              .id = atomic_fetch_add(&s->next_client_id, 1),
+                              .proxied = kind != CONN_UNIX && server_settings.proxy_protocol};
+    if (kind == CONN_TLS)
+        arrival.tls = tls_context_ref(s->tls);
+    net_thread_adopt(&least_loaded(s)->net, arrival);
 }
 
 static void set_listening(struct server *s, bool on)
@@ -160,6 +176,8 @@ static enum err open_port(struct server *s, int port, enum conn_kind kind)
 static enum err open_ports(struct server *s)
 {
     enum err err = open_port(s, server_settings.port, CONN_RESP);
+    if (!err)
+        err = open_port(s, server_settings.tls_port, CONN_TLS);
     return err ? err : open_port(s, server_settings.frame_port, CONN_FRAME);
 }
 
@@ -167,7 +185,9 @@ enum err listeners_open(struct server *s)
 {
     timer_init(&s->accept_retry, retry_accept);
     s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    enum err err = open_ports(s);
+    enum err err = tls_setup_begin(s);
+    if (!err)
+        err = open_ports(s);
     if (err || !*server_settings.unixsocket)
         return err;
     int fd;
@@ -203,6 +223,17 @@ enum err listeners_reopen(struct server *s)
     return err;
 }
 
+void listeners_announce(void)
+{
+    const struct server_settings *set = &server_settings;
+    if (set->port)
+        log_notice("Ready to accept connections tcp");
+    if (*set->unixsocket)
+        log_notice("Ready to accept connections unix");
+    if (set->tls_port)
+        log_notice("Ready to accept connections tls");
+}
+
 void listeners_close(struct server *s)
 {
     for (unsigned i = 0; i < s->listener_count; i++) {
@@ -213,6 +244,7 @@ void listeners_close(struct server *s)
     if (s->listener_count && *server_settings.unixsocket)
         unlink(server_settings.unixsocket);
     s->listener_count = 0;
+    tls_setup_end(s);
     reactor_disarm(&s->acceptor, &s->accept_retry);
     close(s->reserve_fd);
 }

@@ -101,7 +101,7 @@ static bool refuse_user(struct nested *n, const struct command *cmd, const struc
 {
     struct buf text;
     buf_init(&text, MEM_OTHER);
-    buf_puts(&text, "NOPERM ACL failure in script: ");
+    buf_puts(&text, "ERR ACL failure in script: ");
     bool allowed = acl_permits(n->thread, &n->session, cmd, argv, argc, ACL_SCRIPT, &text);
     buf_putc(&text, 0);
     if (!allowed)

@@ -35,8 +35,8 @@ void persistence_update_refusal(struct persistence *p)
     lock_acquire(&p->points_lock);
     bool points = p->point_count > 0;
     persistence_refuse(p, REFUSE_WRITES,
-                points && !atomic_load(&p->last_ok) &&
-                    atomic_load(&server_settings.stop_writes_on_bgsave_error));
+                       points && !atomic_load(&p->last_ok) &&
+                           atomic_load(&server_settings.stop_writes_on_bgsave_error));
     lock_release(&p->points_lock);
 }
 
@@ -149,9 +149,9 @@ enum err persistence_last_save(struct persistence *p)
 void persistence_flushed(void)
 {
     struct persistence *p = &the_server->persistence;
-    if (!server_settings.save_point_count || persistence_loading(p))
+    if (!server_settings.save_point_count || persistence_loading(p) || p->aof.reloading)
         return;
-    if (snapshot_running(&p->snapshot))
+    if (persistence_saving(p))
         persistence_cancel_snapshot(p);
     if (persistence_save(p) != OK)
         return; /* logged; the data is gone, and the old file is what there is */
@@ -198,10 +198,15 @@ static void begin_file(struct persistence *p)
 {
     struct rdb_head head = persistence_head(&p->target_functions);
     const struct save_target *t = &p->target;
-    if (rdb_writer_init(&p->writer, t->directory, "bg-", t->name, &t->options) != OK)
-        snapshot_cancel(&p->snapshot);
-    else
+    head.is_base = t->is_base;
+    if (!*t->directory) {
+        p->writer = (struct rdb_writer){.fd = -1, .error = ENOENT};
+        snprintf(p->writer.path, sizeof(p->writer.path), "%s", t->name);
+    } else if (rdb_writer_init(&p->writer, t->directory, "bg-", t->name, &t->options) == OK) {
         rdb_writer_head(&p->writer, &head);
+    }
+    if (p->writer.error)
+        snapshot_cancel(&p->snapshot);
 }
 
 /* The file takes its place unless the snapshot was cancelled before. What takes long is done
@@ -216,13 +221,18 @@ static bool end_file(struct persistence *p, bool whole)
     return good;
 }
 
-void persistence_walk(struct persistence *p)
+bool persistence_write_snapshot(struct persistence *p)
 {
     bool slow = atomic_load(&server_settings.rdb_key_save_delay_us) != 0;
     p->output = (struct snapshot_output){write_items, slow ? 0 : SLICE_US, slow ? 0 : PART_BYTES};
     p->delay_paid = 0;
     begin_file(p);
-    bool good = end_file(p, snapshot_walk(&p->snapshot, &p->output));
+    return end_file(p, snapshot_walk(&p->snapshot, &p->output));
+}
+
+void persistence_walk(struct persistence *p)
+{
+    bool good = persistence_write_snapshot(p);
     int error = p->writer.error;
     if (good) {
         log_notice("Background saving terminated with success");
@@ -241,12 +251,18 @@ void persistence_walk(struct persistence *p)
     persistence_update_refusal(p);
 }
 
+void persistence_keep_functions(struct persistence *p)
+{
+    buf_clear(&p->target_functions);
+    buf_append(&p->target_functions, buf_ptr(&p->functions), buf_len(&p->functions));
+}
+
 void persistence_begin_snapshot(struct persistence *p)
 {
     int64_t now_s = clock_wall_ms() / 1000;
-    persistence_target(&p->target);
-    buf_clear(&p->target_functions);
-    buf_append(&p->target_functions, buf_ptr(&p->functions), buf_len(&p->functions));
+    if (!persistence_target(&p->target))
+        *p->target.directory = 0; /* the walk will fail: there is nowhere to write to */
+    persistence_keep_functions(p);
     p->snapshot_changes = keyspace_stat(p->server->ks, STAT_CHANGES);
     atomic_store(&p->started_s, now_s);
     atomic_store(&p->last_try_s, now_s);
@@ -267,8 +283,12 @@ bool persistence_snapshot(struct persistence *p)
 bool persistence_schedule(struct persistence *p)
 {
     bool idle = false;
-    if (!atomic_compare_exchange_strong(&p->busy, &idle, true))
-        return !snapshot_running(&p->snapshot);
+    if (!atomic_compare_exchange_strong(&p->busy, &idle, true)) {
+        if (!atomic_load(&p->aof.rewriting))
+            return !snapshot_running(&p->snapshot);
+        atomic_store(&p->save_scheduled, true);
+        return true;
+    }
     persistence_want(p, PERSIST_SNAPSHOT);
     return true;
 }
@@ -305,10 +325,15 @@ void persistence_check(struct timer *self)
     struct server *s = p->server;
     bool idle = false;
     if (!(atomic_load(&p->refusals) & (REFUSE_LOADING | REFUSE_ALL))) {
-        if (!atomic_load(&p->busy) && !atomic_load(&s->cron_paused) && snapshot_is_due(p) &&
-            atomic_compare_exchange_strong(&p->busy, &idle, true))
+        if (!atomic_load(&p->busy) && !atomic_load(&s->cron_paused) &&
+            (atomic_load(&p->save_scheduled) || snapshot_is_due(p)) &&
+            atomic_compare_exchange_strong(&p->busy, &idle, true)) {
+            atomic_store(&p->save_scheduled, false);
             persistence_want(p, PERSIST_SNAPSHOT);
+        }
     }
+    if (!atomic_load(&s->cron_paused))
+        aof_check_rewrite(p);
     reactor_arm(&s->acceptor, self, s->acceptor.now_ms + CHECK_MS);
 }
 

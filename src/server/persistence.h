@@ -38,11 +38,13 @@ enum persist_job {
     PERSIST_SNAPSHOT = 4, /* begin one, then walk */
     PERSIST_LAST_SAVE = 8,
     PERSIST_QUIT = 16,
+    PERSIST_REWRITE = 32, /* of the log */
 };
 
 struct save_target { /* chosen in exclusive mode: CONFIG SET may change both while a walk runs */
     char directory[PATH_MAX], name[NAME_MAX + 1];
     struct rdb_options options;
+    bool is_base; /* of the log */
 };
 
 struct persistence {
@@ -62,9 +64,11 @@ struct persistence {
     struct rdb_writer writer;    /* of the snapshot: its thread */
     uint64_t delay_paid;         /* keys for which rdb-key-save-delay has been slept; its thread */
     struct snapshot_output output;
-    struct lock commit_lock;   /* a file takes its place, or the snapshot is cancelled */
-    uint64_t snapshot_changes; /* STAT_CHANGES when it began */
-    _Atomic bool busy;         /* a snapshot is asked for or runs */
+    struct lock commit_lock;     /* a file takes its place, or the snapshot is cancelled */
+    uint64_t snapshot_changes;   /* STAT_CHANGES when it began */
+    _Atomic bool busy;           /* a snapshot is asked for or runs, for a file or the log's base */
+    _Atomic bool save_scheduled; /* one is wanted when the one that runs for the log has ended */
+    _Atomic bool stopping;       /* the last save has been asked for */
 
     struct aof aof;
 
@@ -140,6 +144,12 @@ void persistence_update_refusal(struct persistence *p);
 INLINE bool persistence_has_ended(const struct persistence *p)
 {
     return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_ALL;
+}
+
+/* A snapshot goes, or will go, to the RDB file. */
+INLINE bool persistence_saving(const struct persistence *p)
+{
+    return atomic_load(&p->busy) && !atomic_load(&p->aof.rewriting);
 }
 
 INLINE bool persistence_loading(const struct persistence *p)

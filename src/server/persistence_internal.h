@@ -13,7 +13,11 @@ bool persistence_target(struct save_target *target);
 /* What the head of a file says. */
 struct rdb_head persistence_head(const struct buf *functions);
 void persistence_begin_snapshot(struct persistence *p); /* exclusive mode */
-void persistence_walk(struct persistence *p);           /* the thread */
+/* The snapshot that has begun goes to p->target. False: see p->writer. The thread. */
+bool persistence_write_snapshot(struct persistence *p) MUST_USE;
+/* The libraries as they are now go into it. Exclusive mode. */
+void persistence_keep_functions(struct persistence *p);
+void persistence_walk(struct persistence *p); /* the thread */
 void persistence_check(struct timer *self);
 void persistence_watch_config(void);
 

@@ -99,13 +99,27 @@ bool persistence_join_functions(struct persistence *p, struct guest *guest, bool
     bool good = functions_build_alone(buf_slice(&p->functions), &built, error);
     if (!good)
         log_library_fault(error);
-    if (good && guest)
+    bool closes = good && guest;
+    if (closes)
         guest_exclusive(guest);
     good = good && join_built(p, &built, replace);
-    if (good && guest)
+    if (closes)
         guest_open(guest);
     libraries_deinit(&built);
     return good;
+}
+
+static enum err load_file(struct persistence *p)
+{
+    int64_t started_ms = clock_monotonic_ms();
+    enum err err = rdb_load_shared(&p->load, p->target.name, p->loaders, p->loader_count);
+    if (err == OK && !persistence_join_functions(p, &p->loaders[0], true))
+        return ERR_SYNTAX;
+    if (err == OK)
+        log_loaded(p, started_ms);
+    else if (err != ERR_CLOSED)
+        log_fault(p->target.name, err, &p->load.fault);
+    return err;
 }
 
 /* The data is there: commands may use it. */
@@ -125,28 +139,16 @@ static void open_to_all(struct persistence *p)
 
 void persistence_load(struct persistence *p)
 {
-    int64_t started_ms = clock_monotonic_ms();
-    enum err err = p->load_log
-                       ? aof_load_and_open(p)
-                       : rdb_load_shared(&p->load, p->target.name, p->loaders, p->loader_count);
-    bool has_functions =
-        err == OK && (p->load_log || persistence_join_functions(p, &p->loaders[0], true));
-    if (has_functions) {
-        if (!p->load_log)
-            log_loaded(p, started_ms);
+    enum err err = p->load_log ? aof_load_and_open(p) : load_file(p);
+    if (err == OK) {
         open_to_all(p);
-        log_notice("Ready to accept connections tcp");
+        listeners_announce();
         return;
     }
-    if (err == OK) {
-        atomic_store(&p->load_failed, true);
-    } else if (err != ERR_CLOSED && p->load_log) {
+    if (err != ERR_CLOSED && p->load_log)
         log_warning("Fatal error loading the DB, check server logs. Exiting.");
+    if (err != ERR_CLOSED)
         atomic_store(&p->load_failed, true);
-    } else if (err != ERR_CLOSED) {
-        log_fault(p->target.name, err, &p->load.fault);
-        atomic_store(&p->load_failed, true);
-    }
     server_stop(p->server);
 }
 
@@ -159,6 +161,7 @@ enum err persistence_start(struct persistence *p)
     if (err)
         return err;
     persistence_watch_config();
+    aof_watch_config();
     timer_init(&p->timer, persistence_check);
     reactor_arm(&p->server->acceptor, &p->timer, p->server->acceptor.now_ms + 1);
     if (!exists)

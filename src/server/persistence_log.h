@@ -21,6 +21,8 @@ enum err persistence_log_begin(struct persistence *p) MUST_USE;
 /* After the reactors have ended: what is logged is written, synced and closed. */
 void persistence_log_end(struct persistence *p);
 void persistence_log_watch_config(void);
+/* The settings that the log goes by. Exclusive mode. */
+void persistence_log_apply(struct persistence *p);
 /* A rewrite or a snapshot begins or has ended: no-appendfsync-on-rewrite. Any thread. */
 void persistence_log_rewriting(struct persistence *p);
 

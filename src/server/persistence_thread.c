@@ -30,21 +30,28 @@ static enum persist_job next_job(struct persistence *p)
 static void begin_and_walk(struct persistence *p)
 {
     struct guest *g = &p->snapshot.guest;
+    if (!slow_hold(p->server, &p->cancelled))
+        return;
     guest_exclusive(g);
     persistence_begin_snapshot(p);
     guest_open(g);
+    slow_release(p->server);
     persistence_walk(p);
 }
 
 static void save_and_stop(struct persistence *p)
 {
     struct guest *g = &p->snapshot.guest;
+    if (!slow_hold(p->server, &p->cancelled))
+        return;
     guest_exclusive(g);
     enum err err = persistence_last_save(p);
     guest_open(g);
+    slow_release(p->server);
     if (err)
         log_warning("Error trying to save the DB, %s.",
                     p->last_save_forced ? "but exiting anyway" : "can't exit");
+    atomic_store(&p->stopping, !err || p->last_save_forced);
     if (!err || p->last_save_forced)
         server_stop(p->server);
 }
@@ -65,6 +72,9 @@ static void *run(void *arg)
             break;
         case PERSIST_LAST_SAVE:
             save_and_stop(p);
+            break;
+        case PERSIST_REWRITE:
+            aof_rewrite(p);
             break;
         case PERSIST_QUIT:
             return NULL;
@@ -98,15 +108,26 @@ bool persistence_run(struct persistence *p)
 
 void persistence_stop(struct persistence *p, bool forced)
 {
+    if (atomic_exchange(&p->stopping, true))
+        return; /* once is enough */
     p->last_save_forced = forced;
     persistence_cancel_snapshot(p);
     persistence_want(p, PERSIST_LAST_SAVE);
+}
+
+/* What has not begun will not. A snapshot that has begun must be walked to its end. */
+static void drop_jobs(struct persistence *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->jobs &= PERSIST_WALK;
+    pthread_mutex_unlock(&p->mutex);
 }
 
 void persistence_end(struct persistence *p)
 {
     atomic_store(&p->cancelled, true);
     persistence_cancel_snapshot(p);
+    drop_jobs(p);
     persistence_want(p, PERSIST_QUIT);
     if (p->started)
         pthread_join(p->thread, NULL);

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "cmd/access.h"
+#include "os/file_faults.h"
 #include "server/acl_file.h"
 #include "server/acl_session.h"
 #include "server/blocked.h"
@@ -175,9 +176,9 @@ static void exit_now(int number)
     _exit(1);
 }
 
-/* From here on a further SIGINT ends the process at once, as in Redis: who presses Ctrl-C again does
- * not want to wait for clients, workers or a file. SIGTERM, which scripts repeat, does not cut a
- * last save off. The main thread, which alone gets signals. */
+/* From here on a further SIGINT ends the process at once, as in Redis: who presses Ctrl-C again
+ * does not want to wait for clients, workers or a file. SIGTERM, which scripts repeat, does not cut
+ * a last save off. The main thread, which alone gets signals. */
 static void let_signals_end_us(void)
 {
     sigset_t set;
@@ -213,6 +214,7 @@ static enum err watch_signals(struct server *s)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(2) */
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0)
         return ERR_SYS;
@@ -262,6 +264,7 @@ static enum err create_parts(struct server *s)
     for (unsigned i = 0; i < threads && !err; i++)
         err = create_thread(s, i);
     persistence_init(&s->persistence, s);
+    slow_serve_snapshot(s);
     return err;
 }
 
@@ -300,6 +303,8 @@ enum err server_create(struct server **out)
     struct server *s = mem_alloc_aligned(MEM_OTHER, sizeof(*s));
     the_server = *out = s;
     s->next_client_id = 1;
+    if (server_settings.enable_debug_command != PROTECTED_NO)
+        file_faults_install();
     s->started_ms = clock_monotonic_ms();
     s->started_wall_s = clock_wall_ms() / 1000;
     s->password_since_id = UINT64_MAX;
@@ -367,7 +372,7 @@ int server_run(struct server *s)
         log_warning("Cannot start a thread: %s", strerror(errno));
         server_stop(s);
     } else if (started == s->thread_count && !persistence_loading(&s->persistence)) {
-        log_notice("Ready to accept connections tcp");
+        listeners_announce();
     }
     reactor_run(&s->acceptor);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);

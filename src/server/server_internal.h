@@ -8,13 +8,13 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
-#include "script/cache.h"
-#include "script/library.h"
-#include "server/busy.h"
 #include "server/acl.h"
 #include "server/big_keys.h"
 #include "server/client_filter.h"
 #include "server/hot_keys.h"
+#include "script/cache.h"
+#include "script/library.h"
+#include "server/busy.h"
 #include "server/latency.h"
 #include "server/monitor.h"
 #include "server/observe.h"
@@ -34,7 +34,7 @@
 
 enum {
     THREADS_MAX = 64,
-    LISTENERS_MAX = 40,
+    LISTENERS_MAX = 64,
     ERROR_CODES_MAX = 128,
     ERROR_CODE_BYTES = 24
 };
@@ -95,9 +95,11 @@ struct server_thread {
     struct monitor_hub monitors;
     struct command_logs logs;
     struct big_keys big;
-    int64_t evict_clients_after_ms; /* client_evict.h */
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
+    bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
+    struct blocked *served, **served_tail; /* their replies go when the record is in the log */
+    struct blocked_client *log_waiters;    /* WAITAOF */
     struct interpreter *interpreter; /* of scripts; NULL before the first */
     _Atomic size_t interpreter_bytes;
     struct interpreter *functions;   /* of function libraries; NULL before the first */
@@ -106,9 +108,6 @@ struct server_thread {
     struct key *nested_keys;         /* of its command that runs */
     uint32_t nested_key_cap;
     bool no_room; /* memory was full, and nothing could go, when it was last looked at */
-    bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
-    struct blocked *served, **served_tail; /* their replies go when the record is in the log */
-    struct blocked_client *log_waiters;    /* WAITAOF */
     bool postponed;           /* the command that ran has not answered: it comes again … */
     enum reply_mode postponed_reply_mode; /* … in this mode */
 };
@@ -142,6 +141,7 @@ struct server {
     struct script_cache scripts;
     struct libraries libraries; /* functions; changed in exclusive mode */
     struct busy_state busy;
+    struct snapshot_pins snapshot_pins;
     struct pubsub pubsub;
     struct prefixes prefixes; /* of clients that are tracked by them */
     _Atomic bool trimming;    /* a thread is in tracking_trim() */
@@ -155,6 +155,7 @@ struct server {
     struct reactor acceptor; /* on the main thread */
     struct listener listeners[LISTENERS_MAX];
     unsigned listener_count;
+    struct tls_context *tls;   /* of new connections; the main thread's; NULL: no tls-port yet */
     struct timer accept_retry; /* after EMFILE */
     int reserve_fd;            /* given up to accept and refuse one when descriptors run out */
     struct source signal_source;
@@ -211,6 +212,10 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
     return container_of(ex, struct server_thread, exec);
 }
 
+/* auth.c: makes the client the user whom its certificate names, if there is such a user, and it is
+ * on; false: nothing has changed. The client's thread, outside the gate. */
+bool auth_by_certificate(struct conn *c, struct slice name);
+
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);
 struct subscriber *client_subscriber(struct conn *c);
@@ -254,9 +259,6 @@ void client_kill_user(struct exec *ex, struct slice user);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
 
-/* debug.c: false: answered that the directive does not allow DEBUG. */
-bool debug_admit(struct server_thread *t);
-
 /* pause.c: CLIENT PAUSE. */
 /* True when the command must wait; the pause has not ended. */
 bool pause_applies(struct server_thread *t, uint32_t command_flags);
@@ -298,9 +300,12 @@ void server_stop(struct server *s);
 bool server_raise_file_limit(unsigned clients, unsigned *out_max);
 
 /* listen.c */
+extern const char error_protected[]; /* what a client from elsewhere is told in protected mode */
 enum err listeners_open(struct server *s);
 void listeners_close(struct server *s);
-/* Opens the RESP ports anew after port or bind changed. The main thread. */
+/* Logs that clients may come. */
+void listeners_announce(void);
+/* Opens the TCP ports anew after port or bind changed. The main thread. */
 enum err listeners_reopen(struct server *s);
 
 /* expire_cron.c: each reactor fires the timers of its share of the shards. */

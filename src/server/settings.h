@@ -57,13 +57,21 @@ struct server_settings {
     uint64_t slow_command_threshold; /* elements; 0: never */
     enum poller_kind poller;
     int port, frame_port, http_port; /* 0: no such listener */
-    struct string_list bind;         /* a leading '-' means "may be missing" */
+    int tls_port;
+    struct string_list bind; /* a leading '-' means "may be missing" */
+    _Atomic bool proxy_protocol;
+    char *tls_cert_file, *tls_key_file, *tls_key_file_pass, *tls_ca_cert_file, *tls_ca_cert_dir;
+    char *tls_dh_params_file, *tls_protocols, *tls_ciphers, *tls_ciphersuites;
+    int tls_auth_clients;               /* enum tls_verify */
+    _Atomic bool tls_auth_clients_user; /* the certificate's common name is the client's user */
+    bool tls_prefer_server_ciphers, tls_session_caching;
+    int tls_session_cache_size, tls_session_cache_timeout_s;
     _Atomic bool protected_mode;
     char *unixsocket; /* "" : none; so for all strings */
     unsigned unixsocketperm;
     bool daemonize, disable_thp, cluster_enabled;
     char *pidfile, *logfile;
-    int loglevel; /* enum log_level */
+    int loglevel;                         /* enum log_level */
     int log_format, log_timestamp_format; /* enums of base/log_format.h */
     bool crash_log_enabled;
     _Atomic int hz;
@@ -82,7 +90,7 @@ struct server_settings {
     _Atomic size_t slowlog_max_len, commandlog_large_request_max_len,
         commandlog_large_reply_max_len;
     _Atomic int64_t latency_monitor_threshold_ms; /* 0: off */
-    size_t tracking_table_max_keys; /* 0: no limit */
+    size_t tracking_table_max_keys;               /* 0: no limit */
 
     _Atomic bool stop_writes_on_bgsave_error;
     bool rdb_checksum, rdb_save_incremental_fsync;
@@ -100,6 +108,7 @@ struct server_settings {
 
     char *primary_host; /* replicaof; "": none */
     int primary_port;
+    int oom_score_mode;      /* 0: leave it alone, 1: relative, 2: absolute */
     int oom_score_values[3]; /* primary, replica, child */
     _Atomic bool latency_tracking;
     double *percentiles; /* that INFO latencystats shows; changed in exclusive mode */

@@ -1,8 +1,9 @@
 /* slow.h: slow commands run on the worker pool, so that they slow nobody.
  *
  * A row of commands.def with CMD_SLOW says that the command only reads its keys, apart from a
- * destination that publish_outcome() stores into. Its handler looks the values up, and when there
- * is too much to do (slow-command-threshold), it returns: see defer(). Nothing has been done yet.
+ * destination that publish_outcome() stores into, or that it changes the value of its one key in
+ * place. Its handler looks the values up, and when there is too much to do
+ * (slow-command-threshold), it returns: see defer() and defer_edit(). Nothing has been done yet.
  * The reactor, which holds the locks, pins all keys (store/pin.h), copies the entries that lead to
  * the values, unlocks, and hands a job to the pool. The worker runs the same handler, with a txn
  * that sees only those entries and a reply of its own. The reactor then publishes the outcome of a
@@ -10,6 +11,9 @@
  * the processor with a lock in its hand. It answers, and lets go of the pins. The command takes
  * effect at the pin when it only reads, else when it is published: its sources are still as it read
  * them.
+ *
+ * A value that is changed in place leaves its entry for the worker (store/draft.h), and comes back
+ * when the change is published. The key is pinned against everybody.
  *
  * A connection whose command is away, or waits for a pin, is read no further, which keeps its
  * commands in order. A command that waited for pins too often runs alone, hence is not starved.
@@ -95,6 +99,13 @@ enum slow_verdict slow_defer(struct server_thread *t, struct conn *c);
 bool slow_bar(struct server_thread *t, const struct conn *c);
 /* The exclusive command has run, or is no longer wanted. */
 void slow_unbar(struct server_thread *t);
+
+/* The same for a thread that may sleep: no slow command runs, or starts, until slow_release(). No
+ * value is away then for an edit. Gives up when *cancelled says so: false. Outside every gate. */
+bool slow_hold(struct server *s, const _Atomic bool *cancelled) MUST_USE;
+void slow_release(struct server *s);
+/* What a snapshot's walk needs to read large values. */
+void slow_serve_snapshot(struct server *s);
 
 /* Finishes jobs that came back and resumes clients that were woken. Last in each turn, outside the
  * gate. */

@@ -36,6 +36,10 @@ static struct error_stat *find_code(struct server_thread *t, const char *code)
 
 COLD void stats_count_error(struct server_thread *t)
 {
+    bool counted = t->reply.error_counted; /* by the command of a script from which it came */
+    t->reply.error_counted = false;
+    if (counted)
+        return;
     struct error_stat *stat = find_code(t, t->reply.error_code);
     if (stat)
         stat_bump(&stat->count, 1);
@@ -48,6 +52,8 @@ bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_
     struct command_stats *s = &t->stats[o->cmd->id];
     stat_bump(&s->calls, 1);
     stat_bump(&s->cycles, cycles);
+    if (t->current && !o->client) /* a part of its command */
+        stat_bump(&t->current->info.commands, 1);
     if (atomic_load_explicit(&server_settings.latency_tracking, memory_order_relaxed))
         latency_record(&s->latency, cycles, 1);
     if (observe_is_slow(cycles))

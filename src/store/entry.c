@@ -58,6 +58,19 @@ struct entry *entry_create(struct slice key, enum value_type type, struct value_
     return e;
 }
 
+struct entry *entry_husk(const struct entry *e)
+{
+    bool expires = entry_expires(e);
+    struct value_shape shape = {entry_encoding(e), 8, 0};
+    struct entry *husk = entry_create(entry_key(e), entry_type(e), shape, expires);
+    husk->flags |= e->flags & (ENTRY_RAW | ENTRY_PARITY);
+    entry_set_access(husk, entry_access(e));
+    if (expires)
+        memcpy(entry_expire_at(husk), entry_expire_at(e), ENTRY_EXPIRE_BYTES);
+    entry_set_pointer(husk, entry_pointer(e));
+    return husk;
+}
+
 void entry_free(struct entry *e)
 {
     mem_free(MEM_DATA, e, entry_size(e));

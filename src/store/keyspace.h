@@ -95,6 +95,11 @@ struct ref;
 struct snapshot_hook {
     /* The entry is about to change: takes its value over and sets its bit. Its shard is held. */
     void (*edit)(struct snapshot_hook *self, struct txn *t, const struct ref *ref);
+    /* The same for a large value, of which only the entry's bit is set now: take() must follow,
+     * before the value changes. Its shard is held. Returns the database that it belongs to. */
+    int (*reserve)(struct snapshot_hook *self, const struct ref *ref);
+    /* Takes the value that this entry leads to over. Any thread, no lock; nobody changes it. */
+    void (*take)(struct snapshot_hook *self, int db, const struct entry *husk);
     /* FLUSH has put new parts in the place of these. True: the walk still needs them and frees them
      * when it has passed. Exclusive mode. */
     bool (*detach)(struct snapshot_hook *self, struct part *parts);
@@ -112,7 +117,8 @@ struct keyspace {
     const struct effect_sink *sink; /* NULL: no effect is recorded. Changed in exclusive mode */
     uint64_t alone_lsn; /* of the last record of a change in exclusive mode; changed in it */
     struct snapshot_hook *snapshot; /* set before there are threads, or NULL */
-    uint8_t parity;                 /* 0 or ENTRY_PARITY; flipped in exclusive mode */
+    uint8_t parity; /* 0 or ENTRY_PARITY; flipped in exclusive mode */
+    bool walked;    /* a snapshot is under way; changed in exclusive mode */
     /* Plugged in by the server before threads start: runs the commands that waited for the keys
      * noted in the txn (wait.h). NULL: nobody waits. */
     void (*serve)(struct txn *t);

@@ -8,7 +8,7 @@ struct pin {
     uint64_t hash;
     _Atomic uint32_t *count; /* of the shard */
     uint32_t readers;
-    bool target;
+    bool target, edit;
     struct pin_waiter *first, **last;
 };
 
@@ -88,7 +88,7 @@ static struct pin *obstacle(struct keyspace *ks, const struct key *keys, const e
 {
     for (uint32_t i = 0; i < count; i++) {
         struct pin *p = find(ks, keys[i].hash);
-        if (p && (uses[i] == PIN_TARGET || p->target || p->first))
+        if (p && (uses[i] != PIN_READ || p->target || p->edit || p->first))
             return p;
     }
     return NULL;
@@ -107,6 +107,7 @@ bool pins_take(struct keyspace *ks, const struct key *keys, const enum pin_use *
             mine = add(ks, keys[i].hash);
         mine->readers += uses[i] == PIN_READ;
         mine->target |= uses[i] == PIN_TARGET;
+        mine->edit |= uses[i] == PIN_EDIT;
     }
     lock_release(&ks->pins.lock);
     return !p;
@@ -122,19 +123,26 @@ void pins_drop(struct keyspace *ks, const struct key *keys, const enum pin_use *
             continue;
         if (uses[i] == PIN_TARGET)
             p->target = false;
+        else if (uses[i] == PIN_EDIT)
+            p->edit = false;
         else
             p->readers--;
-        if (!p->readers && !p->target)
+        if (!p->readers && !p->target && !p->edit)
             remove_pin(p);
     }
     lock_release(&ks->pins.lock);
 }
 
-bool pins_wait(struct keyspace *ks, const struct key *key, struct pin_waiter *w, bool targets)
+static bool is_barred(const struct pin *p, enum pin_bar bar)
+{
+    return p->edit || (bar >= PIN_BARS_WRITES && p->readers) || (bar == PIN_BARS_ALL && p->target);
+}
+
+bool pins_wait(struct keyspace *ks, const struct key *key, struct pin_waiter *w, enum pin_bar bar)
 {
     lock_acquire(&ks->pins.lock);
     struct pin *p = find(ks, key->hash);
-    bool waits = p && (p->readers || targets);
+    bool waits = p && is_barred(p, bar);
     if (waits)
         enlist(p, w, false);
     lock_release(&ks->pins.lock);
@@ -148,7 +156,7 @@ bool pins_hold(struct keyspace *ks, const struct key *key)
         return false;
     lock_acquire(&ks->pins.lock);
     const struct pin *p = find(ks, key->hash);
-    bool holds = p && p->readers;
+    bool holds = p && (p->readers || p->edit);
     lock_release(&ks->pins.lock);
     return holds;
 }

@@ -5,6 +5,7 @@
  *
  *   PIN_READ    the value must stay as it is: whoever would change or delete it waits, other reads
  *               and other slow commands go on. Several may hold it.
+ *   PIN_EDIT    the value is away, being changed (draft.h): everybody else waits, readers too.
  *   PIN_TARGET  the result will be stored here: no other slow command may use the key meanwhile, so
  *               that storing never meets a pin, and no two commands wait for each other. Anybody
  *               else may read and write it.
@@ -19,8 +20,8 @@
  * loops of slow commands do not starve writers. When the last one lets go, all are woken, writers
  * first.
  *
- * Locks: one leaf lock guards the table; it is only taken by reactors, for a moment, and never by
- * the workers, who may be off the processor for long. A pin is added with its shard locked, so
+ * Locks: one leaf lock guards the table; it is only taken by reactors and the snapshot's walk, for a
+ * moment, and never by the workers, who may be off the processor for long. A pin is added with its shard locked, so
  * "none" stays true until the shard's holder unlocks. It is dropped without: the count falls with
  * release, and who reads 0 with acquire sees all reads of the pinned value done. */
 #pragma once
@@ -35,7 +36,15 @@ struct pin;
 
 enum pin_use {
     PIN_READ,
-    PIN_TARGET
+    PIN_TARGET,
+    PIN_EDIT
+};
+
+/* What a command may not meet. */
+enum pin_bar {
+    PIN_BARS_READS,  /* an edit */
+    PIN_BARS_WRITES, /* and that the value is being read */
+    PIN_BARS_ALL     /* and that a result will be stored */
 };
 
 struct pin_waiter {
@@ -62,11 +71,11 @@ bool pins_take(struct keyspace *ks, const struct key *keys, const enum pin_use *
 /* Undoes a pins_take() that succeeded. No shard need be held. */
 void pins_drop(struct keyspace *ks, const struct key *keys, const enum pin_use *uses,
                uint32_t count);
-/* For a command that changes this key, whose shard is held: true when its value is being read, or,
- * if `targets`, also when a result will be stored there; then `w` waits for the end of that. */
+/* For a command that is about to use this key, whose shard is held: true when what bars it is
+ * there; then `w` waits for the end of that. */
 bool pins_wait(struct keyspace *ks, const struct key *key, struct pin_waiter *w,
-               bool targets) MUST_USE;
-/* True when the value is being read: it must not change or go. The shard is held. */
+               enum pin_bar bar) MUST_USE;
+/* True when the value is being read or edited: it must not change or go. The shard is held. */
 bool pins_hold(struct keyspace *ks, const struct key *key);
 /* Waits no longer; nothing when it does not. Not woken afterwards. */
 void pins_forget(struct keyspace *ks, struct pin_waiter *w);

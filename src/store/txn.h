@@ -46,11 +46,12 @@ struct effects {
 
 /* The values that a slow command reads: copies of the entries that lead to them, taken when the
  * values were pinned (pin.h). Its txn finds only these keys, by their place in the array, and
- * changes nothing. */
+ * changes nothing but what a draft has (draft.h). */
 struct txn_view {
     const struct key *keys;
     struct entry **entries; /* [count]; NULL: there was no such key */
     uint32_t count;
+    struct draft *draft; /* NULL: it only reads */
 };
 
 struct txn {
@@ -64,8 +65,8 @@ struct txn {
     bool restartable;  /* the planner can run the command again exclusively */
     bool keep_expired; /* what has expired is missing, but not deleted: CLIENT PAUSE WRITE; set for
                           commands that write nothing. Members that have expired stay in sight */
-    bool mute; /* nobody is told of changes (notify.h): a load only puts back what was there,
-                  and its thread is no reactor */
+    bool mute;   /* nobody is told of changes (notify.h): a load only puts back what was there,
+                    and its thread is no reactor */
     bool replay; /* the commands come from a log, which says itself what has expired: nothing
                     expires, no time is past, and nothing is logged or served */
     uint32_t held_count;
@@ -144,7 +145,8 @@ bool txn_find_quietly(struct txn *t, const struct key *key, struct ref *out);
 /* txn_find() in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 
-/* The entry of a key whose shard is held, or NULL: looks, and does nothing else. It may have expired.
+/* The entry of a key whose shard is held, or NULL: looks, and does nothing else. It may have
+ * expired.
  */
 const struct entry *txn_peek(const struct txn *t, int db, const struct key *key);
 
@@ -152,6 +154,12 @@ const struct entry *txn_peek(const struct txn *t, int db, const struct key *key)
  * watchers and the log hear of it, subscribers do not (a key that gives way to RENAME or COPY). */
 void txn_edit(struct txn *t, const struct ref *ref);
 void txn_commit(struct txn *t, const struct ref *ref, enum event event);
+
+/* rdb_changes_since_last_save counts elements where Redis does: so many more, or less, than commits. */
+INLINE void txn_count_changes(struct txn *t, int64_t more)
+{
+    stat_add(&t->stats->value[STAT_CHANGES], (uint64_t)more);
+}
 
 /* Reports a change that Redis's WATCH does not see: of a stream's groups and counters. The log,
  * subscribers and who waits for the key hear of it. */

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "store/access.h"
+#include "store/draft.h"
 #include "store/notify.h"
 #include "store/txn_internal.h"
 #include "store/value.h"
@@ -138,7 +139,7 @@ void txn_expire(struct txn *t, struct ref *ref)
 HOT void txn_edit(struct txn *t, const struct ref *ref)
 {
     sched_point();
-    DASSERT(t->exclusive || t->held_count > 0);
+    DASSERT(t->exclusive || t->held_count > 0 || t->view);
     if (ref->entry && unlikely((ref->entry->flags & ENTRY_PARITY) != t->ks->parity))
         t->ks->snapshot->edit(t->ks->snapshot, t, ref);
 }
@@ -146,6 +147,11 @@ HOT void txn_edit(struct txn *t, const struct ref *ref)
 HOT void txn_commit(struct txn *t, const struct ref *ref, enum event event)
 {
     sched_point();
+    if (unlikely(t->view != NULL)) {
+        draft_note(t->view->draft, event);
+        t->dirty++;
+        return;
+    }
     tell_watchers(t, ref);
     if (ref->entry && unlikely(ref->entry->flags & ENTRY_MEMBERS_EXPIRE))
         txn_members_sync(t, ref);
@@ -279,7 +285,10 @@ void txn_add(struct txn *t, struct ref *ref, enum value_type type, enum encoding
     struct entry *e =
         entry_create(ref->key->name, type, (struct value_shape){encoding, 8, 0}, false);
     entry_set_pointer(e, root);
-    put_new(t, ref, e, TTL_NONE);
+    if (unlikely(t->view != NULL))
+        draft_add(t->view->draft, ref, e, t->ks->parity);
+    else
+        put_new(t, ref, e, TTL_NONE);
 }
 
 void txn_set_collection(struct txn *t, struct ref *ref, enum value_type type,
@@ -305,6 +314,10 @@ void txn_delete(struct txn *t, struct ref *ref, bool lazy, enum event event)
 
 void txn_delete_empty(struct txn *t, struct ref *ref)
 {
+    if (unlikely(t->view != NULL)) {
+        t->view->draft->emptied = true;
+        return;
+    }
     txn_edit(t, ref);
     struct entry *e = txn_unlink(t, ref);
     if (notify_is_heard(t->ks)) /* the caller has committed the change that emptied it */

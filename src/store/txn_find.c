@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "store/access.h"
+#include "store/draft.h"
 #include "store/notify.h"
 #include "store/txn_internal.h"
 #include "store/value.h"
@@ -29,6 +30,8 @@ COLD static bool find_in_view(const struct txn_view *v, const struct key *key, s
     bool pinned = key >= v->keys && key < v->keys + v->count;
     ASSERT(pinned); /* a destination may have a source's name, hence no search */
     *out = (struct ref){.key = key, .entry = v->entries[key - v->keys]};
+    if (v->draft)
+        out->entry = v->draft->husk;
     return out->entry != NULL;
 }
 

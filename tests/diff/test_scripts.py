@@ -3,7 +3,7 @@ import pathlib
 
 import pytest
 
-from lib.resp import Error
+from lib.resp import Error, encode
 
 SCRIPTS = [text for text in (pathlib.Path(__file__).parent / "scripts.txt").read_text().split("\n--\n") if text.strip()]
 
@@ -13,9 +13,7 @@ def ask(server, protocol, script):
     with server.connect() as conn:
         conn.cmd("HELLO", protocol)
         conn.cmd("FLUSHALL")
-        conn.send("ECHO", "begin")
-        conn.send("EVAL", script, 2, "k1", "k2", "a1", "a2", "3")
-        conn.send("ECHO", "the end")
+        conn.send(encode(["EVAL", script, 2, "k1", "k2", "a1", "a2", "3"]) + encode(["ECHO", "the end"]))
         data = b""
         while not data.endswith(b"$7\r\nthe end\r\n"):
             data += conn.sock.recv(1 << 16)

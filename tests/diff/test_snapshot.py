@@ -118,7 +118,15 @@ def saved(conn):
 
 @pytest.mark.smoke
 def test_a_snapshot_is_of_one_moment(start_server):
-    server, twin = start_server(**LIMITS), start_server(**LIMITS)
+    check_one_moment(start_server(**LIMITS), start_server(**LIMITS))
+
+
+def test_a_snapshot_takes_large_values_without_their_locks(start_server):
+    """Nearly every collection counts as large: the walk pins it, and who changes it first waits for a worker."""
+    check_one_moment(start_server(slow_command_threshold=8, io_threads=4, **LIMITS), start_server(**LIMITS))
+
+
+def check_one_moment(server, twin):
     rng = random.Random(server.port)
     generator = Generator(server.port)
     with server.connect(120) as conn, twin.connect(120) as reader:

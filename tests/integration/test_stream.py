@@ -186,6 +186,15 @@ def test_each_entry_goes_to_one_waiting_consumer(server, conn):
         waiter.close()
 
 
+def test_a_group_called_streams_waits(server, conn):
+    conn.cmd("XGROUP", "CREATE", "s", "streams", "0", "MKSTREAM")
+    with server.connect() as waiter:
+        send_and_block(conn, waiter, "XREADGROUP", "GROUP", "streams", "streams", "BLOCK", "0", "STREAMS", "s", ">")
+        conn.cmd("XADD", "s", "1-1", "f", "v")
+        assert waiter.read() == [[b"s", [[b"1-1", [b"f", b"v"]]]]]
+    assert conn.cmd("COMMAND", "GETKEYS", "XREADGROUP", "GROUP", "streams", "streams", "STREAMS", "s", ">") == [b"s"]
+
+
 @pytest.mark.parametrize("change, error", [
     (["DEL", "s"], b"NOGROUP"), (["XGROUP", "DESTROY", "s", "g"], b"NOGROUP"), (["SET", "s", "x"], b"WRONGTYPE"),
     (["FLUSHALL"], b"NOGROUP"), (["RENAME", "s", "elsewhere"], b"NOGROUP"), (["PEXPIREAT", "s", "1"], b"NOGROUP"),

@@ -155,8 +155,8 @@ class Reader:
 class Connection:
     """A raw socket with a reader: exact bytes out, exact wire types in."""
 
-    def __init__(self, port, timeout=20):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, timeout=20, host="127.0.0.1"):
+        self.sock = socket.create_connection((host, port), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = Reader()
 
@@ -215,6 +215,16 @@ class Connection:
 
     def __exit__(self, *_):
         self.close()
+
+
+class UnixConnection(Connection):
+    """The same over a unix socket."""
+
+    def __init__(self, path, timeout=20):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(timeout)
+        self.sock.connect(str(path))
+        self.reader = Reader()
 
 
 def same(a, b):

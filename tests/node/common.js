@@ -1,8 +1,15 @@
 // What both client tests share: the port, and data that shows a broken encoding.
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 export const port = Number(process.env.TOKAMAK_PORT);
 if (!port) throw new Error('TOKAMAK_PORT is not set');
+
+// Over TLS when an authority is given. The certificate names no host.
+const read = (name) => readFileSync(process.env[name]);
+export const tls = process.env.TOKAMAK_CA
+  ? { ca: read('TOKAMAK_CA'), cert: read('TOKAMAK_CERT'), key: read('TOKAMAK_KEY'), checkServerIdentity: () => undefined }
+  : undefined;
 
 export const binary = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
 export const unicode = 'żółć ☃ \r\n end';

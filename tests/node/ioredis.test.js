@@ -1,10 +1,10 @@
 // ioredis: its handshake, pipelines, all types, errors and reconnection.
 import assert from 'node:assert/strict';
 import { Redis } from 'ioredis';
-import { binary, each, port, unicode, until } from './common.js';
+import { binary, each, port, tls, unicode, until } from './common.js';
 
 async function open(protocol, options = {}) {
-  const client = new Redis({ port, protocol, lazyConnect: true, connectionName: 'io', ...options });
+  const client = new Redis({ port, tls, protocol, lazyConnect: true, connectionName: 'io', ...options });
   await client.connect();
   await client.flushall();
   return client;

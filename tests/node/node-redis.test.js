@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BasicClientSideCache, createClient, RESP_TYPES } from 'redis';
-import { binary, each, port, unicode, until } from './common.js';
+import { binary, each, port, tls, unicode, until } from './common.js';
+
+const socket = { port, ...(tls && { tls: true, ...tls }) };
 
 async function open(RESP) {
-  const client = createClient({ RESP, name: 'nr', commandOptions: { timeout: 60000 }, socket: { port, reconnectStrategy: 10 } });
+  const client = createClient({ RESP, name: 'nr', commandOptions: { timeout: 60000 }, socket: { ...socket, reconnectStrategy: 10 } });
   client.on('error', () => {}); // a killed connection reports here before it reconnects
   await client.connect();
   await client.flushAll();
@@ -89,7 +91,7 @@ check('reconnection', async (client) => {
 
 test('node-redis: client-side cache (RESP3)', async () => {
   const clientSideCache = new BasicClientSideCache({ ttl: 0, maxEntries: 0 });
-  const client = createClient({ RESP: 3, socket: { port }, clientSideCache });
+  const client = createClient({ RESP: 3, socket, clientSideCache });
   client.on('error', () => {});
   await client.connect();
   const writer = await open(2);

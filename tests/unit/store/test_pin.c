@@ -38,15 +38,15 @@ static void test_rules(void **state)
     assert_true(pins_hold(f.ks, &a) && !pins_hold(f.ks, &b));
     assert_false(take(&f, &a, PIN_TARGET, &slow)); /* but not with one who will store */
     pins_forget(f.ks, &slow);
-    assert_true(pins_wait(f.ks, &a, &writer, false));
+    assert_true(pins_wait(f.ks, &a, &writer, PIN_BARS_WRITES));
     assert_false(take(&f, &a, PIN_READ, &slow)); /* nor with one who waits */
     drop(&f, &a, PIN_READ);
     assert_true(pins_is_waiting(f.ks, &writer) && pins_is_waiting(f.ks, &slow));
     drop(&f, &a, PIN_READ);
     assert_false(pins_is_waiting(f.ks, &writer) || pins_is_waiting(f.ks, &slow));
     assert_true(take(&f, &b, PIN_TARGET, &slow));
-    assert_false(pins_wait(f.ks, &b, &writer, false)); /* writers pass a destination */
-    assert_true(pins_wait(f.ks, &b, &writer, true) && pins_is_waiting(f.ks, &writer));
+    assert_false(pins_wait(f.ks, &b, &writer, PIN_BARS_WRITES)); /* writers pass a destination */
+    assert_true(pins_wait(f.ks, &b, &writer, PIN_BARS_ALL) && pins_is_waiting(f.ks, &writer));
     pins_forget(f.ks, &writer);
     assert_false(pins_hold(f.ks, &b));
     drop(&f, &b, PIN_TARGET);
@@ -64,9 +64,30 @@ static void test_one_command_with_a_key_twice(void **state)
 
     (void)state;
     assert_true(pins_take(f.ks, keys, uses, 3, &w));
-    assert_true(pins_wait(f.ks, &a, &w, false));
+    assert_true(pins_wait(f.ks, &a, &w, PIN_BARS_WRITES));
     pins_drop(f.ks, keys, uses, 3);
     assert_false(pins_hold(f.ks, &a) || pins_is_waiting(f.ks, &w));
+    fixture_deinit(&f);
+}
+
+static void test_an_edit_is_alone(void **state)
+{
+    struct fixture f;
+    struct pin_waiter reader = {.wake = wake}, slow = {.wake = wake};
+    (void)state;
+    fixture_init(&f, SHARDS);
+    struct key a = key_make(SLICE("a"));
+    assert_true(take(&f, &a, PIN_READ, &slow));
+    assert_false(take(&f, &a, PIN_EDIT, &slow));
+    pins_forget(f.ks, &slow);
+    assert_false(pins_wait(f.ks, &a, &reader, PIN_BARS_READS));
+    drop(&f, &a, PIN_READ);
+    assert_true(take(&f, &a, PIN_EDIT, &slow) && pins_hold(f.ks, &a));
+    assert_true(pins_wait(f.ks, &a, &reader, PIN_BARS_READS));
+    assert_false(take(&f, &a, PIN_READ, &slow));
+    drop(&f, &a, PIN_EDIT);
+    assert_false(pins_is_waiting(f.ks, &reader) || pins_is_waiting(f.ks, &slow));
+    assert_false(pins_hold(f.ks, &a));
     fixture_deinit(&f);
 }
 
@@ -76,18 +97,28 @@ struct client {
     struct pin_waiter waiter;
     int key; /* that it pins or waits for; -1: idle */
     enum pin_use use;
+    enum pin_bar bar;
     bool pins, waits;
 };
 
-static bool twin_admits(const struct client *clients, const struct client *c, bool writer)
+static bool twin_conflicts(const struct client *c, const struct client *o, bool user)
+{
+    if (!user)
+        return c->use != PIN_READ || o->use != PIN_READ;
+    return o->use == PIN_EDIT || (o->use == PIN_READ && c->bar >= PIN_BARS_WRITES) ||
+           (o->use == PIN_TARGET && c->bar == PIN_BARS_ALL);
+}
+
+/* `user`: of the key itself, not of a pin. */
+static bool twin_admits(const struct client *clients, const struct client *c, bool user)
 {
     for (int i = 0; i < CLIENTS; i++) {
         const struct client *o = &clients[i];
         if (o == c || o->key != c->key)
             continue;
-        if (o->pins && (writer ? o->use == PIN_READ : c->use == PIN_TARGET || o->use == PIN_TARGET))
+        if (o->pins && twin_conflicts(c, o, user))
             return false;
-        if (o->waits && !writer)
+        if (o->waits && !user)
             return false;
     }
     return true;
@@ -119,16 +150,17 @@ static void step(struct fixture *f, struct client *clients, const struct key *ke
         c->waits = false;
         c->key = -1;
     } else {
-        bool writer = rng_below(&f->txn.rng, 3) == 0;
+        bool user = rng_below(&f->txn.rng, 3) == 0;
         c->key = (int)rng_below(&f->txn.rng, KEYS);
-        c->use = rng_below(&f->txn.rng, 2) ? PIN_READ : PIN_TARGET;
-        bool admits = twin_admits(clients, c, writer);
-        bool passed = writer ? !pins_wait(f->ks, &keys[c->key], &c->waiter, false)
-                             : take(f, &keys[c->key], c->use, &c->waiter);
+        c->use = (enum pin_use)rng_below(&f->txn.rng, 3);
+        c->bar = (enum pin_bar)rng_below(&f->txn.rng, 3);
+        bool admits = twin_admits(clients, c, user);
+        bool passed = user ? !pins_wait(f->ks, &keys[c->key], &c->waiter, c->bar)
+                           : take(f, &keys[c->key], c->use, &c->waiter);
         assert_int_equal(passed, admits);
-        c->pins = passed && !writer;
+        c->pins = passed && !user;
         c->waits = !passed;
-        c->key = passed && writer ? -1 : c->key;
+        c->key = passed && user ? -1 : c->key;
     }
 }
 
@@ -164,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_one_command_with_a_key_twice),
+        cmocka_unit_test(test_an_edit_is_alone),
         cmocka_unit_test(test_against_the_twin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,85 @@
+#include "server/tls_setup.h"
+
+#include "base/log.h"
+#include "server/config.h"
+#include "server/server_internal.h"
+
+#include <stdio.h>
+
+static enum err build(struct tls_context **out)
+{
+    const struct server_settings *set = &server_settings;
+    const struct tls_options options = {
+        .cert_file = set->tls_cert_file,
+        .key_file = set->tls_key_file,
+        .key_pass = set->tls_key_file_pass,
+        .ca_file = set->tls_ca_cert_file,
+        .ca_dir = set->tls_ca_cert_dir,
+        .dh_params_file = set->tls_dh_params_file,
+        .protocols = set->tls_protocols,
+        .ciphers = set->tls_ciphers,
+        .ciphersuites = set->tls_ciphersuites,
+        .verify = (enum tls_verify)set->tls_auth_clients,
+        .prefer_server_ciphers = set->tls_prefer_server_ciphers,
+        .session_caching = set->tls_session_caching,
+        .session_cache_size = set->tls_session_cache_size,
+        .session_timeout_s = set->tls_session_cache_timeout_s,
+    };
+    char error[TLS_ERROR_MAX];
+    enum err err = tls_context_create(&options, out, error);
+    if (err)
+        log_warning("%s", error);
+    return err;
+}
+
+struct change {
+    struct server *server;
+    struct tls_context *context;
+};
+
+static void run_change(void *arg)
+{
+    struct change *change = arg;
+    struct tls_context *old = change->server->tls;
+    change->server->tls = change->context;
+    change->context = old;
+}
+
+/* Takes the reference. */
+static void change_to(struct server *s, struct tls_context *context)
+{
+    struct change change = {s, context};
+    acceptor_call(s, run_change, &change);
+    tls_context_unref(change.context); /* the old one, or the new one when the server stops */
+}
+
+enum err tls_setup_begin(struct server *s)
+{
+    struct tls_context *context;
+    if (!server_settings.tls_port || s->tls)
+        return OK;
+    enum err err = build(&context);
+    if (!err)
+        s->tls = context;
+    else
+        log_warning("Failed to configure TLS. Check logs for more info.");
+    return err;
+}
+
+enum err tls_setup_apply(char *errbuf)
+{
+    struct tls_context *context = NULL; /* without a port it is built when there is one */
+    if (server_settings.tls_port && build(&context) != OK) {
+        snprintf(errbuf, CONFIG_ERROR_MAX,
+                 "Unable to update TLS configuration. Check server logs.");
+        return ERR_SYS;
+    }
+    change_to(the_server, context);
+    return OK;
+}
+
+void tls_setup_end(struct server *s)
+{
+    tls_context_unref(s->tls);
+    s->tls = NULL;
+}

@@ -1,0 +1,18 @@
+/* tls_setup.h: from the tls-* directives to the context that new connections get.
+ *
+ * The main thread owns the context: it accepts. CONFIG SET builds a new one on its own thread and
+ * has the main thread change to it; connections that are open keep the old one. One that cannot be
+ * built changes nothing. */
+#pragma once
+
+#include "base/err.h"
+
+struct server;
+
+/* Builds the context, if there is a tls-port and no context. Start, or CONFIG SET of tls-port. ERR:
+ * logged. */
+enum err tls_setup_begin(struct server *s) MUST_USE;
+/* Builds it anew from the directives (config_on_change). */
+enum err tls_setup_apply(char *errbuf) MUST_USE;
+/* The main thread, when nobody is accepted any more. */
+void tls_setup_end(struct server *s);
