@@ -236,7 +236,8 @@ COLD static bool refused_by_persistence(struct server_thread *t, const struct co
     return true;
 }
 
-/* Whether its user may run it; false: answered. Inside the gate or alone, where rules stand still. */
+/* Whether its user may run it; false: answered. Inside the gate or alone, where rules stand still.
+ */
 INLINE bool may_run(struct server_thread *t, const struct command *cmd, const struct request *r,
                     struct session *session)
 {
@@ -455,8 +456,8 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     bool ended = has_ended(t);
     enum run_result result = RUN_LATER;
     if (likely(!ended)) /* users may have changed meanwhile */
-        result = may_run(t, p->cmd, r, run->session) ? call(t, p, r, run->session, true)
-                                                     : RUN_REFUSED;
+        result =
+            may_run(t, p->cmd, r, run->session) ? call(t, p, r, run->session, true) : RUN_REFUSED;
     t->raised = false;
     t->rerun_exclusive = run->session->run_alone = false;
     gate_open(gates, t->txn.self);

@@ -65,8 +65,8 @@ struct txn {
     bool restartable;  /* the planner can run the command again exclusively */
     bool keep_expired; /* what has expired is missing, but not deleted: CLIENT PAUSE WRITE; set for
                           commands that write nothing. Members that have expired stay in sight */
-    bool mute; /* nobody is told of changes (notify.h): a load only puts back what was there,
-                  and its thread is no reactor */
+    bool mute;   /* nobody is told of changes (notify.h): a load only puts back what was there,
+                    and its thread is no reactor */
     bool replay; /* the commands come from a log, which says itself what has expired: nothing
                     expires, no time is past, and nothing is logged or served */
     uint32_t held_count;
@@ -145,7 +145,8 @@ bool txn_find_quietly(struct txn *t, const struct key *key, struct ref *out);
 /* txn_find() in another database (COPY, MOVE). */
 bool txn_find_in(struct txn *t, int db, const struct key *key, struct ref *out);
 
-/* The entry of a key whose shard is held, or NULL: looks, and does nothing else. It may have expired.
+/* The entry of a key whose shard is held, or NULL: looks, and does nothing else. It may have
+ * expired.
  */
 const struct entry *txn_peek(const struct txn *t, int db, const struct key *key);
 
@@ -154,7 +155,8 @@ const struct entry *txn_peek(const struct txn *t, int db, const struct key *key)
 void txn_edit(struct txn *t, const struct ref *ref);
 void txn_commit(struct txn *t, const struct ref *ref, enum event event);
 
-/* rdb_changes_since_last_save counts elements where Redis does: so many more, or less, than commits. */
+/* rdb_changes_since_last_save counts elements where Redis does: so many more, or less, than
+ * commits. */
 INLINE void txn_count_changes(struct txn *t, int64_t more)
 {
     stat_add(&t->stats->value[STAT_CHANGES], (uint64_t)more);
@@ -223,7 +225,8 @@ void txn_swap(struct txn *t, int a, int b);
 /* An explicit effect; the first one replaces the verbatim command. All arguments are bytes. */
 void effect_command(struct txn *t, const struct slice *argv, uint32_t argc);
 void effect_suppress(struct txn *t);
-/* Nothing of what the txn has done so far reaches the log: the process ends, and its data with it. */
+/* Nothing of what the txn has done so far reaches the log: the process ends, and its data with it.
+ */
 void effect_forget(struct txn *t);
 
 INLINE bool txn_logs(const struct txn *t)
