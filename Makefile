@@ -60,6 +60,7 @@ fuzz: ## every parser under libFuzzer (SECONDS=60 each)
 bench: all ## beside redis-server; results into bench/RESULTS.md
 	tools/install-deps.sh build test
 	$(PYTHON) bench/run.py $(ARGS)
+	$(PYTHON) bench/aof.py
 
 fmt: ## clang-format over src and tests
 	git ls-files 'src/*.c' 'src/*.h' 'tests/*.c' 'tests/*.h' | xargs clang-format -i

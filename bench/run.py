@@ -88,7 +88,8 @@ def memory_section(options, scale):
 def feature_section(options, scale):
     starts = [partial(BenchServer, binary) for binary in (options.server, REDIS)]
     return ["## Expiry", "", *features.expiry_table(*(features.expiry(s, options.expiry, scale) for s in starts)), "",
-            "## Bitmaps", "", *features.bitcount_table(*(features.bitcount(s, scale) for s in starts)), ""]
+            "## Bitmaps", "", *features.bitcount_table(*(features.bitcount(s, scale) for s in starts)), "",
+            "## Users", "", *features.users_table(*(features.users(s, scale) for s in starts)), ""]
 
 
 def made_by(options):

@@ -1,11 +1,10 @@
 /* Commands about the server that need nothing of it but the clock and the version. */
 #include "base/clock.h"
 #include "cmd/exec.h"
-#include "cmd/help.h"
 
 void cmd_time(struct exec *ex)
 {
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = ex->now_us ? ex->now_us : clock_wall_us();
     reply_array(ex->reply, 2);
     reply_bulk_int(ex->reply, now_us / 1000000);
     reply_bulk_int(ex->reply, now_us % 1000000);
@@ -46,12 +45,3 @@ void cmd_lolwut(struct exec *ex)
     buf_deinit(&text);
 }
 
-void cmd_module_list(struct exec *ex)
-{
-    reply_array(ex->reply, 0);
-}
-
-void cmd_module_help(struct exec *ex)
-{
-    help_reply(ex);
-}

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 #define ERROR_SCORES   "ERR One or more scores can't be converted into double"
-#define ERROR_BY_DENIED  "ERR BY option of SORT denied due to insufficient ACL permissions"
-#define ERROR_GET_DENIED "ERR GET option of SORT denied due to insufficient ACL permissions"
+#define ERROR_BY_DENIED  "ERR BY option of SORT denied due to insufficient ACL permissions."
+#define ERROR_GET_DENIED "ERR GET option of SORT denied due to insufficient ACL permissions."
 #define ERROR_TOO_LONG "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 
 struct query {

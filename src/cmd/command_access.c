@@ -1,8 +1,9 @@
 /* command_access.c: the keys that a command may touch, as ACL must see them.
  *
  * Key specs find options by their words, wherever these stand. That is enough for locks, since a
- * command that they mislead runs alone (its row says when), but not for permissions: "SORT k BY store
- * STORE x STORE y" writes y. Here the few commands concerned are read as their handlers read them. */
+ * command that they mislead runs alone (its row says when), but not for permissions: "SORT k BY
+ * store STORE x STORE y" writes y. Here the few commands concerned are read as their handlers read
+ * them. */
 #include "cmd/command.h"
 
 struct visitor {
@@ -73,18 +74,26 @@ static void visit_georadius(struct visitor *v, uint32_t options)
             v->visit(v->arg, ++i, KEY_OW | KEY_UPDATE);
 }
 
-/* XREAD and XREADGROUP: a group or consumer may be called "streams". */
+/* How many arguments an option of XREADGROUP has with its word; 0: it is none. */
+static uint32_t stream_option(struct slice word)
+{
+    if (slice_is(word, "count") || slice_is(word, "block"))
+        return 2;
+    return slice_is(word, "group") ? 3 : slice_is(word, "noack");
+}
+
+/* XREAD and XREADGROUP: a group or consumer may be called "streams". Where an option is wrong the
+ * command will fail, and the word alone decides. */
 static bool visit_streams(struct visitor *v)
 {
-    uint32_t at = 1;
-    while (at < v->argc && !slice_is(v->argv[at], "streams"))
-        at += slice_is(v->argv[at], "group") ? 3 : slice_is(v->argv[at], "noack") ? 1 : 2;
-    if (at >= v->argc || (v->argc - at - 1) % 2)
-        return false;
-    uint32_t keys = (v->argc - at - 1) / 2;
-    for (uint32_t i = 0; i < keys; i++)
+    uint32_t at = 1, used = 1;
+    while (at < v->argc && used && !slice_is(v->argv[at], "streams"))
+        at += used = stream_option(v->argv[at]);
+    if (at >= v->argc || !used)
+        return command_visit_keys(v->cmd, v->argv, v->argc, visit_resolved, v);
+    for (uint32_t i = 0; i < (v->argc - at - 1) / 2; i++)
         v->visit(v->arg, at + 1 + i, KEY_RO | KEY_ACCESS);
-    return keys > 0;
+    return true;
 }
 
 /* MIGRATE: one key, or those behind KEYS. */

@@ -34,6 +34,7 @@ struct exec {
     const struct command *cmd;
     struct session *session;
     bool in_exec;            /* one of EXEC's commands: it must not wait for anything */
+    int64_t now_us;          /* of a script, for which time stands still; 0: look at the clock */
     bool served;             /* it waited, and a key is ready: blocking.h */
     struct blocked *blocked; /* set by a handler that waits instead of answering */
     uint64_t slow_limit;     /* elements from which on defer() says yes; UINT64_MAX: never */

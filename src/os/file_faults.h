@@ -1,6 +1,6 @@
-/* file_faults.h: faults of a running server's files, on demand (DEBUG): the system's operations, but
- * file_sync_data() can be made slow, or fail. Threading: installed before there are threads; then
- * any thread. */
+/* file_faults.h: faults of a running server's files, on demand (DEBUG): the system's operations,
+ * but file_sync_data() can be made slow, or fail. Threading: installed before there are threads;
+ * then any thread. */
 #pragma once
 
 #include "os/file.h"

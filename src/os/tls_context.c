@@ -6,6 +6,7 @@
 #include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/x509v3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -134,12 +135,26 @@ static enum err load_identity(SSL_CTX *ssl, const struct tls_options *o, char *e
     return err;
 }
 
+/* The library notes down what it needs of a certificate when it looks first: now, not in several
+ * threads at once. */
+static void look_at_authorities(SSL_CTX *ssl)
+{
+    STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ssl));
+    for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+        X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+        if (certificate)
+            (void)X509_check_purpose(certificate, -1, 0);
+    }
+    ERR_clear_error(); /* one that makes no sense refuses its clients later */
+}
+
 static enum err load_authorities(SSL_CTX *ssl, const struct tls_options *o, char *error)
 {
     const char *file = given(o->ca_file) ? o->ca_file : NULL;
     const char *dir = given(o->ca_dir) ? o->ca_dir : NULL;
     if ((file || dir) && SSL_CTX_load_verify_locations(ssl, file, dir) != 1)
         return fail(error, "Failed to configure CA certificate(s) %s", file ? "file" : "directory");
+    look_at_authorities(ssl);
     return OK;
 }
 

@@ -94,10 +94,16 @@ static bool mend(struct aof_segment *s)
 static void write_failed(struct aof_log *log, struct aof_segment *s)
 {
     int error = errno;
+    bool closed = atomic_load(&log->closed);
     if (atomic_load(&log->state) == AOF_GOOD)
-        log_warning("Error writing to the AOF file %s: %s. Writes are refused until it works again.",
-                    s->file.name, strerror(error));
+        log_warning("Error writing to the AOF file %s: %s. %s.", s->file.name, strerror(error),
+                    closed ? "The log was turned off: its end is missing"
+                           : "Writes are refused until it works again");
     (void)mend(s);
+    if (closed) {
+        s->failed = true;
+        return;
+    }
     log->failed_ms = clock_monotonic_ms();
     aof_set_state(log, AOF_WRITE_FAILED, error);
 }
@@ -117,7 +123,7 @@ static void wrote(struct aof_log *log, struct aof_segment *s)
     atomic_store(&log->written_lsn, log->batch_lsn);
     if (unlikely(atomic_load(&log->state) == AOF_WRITE_FAILED)) {
         log_warning("AOF write error looks solved. The server can write again.");
-        aof_set_state(log, log->failed_lsn ? AOF_SYNC_FAILED : AOF_GOOD, 0);
+        aof_set_state(log, log->failed_lsn ? AOF_SYNC_FAILED : AOF_GOOD, log->failed_error);
     }
 }
 
@@ -206,10 +212,12 @@ void aof_set_state(struct aof_log *log, enum aof_state state, int error)
 
 void aof_sync_failed(struct aof_log *log, uint64_t lsn, int error)
 {
-    log_warning("Error syncing the AOF: %s. Nobody knows what the disk has of it: writes are refused "
-                "until a rewrite into new files has succeeded.",
-                strerror(error));
+    log_warning(
+        "Error syncing the AOF: %s. Nobody knows what the disk has of it: writes are refused "
+        "until a rewrite into new files has succeeded.",
+        strerror(error));
     log->failed_lsn = MAX(log->failed_lsn, lsn);
+    log->failed_error = error;
     aof_set_state(log, AOF_SYNC_FAILED, error);
 }
 

@@ -12,7 +12,7 @@ struct aof_segment {
     struct buf gather;        /* guarded by ring.reader, like the next two */
     int db;                   /* of the last record; -1: none */
     int64_t stamp_s;
-    int fd;                   /* never changes */
+    int fd; /* never changes */
     /* guarded by `writer` */
     struct aof_file file;
     bool torn;   /* behind file.size stands part of a batch */
@@ -44,7 +44,8 @@ uint64_t aof_gather(struct aof_log *log);
 /* aof_thread.c */
 /* Makes the log's thread look, soon. Any thread, any lock. */
 void aof_kick(struct aof_log *log);
-/* Leaves it to the other thread to sync a segment, and to close it if this is the last job of it. */
+/* Leaves it to the other thread to sync a segment, and to close it if this is the last job of it.
+ */
 void aof_add_job(struct aof_log *log, struct aof_segment *s, uint64_t lsn, bool last);
 /* Looks at what became of these jobs. With `writer` held. */
 void aof_look_at_jobs(struct aof_log *log);

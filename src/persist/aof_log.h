@@ -8,10 +8,10 @@
  *     #CK:<bytes>:<crc32c>\r\n     e.g. #CK:118:0e5da1c4
  *
  * <bytes>, decimal, is the length of what stands between the end of the #CK line before (or the
- * beginning of the file) and this line; <crc32c>, eight hexadecimal digits, is the checksum of these
- * bytes, started with the checksum of the #CK line before (or 0). So a batch can be verified alone,
- * and a missing one shows. With aof-timestamp-enabled a line #TS:<unix seconds>\r\n stands before
- * the first record of a second; it belongs to the batch. A file begins with a SELECT.
+ * beginning of the file) and this line; <crc32c>, eight hexadecimal digits, is the checksum of
+ * these bytes, started with the checksum of the #CK line before (or 0). So a batch can be verified
+ * alone, and a missing one shows. With aof-timestamp-enabled a line #TS:<unix seconds>\r\n stands
+ * before the first record of a second; it belongs to the batch. A file begins with a SELECT.
  *
  * Safe. safe_lsn is what replies wait for: durable under `always`, else written (write(2) has
  * returned). Under `always` the log's thread writes and syncs, for all reactors at once. Otherwise
@@ -58,8 +58,8 @@ enum aof_state {
     AOF_SYNC_FAILED,  /* until a rewrite has succeeded */
 };
 
-/* A file that records can be appended to. New: all zero but fd and name. Of one that was loaded, the
- * loader knows the rest. */
+/* A file that records can be appended to. New: all zero but fd and name. Of one that was loaded,
+ * the loader knows the rest. */
 struct aof_file {
     int fd;              /* opened by aof_file_open(); the log closes it */
     uint64_t size;       /* bytes; the next one goes there */
@@ -90,7 +90,7 @@ struct aof_log_ops {
 struct aof_segment;
 struct aof_sync_job;
 
-struct aof_figures { /* what INFO shows; any thread */
+struct aof_figures {        /* what INFO shows; any thread */
     uint64_t segment_bytes; /* of the current file, with what was there when it was opened */
     uint64_t written_bytes; /* since the start, into all files */
     uint64_t buffered_bytes;
@@ -110,11 +110,12 @@ struct aof_log {
     _Atomic int state, error; /* enum aof_state, errno */
 
     /* any thread */
-    _Atomic int policy;                    /* enum aof_policy */
+    _Atomic int policy; /* enum aof_policy */
     _Atomic bool timestamps, sync_held, full;
-    _Atomic bool kicked, asleep;           /* the thread has work; it sleeps (Dekker) */
-    _Atomic uint64_t flush_lsn;            /* somebody waits until this is synced */
-    _Atomic uint64_t gathered;             /* bytes out of the ring and not yet written */
+    _Atomic bool closed;         /* what fails is given up: nobody waits for it */
+    _Atomic bool kicked, asleep; /* the thread has work; it sleeps (Dekker) */
+    _Atomic uint64_t flush_lsn;  /* somebody waits until this is synced */
+    _Atomic uint64_t gathered;   /* bytes out of the ring and not yet written */
     _Atomic uint64_t written_bytes, segment_bytes, writes, syncs, delayed_syncs, syncs_pending;
 
     /* The chain of segments: changed with ring.reader held; `oldest` with `writer`, too. */
@@ -128,6 +129,7 @@ struct aof_log {
     uint32_t batch_crc;
     bool in_force;
     uint64_t failed_lsn; /* a sync failed that this depended on; 0: none */
+    int failed_error;    /* errno of that */
     int64_t failed_ms;   /* when a write failed last */
     int64_t sync_due_ms;
 

@@ -33,8 +33,8 @@ static void append(struct aof_parts *list, struct aof_part file)
 {
     if (list->count == list->cap) {
         size_t cap = list->cap ? list->cap * 2 : 4;
-        list->items = mem_realloc(MEM_OTHER, list->items, list->cap * sizeof(file),
-                                  cap * sizeof(file));
+        list->items =
+            mem_realloc(MEM_OTHER, list->items, list->cap * sizeof(file), cap * sizeof(file));
         list->cap = cap;
     }
     list->items[list->count++] = file;
@@ -258,6 +258,12 @@ void aof_manifest_retire(struct aof_manifest *m, uint64_t before_seq)
         else
             m->incr.items[kept++] = m->incr.items[i];
     m->incr.count = kept;
+}
+
+void aof_manifest_cut(struct aof_manifest *m, size_t incr_count)
+{
+    while (m->incr.count > incr_count)
+        free_text(m->incr.items[--m->incr.count].name);
 }
 
 void aof_manifest_forget_history(struct aof_manifest *m)

@@ -51,6 +51,8 @@ void aof_manifest_set_base(struct aof_manifest *m, const char *name, uint64_t se
 void aof_manifest_add_incr(struct aof_manifest *m, const char *name, uint64_t seq);
 /* All incremental files before the one with this number become history. */
 void aof_manifest_retire(struct aof_manifest *m, uint64_t before_seq);
+/* Names only so many incremental files, the first ones. */
+void aof_manifest_cut(struct aof_manifest *m, size_t incr_count);
 /* Names no history any more. */
 void aof_manifest_forget_history(struct aof_manifest *m);
 /* Neither a base nor an incremental file. */

@@ -108,9 +108,7 @@ uint64_t aof_ring_take(struct aof_ring *r, aof_ring_visit visit, void *arg)
     return at;
 }
 
-static void ignore(void *arg, int db, struct slice first, struct slice second)
-{
-}
+static void ignore(void *arg, int db, struct slice first, struct slice second) {}
 
 void aof_ring_deinit(struct aof_ring *r)
 {

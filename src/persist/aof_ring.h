@@ -21,7 +21,7 @@
 #include "base/lock.h"
 
 struct aof_ring {
-    CACHE_ALIGNED _Atomic uint64_t tail; /* the last LSN given out */
+    CACHE_ALIGNED _Atomic uint64_t tail;  /* the last LSN given out */
     CACHE_ALIGNED _Atomic uint64_t taken; /* everything before has left the ring */
     char *bytes;
     struct lock reader;

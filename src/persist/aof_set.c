@@ -58,8 +58,8 @@ static bool fits(int len)
 
 bool aof_set_base_name(const struct aof_set *s, uint64_t seq, bool rdb, char *out)
 {
-    return fits(snprintf(out, NAME_MAX + 1, "%s.%" PRIu64 ".base.%s", s->name, seq,
-                         rdb ? "rdb" : "aof"));
+    return fits(
+        snprintf(out, NAME_MAX + 1, "%s.%" PRIu64 ".base.%s", s->name, seq, rdb ? "rdb" : "aof"));
 }
 
 bool aof_set_incr_name(const struct aof_set *s, uint64_t seq, char *out)
@@ -237,4 +237,23 @@ enum err aof_set_create_incr(const struct aof_set *s, const char *name, uint64_t
     else
         err = file_close(fd);
     return err;
+}
+
+static bool has_data(const struct aof_set *s, const char *name)
+{
+    char path[PATH_MAX], mark[AOF_MARK_BYTES];
+    int fd;
+    uint64_t size;
+    if (aof_set_path(s, name, path) != OK || file_open(path, &fd, &size) != OK)
+        return true; /* who loads it will say what is wrong */
+    file_drop(fd);
+    return size > aof_mark_format(mark, (struct aof_mark){0, 0});
+}
+
+size_t aof_set_last_with_data(const struct aof_set *s)
+{
+    size_t i = s->manifest.incr.count;
+    while (i > 1 && !has_data(s, s->manifest.incr.items[i - 1].name))
+        i--;
+    return i ? i - 1 : 0;
 }

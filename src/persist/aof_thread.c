@@ -1,9 +1,11 @@
 /* aof_thread.c: the thread that writes the log, and the one that syncs beside it. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "os/file.h"
 #include "persist/aof_internal.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -151,6 +153,11 @@ void aof_look_at_jobs(struct aof_log *log)
     pthread_mutex_unlock(&log->mutex);
     if (!error)
         return;
+    if (atomic_load(&log->closed)) {
+        log_warning("Error syncing the AOF, which was turned off: %s", strerror(error));
+        atomic_store(&log->synced_lsn, MAX(atomic_load(&log->synced_lsn), lsn));
+        return;
+    }
     struct aof_segment *s = log->oldest;
     if (s && s->start_lsn == start) { /* it is still written */
         s->failed = true;

@@ -104,8 +104,8 @@ static bool insert_key(struct rdb_inserter *x, const struct rdb_item *item, uint
     if (!rdb_item_value(item, &v))
         return fail(x, offset, "the value of key '%.*s' (type %u) is damaged or cannot be held",
                     shown(x->key.text), x->key.text.ptr, item->type);
-    bool good = true, expired = !x->load->preamble && item->expire_ms != -1 &&
-                              item->expire_ms < x->txn->now_ms;
+    bool good = true,
+         expired = !x->load->preamble && item->expire_ms != -1 && item->expire_ms < x->txn->now_ms;
     if (expired)
         atomic_fetch_add_explicit(&x->load->expired, 1, memory_order_relaxed);
     else
@@ -154,6 +154,19 @@ bool rdb_insert(struct rdb_inserter *x, const struct rdb_item *item, uint64_t of
     default:
         return true;
     }
+}
+
+void rdb_insert_prefetch(struct rdb_inserter *x, const struct rdb_item *item)
+{
+    struct rdb_text key = {.cap = 0};
+    struct rdb_in in = rdb_in_make(item->key);
+    bool plain = item->kind == RDB_ITEM_KEY && item->key.len && (*item->key.ptr & 0xC0) != 0xC0;
+    if (!plain || !rdb_take_text(&in, &key)) /* the text of a plain one lies in the item */
+        return;
+    const struct db *db = keyspace_db(x->txn->ks, x->db);
+    uint64_t hash = hash_slice(key.text);
+    txn_prefetch_shard(x->txn, db, hash);
+    txn_prefetch_bucket(x->txn, db, hash);
 }
 
 void rdb_insert_delay(const struct rdb_load *load)

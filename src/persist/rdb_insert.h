@@ -20,5 +20,7 @@ void rdb_inserter_deinit(struct rdb_inserter *x);
 /* Any item; `offset` is where it ends. The txn may take locks (inside the gate), or is exclusive.
  * False: the fault is set. */
 bool rdb_insert(struct rdb_inserter *x, const struct rdb_item *item, uint64_t offset) MUST_USE;
+/* Asks for the memory that inserting the item will touch first. A hint; inside the gate. */
+void rdb_insert_prefetch(struct rdb_inserter *x, const struct rdb_item *item);
 /* The pause per key that tests ask for; outside the gate. */
 void rdb_insert_delay(const struct rdb_load *load);

@@ -9,8 +9,9 @@
 
 enum {
     PIECE_BYTES = 256 << 10,
-    PIECES_MAX = 8,    /* waiting; with one in each thread's hands: a few MB */
-    KEYS_PER_STAY = 64 /* inside the gate */
+    PIECES_MAX = 8,     /* waiting; with one in each thread's hands: a few MB */
+    KEYS_PER_STAY = 64, /* inside the gate */
+    AHEAD = 16          /* items read before the first of them is inserted */
 };
 
 /* Whole items, one after the other, as they stand in the file. */
@@ -121,18 +122,33 @@ static void report(struct loading *ld)
     pthread_mutex_unlock(&ld->lock);
 }
 
+/* Reads some items and asks for the memory that inserting them will need, then inserts them: the
+ * misses overlap. False: a fault. */
+static bool insert_run(struct rdb_inserter *x, struct rdb_skipper *s, const struct piece *p)
+{
+    struct rdb_item items[AHEAD];
+    uint64_t ends[AHEAD];
+    bool good = true;
+    int count = 0;
+    for (; count < AHEAD && s->in.left; count++) {
+        good = rdb_item_read(s, &items[count]);
+        ASSERT(good); /* the reader has read it before */
+        ends[count] = p->offset + (buf_len(&p->bytes) - s->in.left);
+        rdb_insert_prefetch(x, &items[count]);
+    }
+    for (int i = 0; i < count && good; i++)
+        good = rdb_insert(x, &items[i], ends[i]);
+    return good;
+}
+
 /* A stay inside the gate; false: a fault. */
 static bool insert_some(struct loader *me, struct rdb_inserter *x, struct rdb_skipper *s,
                         const struct piece *p)
 {
-    struct rdb_item item;
     bool good = true;
     guest_enter(me->guest);
-    for (int i = 0; i < KEYS_PER_STAY && s->in.left && good; i++) {
-        good = rdb_item_read(s, &item);
-        ASSERT(good); /* the reader has read it before */
-        good = rdb_insert(x, &item, p->offset + (buf_len(&p->bytes) - s->in.left));
-    }
+    for (int i = 0; i < KEYS_PER_STAY && s->in.left && good; i += AHEAD)
+        good = insert_run(x, s, p);
     guest_leave(me->guest);
     return good;
 }

@@ -158,7 +158,7 @@ static void put_mark(struct rdb_writer *w)
 
 static void write_out(struct rdb_writer *w)
 {
-    if (w->options.as_commands)
+    if (w->options.as_commands && !w->options.unmarked)
         put_mark(w);
     size_t len = buf_len(&w->out);
     if (!w->error) {

@@ -25,8 +25,10 @@ static int compile(lua_State *lua)
 static int run_compile(struct interpreter *in, struct compilation *c)
 {
     c->ref = LUA_NOREF;
+    interpreter_limit(in, true);
     if (lua_cpcall(in->lua, compile, c) != 0)
         snprintf(c->error, c->error_size, "%s", lua_tostring(in->lua, -1));
+    interpreter_limit(in, false);
     lua_settop(in->lua, 0);
     return c->ref;
 }

@@ -2,9 +2,11 @@
 
 #include "script/api.h"
 
-#include <math.h>
+#define REPLY_BYTES_MAX ((size_t)512 << 20)
 
-#define REPLY_BYTES_MAX ((size_t)1 << 30)
+enum {
+    REPLY_VALUES_MAX = 1 << 24
+};
 
 /* True: the field of the table at the top has this type; it is pushed. */
 static bool has_field(lua_State *lua, const char *name, int type)
@@ -60,40 +62,57 @@ static bool put_verbatim(lua_State *lua, struct script_run *run)
     return true;
 }
 
-/* A map, or of a set its keys. */
-static void put_pairs(lua_State *lua, struct script_run *run, enum reply_aggregate kind)
+static size_t count_pairs(lua_State *lua)
 {
-    struct output_mark mark = reply_defer(run->reply);
     size_t count = 0;
+    for (lua_pushnil(lua); lua_next(lua, -2); lua_pop(lua, 1))
+        count++;
+    return count;
+}
+
+static void put_map(lua_State *lua, struct script_run *run)
+{
+    reply_map(run->reply, count_pairs(lua));
     lua_pushnil(lua);
     while (lua_next(lua, -2)) {
-        if (kind == REPLY_MAP) {
-            lua_pushvalue(lua, -2);
-            put_value(lua, run);
-            put_value(lua, run);
-        } else {
-            lua_pop(lua, 1);
-            lua_pushvalue(lua, -1);
-            put_value(lua, run);
-        }
-        count++;
+        lua_pushvalue(lua, -2);
+        put_value(lua, run);
+        put_value(lua, run);
     }
-    reply_defer_end(run->reply, mark, kind, count);
+}
+
+/* The keys of the table. */
+static void put_set(lua_State *lua, struct script_run *run)
+{
+    reply_set(run->reply, count_pairs(lua));
+    lua_pushnil(lua);
+    while (lua_next(lua, -2)) {
+        lua_pop(lua, 1);
+        lua_pushvalue(lua, -1);
+        put_value(lua, run);
+    }
+}
+
+/* As far as the first nil, which need not be where Lua says that the table ends. */
+static int count_elements(lua_State *lua)
+{
+    for (int count = 0;; count++) {
+        lua_rawgeti(lua, -1, count + 1);
+        bool ends = lua_isnil(lua, -1);
+        lua_pop(lua, 1);
+        if (ends)
+            return count;
+    }
 }
 
 static void put_array(lua_State *lua, struct script_run *run)
 {
-    struct output_mark mark = reply_defer(run->reply);
-    size_t count = 0;
-    for (;;) {
-        lua_rawgeti(lua, -1, (int)count + 1);
-        if (lua_isnil(lua, -1))
-            break;
+    int count = count_elements(lua);
+    reply_array(run->reply, (size_t)count);
+    for (int i = 1; i <= count; i++) {
+        lua_rawgeti(lua, -1, i);
         put_value(lua, run);
-        count++;
     }
-    lua_pop(lua, 1);
-    reply_defer_end(run->reply, mark, REPLY_ARRAY, count);
 }
 
 static void put_error(lua_State *lua, struct script_run *run)
@@ -113,9 +132,9 @@ static bool put_typed(lua_State *lua, struct script_run *run)
     else if (has_field(lua, "double", LUA_TNUMBER))
         reply_double(reply, lua_tonumber(lua, -1));
     else if (has_field(lua, "map", LUA_TTABLE))
-        put_pairs(lua, run, REPLY_MAP);
+        put_map(lua, run);
     else if (has_field(lua, "set", LUA_TTABLE))
-        put_pairs(lua, run, REPLY_SET);
+        put_set(lua, run);
     else if (has_field(lua, "big_number", LUA_TSTRING))
         reply_big_number(reply, slice_cstr(clean_line(lua)));
     else if (has_field(lua, "verbatim_string", LUA_TTABLE))
@@ -150,12 +169,13 @@ static void put_boolean(struct script_run *run, bool value)
 static void put_value(lua_State *lua, struct script_run *run)
 {
     size_t len;
-    if (unlikely(!lua_checkstack(lua, 8))) {
+    if (unlikely(!lua_checkstack(lua, 3))) {
         reply_error(run->reply, "ERR reached lua stack limit");
         lua_pop(lua, 1);
         return;
     }
-    if (unlikely(output_len(run->reply->out) > REPLY_BYTES_MAX))
+    if (unlikely(output_len(run->reply->out) > REPLY_BYTES_MAX ||
+                 ++run->reply_values > REPLY_VALUES_MAX))
         luaL_error(lua, "the script's reply is too long");
     switch (lua_type(lua, -1)) {
     case LUA_TSTRING: {

@@ -58,9 +58,13 @@ struct interpreter *interpreter_create(struct rng *seeds)
         interpreter_destroy(in);
         return NULL;
     }
-    in->limit = atomic_load_explicit(&script_settings.memory_limit, memory_order_relaxed);
-    atomic_store_explicit(&in->stats.bytes, in->bytes, memory_order_relaxed);
     return in;
+}
+
+void interpreter_limit(struct interpreter *in, bool on)
+{
+    in->limit =
+        on ? atomic_load_explicit(&script_settings.memory_limit, memory_order_relaxed) : 0;
 }
 
 void interpreter_destroy(struct interpreter *in)

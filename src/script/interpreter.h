@@ -15,16 +15,10 @@
 
 #include <lua5.1/lauxlib.h>
 #include <lua5.1/lua.h>
-#include <stdatomic.h>
 
 struct script_run;
-struct loading;
+struct library_run;
 struct library_code;
-
-/* What the log and INFO want to know; written by the owner, read by anybody. */
-struct interpreter_stats {
-    _Atomic size_t bytes;
-};
 
 /* A compiled chunk of the shared cache: slot and serial number as cache.h gives them. */
 struct compiled {
@@ -35,25 +29,27 @@ struct compiled {
 struct interpreter {
     lua_State *lua;
     size_t bytes;           /* allocated now */
-    size_t limit;           /* 0: none */
+    size_t limit;           /* in force; 0: none */
     struct script_run *run; /* NULL: no script runs */
     int globals, environment; /* registry references: the real table of globals, its proxy */
     int error_handler;
     struct compiled *compiled; /* [compiled_cap] by slot */
     uint32_t compiled_cap;
-    struct output out;    /* the reply of the command that a script has just called */
-    uint64_t random;      /* state of math.random */
-    bool json_configured; /* a script has called one of cjson's setters */
-    struct loading *loading; /* a library's text runs: library_load.h */
+    struct output out;           /* the reply of the command that a script has just called */
+    uint64_t random;             /* state of math.random */
+    bool json_configured;        /* a script has called one of cjson's setters */
+    struct library_run *loading; /* a library's text runs: library_load.h */
     struct library_code **codes; /* by serial number: what it has of libraries */
     uint32_t code_count, code_cap;
     uint64_t libraries_version; /* when those that are gone were dropped last */
-    struct interpreter_stats stats;
 };
 
 /* NULL: no memory for it. */
 struct interpreter *interpreter_create(struct rng *seeds) MUST_USE;
 void interpreter_destroy(struct interpreter *in); /* may be NULL */
+
+/* Whether the limit of memory holds: while a script or its text is worked on, in a protected call. */
+void interpreter_limit(struct interpreter *in, bool on);
 
 /* The interpreter that a state belongs to. */
 struct interpreter *interpreter_of(lua_State *lua);

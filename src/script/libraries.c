@@ -89,9 +89,12 @@ bool libraries_flags(struct libraries *all, struct slice name, uint32_t *out)
     return found;
 }
 
-uint32_t libraries_functions(const struct libraries *all)
+void libraries_count(struct libraries *all, uint32_t *libraries, uint32_t *functions)
 {
-    return all->place_count;
+    lock_acquire(&all->lock);
+    *libraries = all->count;
+    *functions = all->place_count;
+    lock_release(&all->lock);
 }
 
 size_t libraries_bytes(const struct libraries *all)

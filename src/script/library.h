@@ -5,8 +5,8 @@
  * function by a name in any case.
  *
  * Threading: changed only while the changer runs alone (exclusive mode), read by whoever is inside
- * its gate. libraries_flags() may be called outside of it, too: a leaf lock keeps what it reads in
- * place. Memory: MEM_DATA, what maxmemory bounds. Finding is O(log n), a change O(n log n) of all
+ * its gate. libraries_flags() and libraries_count() may be called outside of it, too: a leaf lock keeps what
+ * they read in place. Memory: MEM_DATA, what maxmemory bounds. Finding is O(log n), a change O(n log n) of all
  * functions. */
 #pragma once
 
@@ -45,7 +45,7 @@ struct libraries {
     struct function_place *places; /* by name, case folded */
     uint32_t place_count;
     _Atomic uint64_t version; /* another one after each change */
-    struct lock lock;         /* places, for libraries_flags() */
+    struct lock lock;         /* for those outside of the gates */
 };
 
 /* ---- one library ---- */
@@ -76,7 +76,8 @@ bool libraries_find_function(const struct libraries *all, struct slice name,
                              struct function_place *out);
 /* The flags of a function; false: there is none. Any thread, at any time. */
 bool libraries_flags(struct libraries *all, struct slice name, uint32_t *out);
-uint32_t libraries_functions(const struct libraries *all); /* their number */
+/* Their number, and that of their functions. Any thread, at any time. */
+void libraries_count(struct libraries *all, uint32_t *libraries, uint32_t *functions);
 size_t libraries_bytes(const struct libraries *all);       /* O(libraries) */
 
 /* Whether adding the library would fail; `replaces`: one of its name would give way. */

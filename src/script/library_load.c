@@ -21,7 +21,7 @@ struct library_code {
 };
 
 /* A text that runs. */
-struct loading {
+struct library_run {
     struct library *lib;
     struct library_code *code; /* grows with what is registered */
     bool fills;                /* lib has no functions yet: what is registered is added to it */
@@ -254,7 +254,7 @@ static int register_function(lua_State *lua)
 {
     char error[LIBRARY_ERROR_BYTES];
     struct registration r = {0};
-    struct loading *l = interpreter_of(lua)->loading;
+    struct library_run *l = interpreter_of(lua)->loading;
     if (!l)
         return fail(lua, "%s can only be called on FUNCTION LOAD command");
     read_arguments(lua, &r);
@@ -281,7 +281,7 @@ static int register_function(lua_State *lua)
 /* A text may catch the error, so from here on each line of it raises the error again. */
 static void tick(lua_State *lua, lua_Debug *where)
 {
-    const struct loading *l = interpreter_of(lua)->loading;
+    const struct library_run *l = interpreter_of(lua)->loading;
     (void)where;
     if (!l || clock_monotonic_ms() <= l->end_ms)
         return;
@@ -332,7 +332,7 @@ static void take_error(lua_State *lua, const char *what, char *error)
 /* In a protected call. */
 static int run_text(lua_State *lua)
 {
-    struct loading *l = lua_touserdata(lua, 1);
+    struct library_run *l = lua_touserdata(lua, 1);
     push_loading_globals(lua);
     sandbox_show_globals(lua);
     if (!interpreter_compile(lua, library_body(l->lib), "@user_function")) {
@@ -355,7 +355,7 @@ static int show_own_globals(lua_State *lua)
 }
 
 /* Runs the text and keeps what it registered; false: `error` says why it failed. */
-static bool run(struct interpreter *in, struct loading *l)
+static bool run(struct interpreter *in, struct library_run *l)
 {
     lua_State *lua = in->lua;
     in->limit = atomic_load_explicit(&script_settings.memory_limit, memory_order_relaxed);
@@ -370,7 +370,6 @@ static bool run(struct interpreter *in, struct loading *l)
     in->limit = 0; /* this must not fail */
     (void)lua_cpcall(lua, show_own_globals, NULL);
     lua_settop(lua, 0);
-    atomic_store_explicit(&in->stats.bytes, in->bytes, memory_order_relaxed);
     if (!l->error[0]) {
         keep_code(in, l->code);
         return true;
@@ -387,7 +386,7 @@ static int64_t end_of(int64_t limit_ms)
 bool library_load(struct interpreter *in, struct library *lib, int64_t limit_ms,
                   char error[LIBRARY_ERROR_BYTES])
 {
-    struct loading l = {.lib = lib, .fills = true, .end_ms = end_of(limit_ms), .error = error};
+    struct library_run l = {.lib = lib, .fills = true, .end_ms = end_of(limit_ms), .error = error};
     if (!run(in, &l))
         return false;
     if (lib->count)
@@ -405,7 +404,7 @@ bool library_find_code(struct interpreter *in, const struct libraries *all,
         drop_stale(in, all);
     struct library_code *code = find_code(in, lib->serial);
     if (unlikely(!code)) {
-        struct loading l = {
+        struct library_run l = {
             .lib = (struct library *)lib, .end_ms = end_of(LIBRARY_LOAD_MS), .error = error};
         if (!run(in, &l)) /* adds nothing to the library: it is only read */
             return false;

@@ -4,12 +4,11 @@
 #include "script/from_lua.h"
 #include "script/json.h"
 #include "script/sandbox.h"
-#include "script/settings.h"
 
 enum {
     TICK_INSTRUCTIONS = 100000,
     OUT_KEEP_BYTES = 256 * 1024,
-    COLLECT_SHARE = 4 /* a run that begins with a quarter of the limit in use collects first */
+    COLLECT_SHARE = 2 /* a run that ends with half of the limit in use collects */
 };
 
 /* ---- the deadline ---- */
@@ -39,6 +38,18 @@ static void tick(lua_State *lua, lua_Debug *ar)
 
 /* ---- errors ---- */
 
+/* What tostring() says of a value that is no table. */
+static const char *plain_text(lua_State *lua)
+{
+    if (lua_isstring(lua, 1))
+        return lua_tostring(lua, 1);
+    if (lua_isboolean(lua, 1))
+        return lua_toboolean(lua, 1) ? "true" : "false";
+    if (lua_isnoneornil(lua, 1))
+        return "nil";
+    return lua_pushfstring(lua, "%s: %p", luaL_typename(lua, 1), lua_topointer(lua, 1));
+}
+
 /* As Redis's handler: the error becomes a table that says where it happened. */
 static int describe_error(lua_State *lua)
 {
@@ -47,9 +58,9 @@ static int describe_error(lua_State *lua)
     if (known && strcmp(where.what, "C") == 0)
         known = lua_getstack(lua, 2, &where) && lua_getinfo(lua, "Sl", &where);
     if (!lua_istable(lua, 1)) {
-        const char *text = lua_tostring(lua, 1);
+        const char *text = plain_text(lua);
         lua_createtable(lua, 0, 3);
-        lua_pushfstring(lua, "ERR %s", text ? text : luaL_typename(lua, 1));
+        lua_pushfstring(lua, "ERR %s", text);
         lua_setfield(lua, -2, "err");
         lua_replace(lua, 1);
     }
@@ -125,27 +136,22 @@ static int store_handler(lua_State *lua)
     return 0;
 }
 
-static int collect(lua_State *lua)
-{
-    lua_gc(lua, LUA_GCCOLLECT, 0);
-    return 0;
-}
-
 static void begin(struct script_run *run)
 {
     struct interpreter *in = run->in;
-    in->limit = atomic_load_explicit(&script_settings.memory_limit, memory_order_relaxed);
+    interpreter_limit(in, true);
     if (unlikely(!in->error_handler))
         (void)lua_cpcall(in->lua, store_handler, NULL);
-    if (unlikely(in->limit && in->bytes > in->limit / COLLECT_SHARE))
-        (void)lua_cpcall(in->lua, collect, NULL);
     in->run = run;
     lua_sethook(in->lua, tick, LUA_MASKCOUNT, TICK_INSTRUCTIONS);
 }
 
+/* Outside protected calls: nothing may fail here. */
 static void end(struct script_run *run)
 {
     struct interpreter *in = run->in;
+    size_t limit = in->limit;
+    interpreter_limit(in, false);
     lua_settop(in->lua, 0);
     output_clear(&in->out);
     buf_shrink(&in->out.bytes, OUT_KEEP_BYTES);
@@ -153,7 +159,8 @@ static void end(struct script_run *run)
     if (unlikely(in->json_configured))
         json_reset(in);
     in->run = NULL;
-    atomic_store_explicit(&in->stats.bytes, in->bytes, memory_order_relaxed);
+    if (unlikely(limit && in->bytes > limit / COLLECT_SHARE))
+        lua_gc(in->lua, LUA_GCCOLLECT, 0);
 }
 
 void script_run_start(struct script_run *run)

@@ -46,6 +46,7 @@ struct script_run {
     uint32_t key_count, arg_count;
     struct reply *reply;   /* where the result goes */
     enum reply_proto resp; /* RESP2 or 3: what its calls answer in: redis.setresp() */
+    uint32_t reply_values; /* written so far */
     bool inside_call;      /* a command runs: it must not call back */
 };
 

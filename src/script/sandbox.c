@@ -147,7 +147,7 @@ static void make_environment(struct interpreter *in)
 }
 
 static const char *const builtins[] = {
-    "assert",   "coroutine", "error",  "gcinfo", "getfenv", "getmetatable", "ipairs",   "pcall",
+    "assert",   "coroutine", "error",  "gcinfo", "getfenv", "getmetatable", "ipairs",
     "rawequal", "select",    "string", "table",  "tonumber",     "tostring", "type",
     "unpack",   "xpcall",    "math",   "_VERSION"};
 

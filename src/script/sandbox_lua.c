@@ -83,6 +83,21 @@ static int limited_setfenv(lua_State *lua)
     return original(lua)(lua);
 }
 
+/* pcall(f, …), with the errors of commands as texts: scripts from before Redis 7 expect no table. */
+static int text_pcall(lua_State *lua)
+{
+    luaL_checkany(lua, 1);
+    int status = lua_pcall(lua, lua_gettop(lua) - 1, LUA_MULTRET, 0);
+    if (status != 0 && lua_istable(lua, -1)) {
+        lua_pushliteral(lua, "err");
+        lua_rawget(lua, -2);
+        lua_remove(lua, lua_isnil(lua, -1) ? -1 : -2);
+    }
+    lua_pushboolean(lua, status == 0);
+    lua_insert(lua, 1);
+    return lua_gettop(lua);
+}
+
 /* ---- compiling ---- */
 
 static int compile_string(lua_State *lua)
@@ -207,7 +222,7 @@ struct guard {
 static const struct guard guards[] = {
     {"", "rawset", guarded_write},          {"", "setmetatable", guarded_write},
     {"table", "insert", guarded_write},     {"", "rawget", guarded_read},
-    {"", "next", guarded_read},             {"", "setfenv", limited_setfenv},
+    {"", "pcall", text_pcall},              {"", "next", guarded_read},             {"", "setfenv", limited_setfenv},
     {"", "loadstring", compile_string},
     {"", "load", compile_pieces},           {"", "collectgarbage", limited_collect},
     {"math", "random", math_random},        {"math", "randomseed", math_randomseed},

@@ -5,7 +5,8 @@
  * plain memory. Outside the gates the lock guards them: changes take it, too. It is a leaf.
  * A session of a user without limits is not checked at all (acl_user.restricted).
  * Files: acl_user.h (what a user is), acl_rule.h (the language), acl_check.h (may it?), acl_log.h
- * (ACL LOG), acl_session.h (clients), acl_file.h (files). Memory: MEM_OTHER. Finding is O(log users). */
+ * (ACL LOG), acl_session.h (clients), acl_file.h (files). Memory: MEM_OTHER. Finding is O(log
+ * users). */
 #pragma once
 
 #include "server/acl_log.h"
@@ -41,8 +42,8 @@ INLINE struct acl_user *acl_find(const struct acl *acl, struct slice name)
     return acl_users_find(&acl->users, name);
 }
 
-/* The rules, which are taken, replace those of the user. Clients that are subscribed to what they may
- * no longer hear are disconnected. Exclusive mode, or before threads start. */
+/* The rules, which are taken, replace those of the user. Clients that are subscribed to what they
+ * may no longer hear are disconnected. Exclusive mode, or before threads start. */
 void acl_change(struct server *s, struct acl_user *user, struct acl_rules *rules);
 /* Takes the user out of the directory. The caller disconnects its clients. Exclusive mode. */
 void acl_remove(struct acl *acl, struct acl_user *user);

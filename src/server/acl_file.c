@@ -98,7 +98,7 @@ static struct slice trim(struct slice text)
 }
 
 void acl_file_parse(struct acl_users *draft, const char *name, struct slice text,
-                     struct buf *errors)
+                    struct buf *errors)
 {
     size_t cap = text.len / 2 + 1; /* words of one line */
     struct slice *words = mem_alloc(MEM_OTHER, cap * sizeof(*words));
@@ -145,14 +145,14 @@ static enum err read_draft(struct acl_users *draft, struct buf *errors)
     const char *path = server_settings.aclfile;
     struct buf text;
     buf_init(&text, MEM_OTHER);
-    if (read_all(path, &text))
+    if (read_all(path, &text)) {
         buf_printf(errors, "Error loading ACLs, opening file '%s': %s", path, strerror(errno));
-    else
+    } else {
         acl_file_parse(draft, path, buf_slice(&text), errors);
-    if (buf_len(errors) && draft->count)
-        buf_puts(errors,
-                 "WARNING: ACL errors detected, no change to the previously active ACL rules was "
-                 "performed");
+        if (buf_len(errors))
+            buf_puts(errors, "WARNING: ACL errors detected, no change to the previously active ACL "
+                             "rules was performed");
+    }
     buf_deinit(&text);
     return buf_len(errors) ? ERR_SYNTAX : OK;
 }
@@ -232,10 +232,11 @@ static enum err check_exclusive(const struct acl_users *draft, struct buf *messa
 {
     if (!draft->count || !*server_settings.aclfile)
         return OK;
-    buf_puts(message, "Configuring Redis with users defined in redis.conf and at the same setting an "
-                      "ACL file path is invalid. This setup is very likely to lead to configuration "
-                      "errors and security holes, please define either an ACL file or declare users "
-                      "directly in your redis.conf, but not both.");
+    buf_puts(message,
+             "Configuring Redis with users defined in redis.conf and at the same setting an "
+             "ACL file path is invalid. This setup is very likely to lead to configuration "
+             "errors and security holes, please define either an ACL file or declare users "
+             "directly in your redis.conf, but not both.");
     return ERR_SYNTAX;
 }
 

@@ -1,8 +1,8 @@
 /* acl_items.h: the lists of short texts that a user's rules consist of: patterns, channels,
  * passwords, first arguments, and the rules as they were given.
  *
- * Memory: the list owns its items (MEM_OTHER). No locking: it belongs to a user (acl_user.h). Finding
- * is O(items), which are few and looked for only when rules change. */
+ * Memory: the list owns its items (MEM_OTHER). No locking: it belongs to a user (acl_user.h).
+ * Finding is O(items), which are few and looked for only when rules change. */
 #pragma once
 
 #include "base/mem.h"

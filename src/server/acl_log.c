@@ -44,7 +44,8 @@ static struct slice cut(struct slice text)
 static bool is_similar(const struct acl_log_entry *e, const struct acl_denial *d, int64_t now_ms)
 {
     return e->verdict == d->verdict && e->context == d->context &&
-           now_ms - e->updated_ms <= GROUPING_MS && slice_equal(buf_slice(&e->user), cut(d->user)) &&
+           now_ms - e->updated_ms <= GROUPING_MS &&
+           slice_equal(buf_slice(&e->user), cut(d->user)) &&
            slice_equal(buf_slice(&e->object), cut(d->object));
 }
 

@@ -1,6 +1,6 @@
 /* acl_log.h: ACL LOG: what was denied lately, the newest first; the same again within a minute adds
- * to the entry. One lock, a leaf; any thread. Memory: MEM_OTHER, at most acllog-max-len entries, their
- * texts cut at ACL_LOG_TEXT_MAX. */
+ * to the entry. One lock, a leaf; any thread. Memory: MEM_OTHER, at most acllog-max-len entries,
+ * their texts cut at ACL_LOG_TEXT_MAX. */
 #pragma once
 
 #include "base/lock.h"

@@ -14,10 +14,12 @@ const char *acl_rule_error_text(enum acl_rule_error error)
         [ACL_RULE_UNKNOWN] = "Unknown command or category name in ACL",
         [ACL_RULE_SYNTAX] = "Syntax error",
         [ACL_RULE_AFTER_ALL_KEYS] =
-            "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not "
+            "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does "
+            "not "
             "have any effect. Try 'resetkeys' to start with an empty list of patterns",
         [ACL_RULE_AFTER_ALL_CHANNELS] =
-            "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does "
+            "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and "
+            "does "
             "not have any effect. Try 'resetchannels' to start with an empty list of channels",
         [ACL_RULE_NO_PASSWORD] =
             "The password you are trying to remove from the user does not exist",

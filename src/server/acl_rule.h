@@ -6,8 +6,8 @@
  *   allcommands nocommands (rules of a selector) clearselectors
  *
  * A rule is applied to a copy of the rules, which then replace the user's: so all of a SETUSER
- * counts, or nothing. Pure functions, any thread that may read the settings. Commands go by the names
- * they were born with, whatever rename-command says. */
+ * counts, or nothing. Pure functions, any thread that may read the settings. Commands go by the
+ * names they were born with, whatever rename-command says. */
 #pragma once
 
 #include "server/acl_user.h"

@@ -24,22 +24,23 @@ void acl_login(struct conn *c, struct acl_user *user)
 
 /* ---- what it may do ---- */
 
-static void log_denial(struct server_thread *t, struct acl_denial *d, struct conn_info *info)
-{
-    struct buf line;
-    buf_init(&line, MEM_OTHER);
-    if (info)
-        client_describe(&line, info);
-    d->client = buf_slice(&line);
-    acl_log_add(&t->server->acl.log, d);
-    buf_deinit(&line);
-}
-
-static void describe_denial(struct acl_denial *d, const struct acl_user *user,
-                            const struct command *cmd, const struct slice *argv, uint32_t at)
+/* What was denied to whom: the argument, or the command. */
+static void name_denial(struct acl_denial *d, const struct acl_user *user,
+                        const struct command *cmd, const struct slice *argv, uint32_t at)
 {
     d->object = at ? argv[at] : slice_cstr(cmd->full_name);
     d->user = acl_user_name(user);
+}
+
+/* Of the current client: its descriptor is this thread's own. */
+static void log_current(struct server_thread *t, struct acl_denial *d)
+{
+    struct buf line;
+    buf_init(&line, MEM_OTHER);
+    client_describe(&line, &t->current->info);
+    d->client = buf_slice(&line);
+    acl_log_add(&t->server->acl.log, d);
+    buf_deinit(&line);
 }
 
 static enum acl_verdict judge(struct server_thread *t, struct session *session,
@@ -58,15 +59,16 @@ static enum acl_verdict judge(struct server_thread *t, struct session *session,
     d.verdict = acl_check(user, cmd, argv, argc, &at);
     if (likely(d.verdict == ACL_ALLOWED))
         return ACL_ALLOWED;
-    describe_denial(&d, user, cmd, argv, at);
-    client_publish(t->current, (uint16_t)(cmd->id + 1), t->txn.now_ms);
-    log_denial(t, &d, &t->current->info);
+    name_denial(&d, user, cmd, argv, at);
+    if (context != ACL_SCRIPT) /* else what runs the script is shown, if it was published */
+        client_publish(t->current, (uint16_t)((t->exec.in_exec ? CMD_ID_exec : cmd->id) + 1),
+                       t->txn.now_ms);
+    log_current(t, &d);
     return d.verdict;
 }
 
 bool acl_permits(struct server_thread *t, struct session *session, const struct command *cmd,
-                 const struct slice *argv, uint32_t argc, enum acl_context context,
-                 struct buf *why)
+                 const struct slice *argv, uint32_t argc, enum acl_context context, struct buf *why)
 {
     enum acl_verdict verdict = judge(t, session, cmd, argv, argc, context);
     if (likely(verdict == ACL_ALLOWED))
@@ -75,15 +77,9 @@ bool acl_permits(struct server_thread *t, struct session *session, const struct 
     return false;
 }
 
-struct finding {
-    struct server_thread *thread;
-    struct acl_denial *denial;
-};
-
-static void log_found(void *arg, struct server_thread *t, struct conn_info *info)
+static void describe_found(void *arg, struct server_thread *t, struct conn_info *info)
 {
-    struct finding *f = arg;
-    log_denial(f->thread, f->denial, info);
+    client_describe(arg, info);
 }
 
 bool acl_permits_blocked(struct server_thread *t, const struct acl_user *user, uint64_t client_id,
@@ -91,15 +87,19 @@ bool acl_permits_blocked(struct server_thread *t, const struct acl_user *user, u
                          struct buf *why)
 {
     struct acl_denial d = {.context = ACL_TOPLEVEL};
-    struct finding finding = {t, &d};
     struct client_filter filter = {.class = -1, .ids = &client_id, .id_count = 1};
+    struct buf line;
     uint32_t at;
     d.verdict = acl_check(user, cmd, argv, argc, &at);
     if (likely(d.verdict == ACL_ALLOWED))
         return true;
-    describe_denial(&d, user, cmd, argv, at);
-    clients_visit(t->server, &filter, log_found, &finding);
+    buf_init(&line, MEM_OTHER);
+    clients_visit(t->server, &filter, describe_found, &line);
+    name_denial(&d, user, cmd, argv, at);
+    d.client = buf_slice(&line);
+    acl_log_add(&t->server->acl.log, &d); /* no leaf lock is held any more */
     acl_verdict_text(why, d.verdict, user, cmd, NULL);
+    buf_deinit(&line);
     return false;
 }
 
@@ -136,7 +136,7 @@ void acl_log_login(struct exec *ex, struct slice user)
                            .object = ex->argv[0],
                            .user = user};
     client_publish_self(ex);
-    log_denial(t, &d, &t->current->info);
+    log_current(t, &d);
 }
 
 /* ---- what happens to clients ---- */

@@ -2,8 +2,8 @@
  * clients when users change. */
 #pragma once
 
-#include "server/acl.h"
 #include "cmd/session.h"
+#include "server/acl.h"
 
 struct server_thread;
 struct conn;
@@ -25,8 +25,8 @@ INLINE bool acl_is_limited(const struct session *session)
 bool acl_permits(struct server_thread *t, struct session *session, const struct command *cmd,
                  const struct slice *argv, uint32_t argc, enum acl_context context,
                  struct buf *why);
-/* The same for a command that waits, by whoever serves it: `user` is its client's, client_id names it
- * for the log. */
+/* The same for a command that waits, by whoever serves it: `user` is its client's, client_id names
+ * it for the log. */
 bool acl_permits_blocked(struct server_thread *t, const struct acl_user *user, uint64_t client_id,
                          const struct command *cmd, const struct slice *argv, uint32_t argc,
                          struct buf *why);
@@ -37,6 +37,6 @@ bool acl_reads_all_keys(const struct exec *ex);
 /* A login was refused: for the log. */
 void acl_log_login(struct exec *ex, struct slice user);
 
-/* Closes the clients of a user that listen to what it may not hear any more, and waits until that is
- * done: their reactors alone know who listens. Exclusive mode. */
+/* Closes the clients of a user that listen to what it may not hear any more, and waits until that
+ * is done: their reactors alone know who listens. Exclusive mode. */
 void acl_revoke_channels(struct server *s, struct acl_user *user);

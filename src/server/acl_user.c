@@ -133,9 +133,8 @@ void acl_describe_commands(struct buf *out, const struct acl_selector *s)
 
 void acl_describe_keys(struct buf *out, const struct acl_selector *s)
 {
-    static const char *const prefixes[] = {[ACL_ACCESS_READ] = "%R~",
-                                           [ACL_ACCESS_WRITE] = "%W~",
-                                           [ACL_ACCESS_ALL] = "~"};
+    static const char *const prefixes[] = {
+        [ACL_ACCESS_READ] = "%R~", [ACL_ACCESS_WRITE] = "%W~", [ACL_ACCESS_ALL] = "~"};
     if (s->all_keys)
         buf_puts(out, "~*");
     for (uint32_t i = 0; !s->all_keys && i < s->keys.count; i++)

@@ -5,11 +5,11 @@
  * others were given in parentheses. A selector has one bit per row of the command table, so a check
  * is a bit, and then the patterns.
  *
- * A user lives as long as the directory (acl.h) or a session refers to it, and its rules are changed
- * in place, so that sessions see changes at once. Threading: rules are read inside a gate or with the
- * directory's lock held, and changed in exclusive mode with it held; `refs` and `restricted` are
- * atomic. Memory: MEM_OTHER. Rules as in Redis: redis.io/docs/latest/operate/oss_and_stack/management/
- * security/acl. */
+ * A user lives as long as the directory (acl.h) or a session refers to it, and its rules are
+ * changed in place, so that sessions see changes at once. Threading: rules are read inside a gate
+ * or with the directory's lock held, and changed in exclusive mode with it held; `refs` and
+ * `restricted` are atomic. Memory: MEM_OTHER. Rules as in Redis:
+ * redis.io/docs/latest/operate/oss_and_stack/management/ security/acl. */
 #pragma once
 
 #include "base/buf.h"

@@ -28,9 +28,8 @@ void aof_deinit(struct aof *a)
 
 static enum err name_set(struct aof *a, char *parent)
 {
-    if (!getcwd(parent, PATH_MAX) ||
-        aof_set_init(&a->set, parent, server_settings.appenddirname,
-                     server_settings.appendfilename) != OK) {
+    if (!getcwd(parent, PATH_MAX) || aof_set_init(&a->set, parent, server_settings.appenddirname,
+                                                  server_settings.appendfilename) != OK) {
         log_warning("Fatal error: the path of the append-only directory: %s", strerror(errno));
         return ERR_SYS;
     }
@@ -42,10 +41,11 @@ static enum err read_set(struct aof *a)
     struct aof_manifest_fault fault;
     enum err err = aof_set_read(&a->set, &fault);
     if (err == ERR_SYNTAX)
-        log_warning("*** FATAL AOF MANIFEST FILE ERROR *** %s/%s.manifest, line %u: %s. Nothing has "
-                    "been changed: put a whole manifest there, or restore the directory from a "
-                    "backup.",
-                    a->set.directory, a->set.name, fault.line, fault.reason);
+        log_warning(
+            "*** FATAL AOF MANIFEST FILE ERROR *** %s/%s.manifest, line %u: %s. Nothing has "
+            "been changed: put a whole manifest there, or restore the directory from a "
+            "backup.",
+            a->set.directory, a->set.name, fault.line, fault.reason);
     else if (err)
         log_warning("Fatal error: can't open the AOF manifest file %s/%s.manifest for reading: %s. "
                     "Nothing has been changed.",
@@ -89,6 +89,7 @@ enum err aof_start(struct persistence *p, bool *exists)
 {
     char parent[PATH_MAX];
     struct aof *a = &p->aof;
+    a->load_truncated = server_settings.aof_load_truncated;
     *exists = true;
     enum err err = name_set(a, parent);
     if (!err)
@@ -192,11 +193,10 @@ enum err aof_load_and_open(struct persistence *p)
     int64_t started_ms = clock_monotonic_ms();
     struct aof_load *l = mem_zalloc(MEM_OTHER, sizeof(*l));
     *l = (struct aof_load){.server = p->server,
-                           .persistence = p,
                            .guests = p->loaders,
                            .guest_count = p->loader_count,
                            .rdb = &p->load,
-                           .load_truncated = server_settings.aof_load_truncated};
+                           .load_truncated = p->aof.load_truncated};
     enum err err = aof_load(l, &p->aof.set);
     if (err == ERR_SYNTAX)
         log_warning("%s", l->fault);
@@ -210,24 +210,45 @@ enum err aof_load_and_open(struct persistence *p)
     return err;
 }
 
+/* The set as it is on disk; the thread's own copy may be changing. ERR_MISSING: there is none. */
+static enum err read_again(struct persistence *p, struct aof_set *set)
+{
+    char parent[PATH_MAX];
+    struct aof_manifest_fault fault;
+    enum err err = OK;
+    if (!p->aof.named) {
+        err = getcwd(parent, sizeof(parent)) ? OK : ERR_SYS;
+        if (!err)
+            err = aof_set_init(set, parent, server_settings.appenddirname,
+                               server_settings.appendfilename);
+    } else {
+        snprintf(set->directory, sizeof(set->directory), "%s", p->aof.set.directory);
+        snprintf(set->name, sizeof(set->name), "%s", p->aof.set.name);
+    }
+    if (!err && server_settings.appendonly)
+        err = aof_log_flush(&p->log) ? OK : ERR_SYS;
+    if (!err)
+        err = aof_set_read(set, &fault);
+    return !err && aof_manifest_is_empty(&set->manifest) ? ERR_MISSING : err;
+}
+
 enum err aof_reload(struct persistence *p, struct txn *t)
 {
-    struct aof_manifest_fault fault;
     struct aof_load *l = mem_zalloc(MEM_OTHER, sizeof(*l));
-    struct aof_set *set = mem_zalloc(MEM_OTHER, sizeof(*set)); /* the thread's may be changing */
+    struct aof_set *set = mem_zalloc(MEM_OTHER, sizeof(*set));
     struct rdb_load rdb = {.verify = server_settings.rdb_checksum};
     struct db *db = t->db;
-    snprintf(set->directory, sizeof(set->directory), "%s", p->aof.set.directory);
-    snprintf(set->name, sizeof(set->name), "%s", p->aof.set.name);
     *l = (struct aof_load){.server = p->server,
                            .txn = t,
                            .rdb = &rdb,
                            .load_truncated = server_settings.aof_load_truncated,
                            .keep_files = true};
-    enum err err = aof_log_flush(&p->log) ? aof_set_read(set, &fault) : ERR_SYS;
+    enum err err = read_again(p, set);
     if (!err) {
+        p->aof.reloading = true;
         txn_flush(t, -1, false);
         err = aof_load(l, set);
+        p->aof.reloading = false;
         log_warning("%s", err ? l->fault : "Append Only File loaded by DEBUG LOADAOF");
     }
     t->db = db;

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "os/file.h"
-#include "server/persistence_internal.h"
+#include "server/server_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -195,9 +195,8 @@ static enum err load_data(struct loading *x, const struct log_part *f, uint64_t 
     struct aof_load *l = x->load;
     log_notice("Reading RDB base file on AOF loading...");
     l->rdb->preamble = true;
-    enum err err = l->guest_count
-                       ? rdb_load_shared(l->rdb, f->path, l->guests, l->guest_count)
-                       : rdb_load_alone(l->rdb, f->path, l->txn);
+    enum err err = l->guest_count ? rdb_load_shared(l->rdb, f->path, l->guests, l->guest_count)
+                                  : rdb_load_alone(l->rdb, f->path, l->txn);
     *end = l->rdb->end;
     if (err == ERR_SYS)
         return refuse(x, "Fatal error: can't open the append log file %s for reading: %s", f->path,
@@ -208,8 +207,10 @@ static enum err load_data(struct loading *x, const struct log_part *f, uint64_t 
                       ": %s. The file is left as it is; 'tokamak-check rdb' shows what can be "
                       "saved.",
                       f->path, l->rdb->fault.offset, l->rdb->fault.reason);
-    if (!err && l->persistence && !persistence_data_loaded(l->persistence, !l->guest_count))
-        return refuse(x, "Fatal error: a function library of %s cannot be loaded", f->path);
+    if (!err && l->server &&
+        !persistence_join_functions(&l->server->persistence, l->guest_count ? &l->guests[0] : NULL,
+                                    true))
+        return refuse(x, "The functions of the RDB base file %s cannot be loaded.", f->path);
     return err;
 }
 
@@ -275,6 +276,7 @@ static enum err load_parts(struct loading *x)
     struct log_part f = {.base = true};
     const struct aof_manifest *m = &x->set->manifest;
     enum err err = OK;
+    size_t last = aof_set_last_with_data(x->set);
     f.last = !m->incr.count;
     if (m->base.name) {
         err = name_part(x, m->base.name, &f);
@@ -285,7 +287,7 @@ static enum err load_parts(struct loading *x)
     f.base = false;
     for (size_t i = 0; i < m->incr.count && !err; i++) {
         uint64_t size = 0;
-        f.last = i + 1 == m->incr.count;
+        f.last = i >= last;
         err = measure(x, m->incr.items[i].name, &size);
         if (!err)
             err = name_part(x, m->incr.items[i].name, &f);

@@ -115,7 +115,7 @@ static bool switch_log(struct rewrite *r)
 {
     struct persistence *p = r->p;
     bool open = p->log.newest != NULL;
-    if (server_settings.appendonly != r->logs)
+    if (server_settings.appendonly != r->logs || atomic_load(&p->cancelled))
         return false;
     if (!r->logs)
         return true;

@@ -1,5 +1,5 @@
-/* auth.c: who a connection is: AUTH, HELLO, RESET. Passwords are compared in constant time. Handlers
- * run inside the gate, so they may read the users. */
+/* auth.c: who a connection is: AUTH, HELLO, RESET. Passwords are compared in constant time.
+ * Handlers run inside the gate, so they may read the users. */
 #include "cmd/transaction.h"
 #include "server/acl_session.h"
 #include "server/server_internal.h"
@@ -33,11 +33,20 @@ static bool authenticate(struct exec *ex, struct slice name, struct slice passwo
     return true;
 }
 
-bool auth_by_certificate(struct session *session, struct slice name)
+bool auth_by_certificate(struct conn *c, struct slice name)
 {
-    if (!slice_equal(name, SLICE("default")))
+    struct acl *acl = &thread_of(c)->server->acl;
+    lock_acquire(&acl->lock); /* users may change meanwhile: no gate is held */
+    struct acl_user *user = acl_find(acl, name);
+    bool accepted = user && user->rules.on;
+    if (accepted)
+        acl_user_ref(user);
+    lock_release(&acl->lock);
+    if (!accepted)
         return false;
-    session->authenticated = true;
+    acl_login(c, user);
+    acl_user_unref(user);
+    client_session(c)->authenticated = true;
     return true;
 }
 

@@ -105,6 +105,7 @@ static void finish(struct server_thread *t, struct blocked *b, enum wait_state h
         write_end(t, b, how);
     if (is_silent(client_session(c)))
         output_rewind(&t->net.out, mark);
+    stat_bump(&c->info.commands, 1);
     t->net.reply_lsn = client->lsn;
     client_session(c)->lsn = MAX(client_session(c)->lsn, client->lsn);
     conn_reply(c, begin);

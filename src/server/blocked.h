@@ -63,9 +63,9 @@ struct blocked_client {
     struct server_thread *thread; /* the owner */
     struct conn *conn;            /* NULL: gone; the owner only */
     struct blocked *wait;
-    struct output reply; /* of a served one */
-    uint64_t lsn;        /* what the reply waits for */
+    struct output reply;                               /* of a served one */
+    uint64_t lsn;                                      /* what the reply waits for */
     struct blocked_client *next_waiter, **waiter_link; /* WAITAOF: of the thread */
     struct acl_user *user; /* a reference: its rules may change before it is served */
-    bool failed;         /* it is an error */
+    bool failed;           /* it is an error */
 };

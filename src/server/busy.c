@@ -16,9 +16,17 @@ enum {
 
 /* ---- the script ---- */
 
+static void set_running(struct busy_state *b, const struct nested *n)
+{
+    lock_acquire(&b->lock);
+    b->running = n;
+    lock_release(&b->lock);
+}
+
 static void begin(struct nested *n)
 {
     struct server *s = n->thread->server;
+    set_running(&s->busy, n);
     log_warning("Slow script detected: still in execution after %lld milliseconds. You can try "
                 "killing the script using the %s command. Script name is: %s.",
                 (long long)(clock_monotonic_ms() - n->started_ms),
@@ -96,6 +104,7 @@ void busy_end(struct nested *n)
     if (n->wrote && atomic_load(&n->thread->server->status) == ENGINE_SHUTTING_DOWN)
         effect_forget(&n->thread->txn); /* it was broken off half way */
     atomic_store(&n->thread->server->busy.what, BUSY_NOTHING);
+    set_running(&n->thread->server->busy, NULL);
 }
 
 /* ---- the others ---- */

@@ -12,6 +12,7 @@
  * Threading: `what` is written by the script's reactor, `fate` by it and by who kills; read by all. */
 #pragma once
 
+#include "base/lock.h"
 #include "proto/request.h"
 #include "script/run.h"
 
@@ -37,6 +38,8 @@ enum busy_fate {
 struct busy_state {
     _Atomic int what; /* enum busy_what: one that has passed the threshold */
     _Atomic int fate; /* enum busy_fate; changes once, by compare and swap */
+    struct lock lock; /* a leaf */
+    const struct nested *running; /* under the lock: who has it may look at what it was called with */
 };
 
 /* True while a script runs too long: for a thread whose gate is closed. */

@@ -88,7 +88,7 @@ static void ready(struct conn *c, struct output *out)
         return;
     if (c->transport->tls && server_settings.tls_auth_clients_user)
         tls_peer_name(c->transport->tls, name);
-    if (*name && auth_by_certificate(client_session(c), slice_cstr(name))) {
+    if (*name && auth_by_certificate(c, slice_cstr(name))) {
         c->parser.authenticated = true;
         log_verbose("Client %s is user '%s' by its certificate", c->info.peer, name);
     }
@@ -109,9 +109,8 @@ void client_publish(struct conn *c, uint16_t command_id, int64_t now_ms)
     uint32_t flags =
         (session->no_evict ? CONN_NO_EVICT : 0) | (session->no_touch ? CONN_NO_TOUCH : 0) |
         (session->in_multi ? CONN_MULTI : 0) | (session->subscribed ? CONN_PUBSUB : 0) |
-        (session->monitors ? CONN_MONITOR : 0) |
-        (session->close_after_reply ? CONN_CLOSING : 0) | (c->held ? CONN_PAUSED : 0) |
-        (c->blocked ? CONN_BLOCKED : 0) |
+        (session->monitors ? CONN_MONITOR : 0) | (session->close_after_reply ? CONN_CLOSING : 0) |
+        (c->held ? CONN_PAUSED : 0) | (c->blocked ? CONN_BLOCKED : 0) |
         (session->tracked ? tracking_flags(client_tracker(c)) : 0);
     int resp = session->proto == REPLY_RESP3 ? 3 : 2;
     atomic_store_explicit(&c->info.active_ms, now_ms, memory_order_relaxed);

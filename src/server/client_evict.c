@@ -22,8 +22,8 @@ _Atomic uint64_t client_evict_limit;
 void client_evict_settings_changed(void)
 {
     int64_t limit = RELAXED(net_settings.maxmemory_clients);
-    uint64_t bytes = limit >= 0 ? (uint64_t)limit
-                                : store_settings.maxmemory / 100 * (uint64_t)-limit;
+    uint64_t bytes =
+        limit >= 0 ? (uint64_t)limit : store_settings.maxmemory / 100 * (uint64_t)-limit;
     atomic_store_explicit(&client_evict_limit, bytes, memory_order_relaxed);
 }
 
@@ -95,14 +95,13 @@ static bool evict(struct server *s, const struct candidate *c)
 COLD void client_evict_over_limit(struct server_thread *t)
 {
     const struct client_filter everybody = {.class = -1};
-    int64_t now_ms = t->net.reactor.now_ms;
+    static _Atomic int64_t next_ms;
+    int64_t now_ms = t->net.reactor.now_ms, due_ms = RELAXED(next_ms);
     uint64_t limit = RELAXED(client_evict_limit);
-    if (mem_used(MEM_CLIENT) <= limit || now_ms < t->evict_clients_after_ms)
+    if (now_ms < due_ms || !atomic_compare_exchange_strong(&next_ms, &due_ms, now_ms + PAUSE_MS))
         return;
     struct survey s = {.total = 0};
     clients_visit(t->server, &everybody, look, &s);
-    if (s.total <= limit)
-        t->evict_clients_after_ms = now_ms + PAUSE_MS;
     for (unsigned i = 0; i < s.count && s.total > limit; i++)
         if (evict(t->server, &s.largest[i]))
             s.total -= s.largest[i].bytes;

@@ -1,9 +1,9 @@
 /* client_evict.h: maxmemory-clients: when the buffers of all clients pass the limit, the largest
  * client goes, then the next, as in Redis 7. CLIENT NO-EVICT protects one.
  *
- * Each reactor asks at the end of its turns. The sum over clients is O(clients) under the
- * registries' locks, so it is made only when the class MEM_CLIENT as a whole is over the limit, and
- * not again for 20 ms when it found nothing to do. Any reactor's thread. */
+ * Each reactor asks at the end of its turns, and one of them every 20 ms makes the sum: O(clients)
+ * under the registries' locks. What is sent by reference counts for each of its receivers. Any
+ * reactor's thread. */
 #pragma once
 
 #include "base/base.h"

@@ -25,7 +25,7 @@ struct parsing {
     struct exec *ex;
     struct client_filter *filter;
     bool *skip_me;
-    const char *id_error;
+    bool for_kill;
     uint32_t at; /* the first argument that is not parsed yet */
 };
 
@@ -35,7 +35,7 @@ static bool parse_class(struct exec *ex, uint32_t index, int *out)
         const char *name;
         int class;
     } types[] = {
-        {"normal", CLIENT_NORMAL}, {"slave", CLIENT_REPLICA},  {"replica", CLIENT_REPLICA},
+        {"normal", CLIENT_NORMAL}, {"slave", CLIENT_REPLICA}, {"replica", CLIENT_REPLICA},
         {"pubsub", CLIENT_PUBSUB}, {"master", CLASS_PRIMARY}, {"primary", CLASS_PRIMARY},
     };
 
@@ -53,8 +53,8 @@ static const struct {
     const char *word;
     enum client_text text;
 } text_options[] = {
-    {"addr", CLIENT_ADDR},       {"laddr", CLIENT_LADDR},         {"ip", CLIENT_IP},
-    {"user", CLIENT_USER},       {"name", CLIENT_NAME},           {"lib-name", CLIENT_LIB_NAME},
+    {"addr", CLIENT_ADDR},           {"laddr", CLIENT_LADDR}, {"ip", CLIENT_IP},
+    {"user", CLIENT_USER},           {"name", CLIENT_NAME},   {"lib-name", CLIENT_LIB_NAME},
     {"lib-ver", CLIENT_LIB_VERSION}, {"flags", CLIENT_FLAGS},
 };
 
@@ -78,17 +78,29 @@ static int compare_ids(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* One or more, up to the next option. */
+/* Whether more ids follow. After CLIENT KILL's what is no number is an option. */
+static bool more_ids(const struct parsing *p)
+{
+    int64_t value;
+    if (p->at == p->ex->argc)
+        return false;
+    return p->for_kill ? num_parse_int64(p->ex->argv[p->at], &value)
+                       : !is_option(p->ex->argv[p->at]);
+}
+
+/* One or more. */
 static bool parse_ids(struct parsing *p, enum client_choice choice)
 {
     struct buf *ids = &p->filter->parsed[choice];
+    const char *error =
+        p->for_kill ? "ERR client-id should be greater than 0" : "ERR Invalid client ID";
     do {
         int64_t id;
-        if (!arg_int_range(p->ex, p->at, 1, INT64_MAX, &id, p->id_error))
+        if (!arg_int_range(p->ex, p->at, 1, INT64_MAX, &id, error))
             return false;
         buf_append(ids, &id, sizeof(id));
         p->at++;
-    } while (p->at < p->ex->argc && !is_option(p->ex->argv[p->at]));
+    } while (more_ids(p));
     qsort(buf_ptr(ids), buf_len(ids) / sizeof(uint64_t), sizeof(uint64_t), compare_ids);
     return true;
 }
@@ -121,7 +133,8 @@ static bool parse_text(struct parsing *p, struct slice word, enum client_choice 
     for (size_t i = 0; i < ARRAY_LEN(text_options); i++) {
         if (!slice_is(word, text_options[i].word))
             continue;
-        if (text_options[i].text == CLIENT_USER && !acl_find(&exec_thread(ex)->server->acl, value)) {
+        if (text_options[i].text == CLIENT_USER &&
+            !acl_find(&exec_thread(ex)->server->acl, value)) {
             reply_errorf(ex->reply, "ERR No such user '%.*s'", (int)MIN(value.len, (size_t)128),
                          value.ptr);
             return false;
@@ -169,9 +182,9 @@ static bool parse_option(struct parsing *p)
 }
 
 bool client_filter_parse(struct exec *ex, uint32_t at, struct client_filter *f, bool *skip_me,
-                         const char *id_error)
+                         bool for_kill)
 {
-    struct parsing p = {ex, f, skip_me, id_error, at};
+    struct parsing p = {ex, f, skip_me, for_kill, at};
     while (p.at < ex->argc)
         if (!parse_option(&p))
             return false;
@@ -189,9 +202,11 @@ void client_format_flags(const struct conn_info *info, char out[CLIENT_FLAGS_MAX
     static const struct {
         uint32_t flags;
         char letter;
-    } letters[] = {{CONN_MONITOR, 'O'},         {CONN_PUBSUB, 'P'},   {CONN_MULTI, 'x'},
-                   {CONN_PAUSED | CONN_BLOCKED, 'b'},                 {CONN_TRACKING, 't'},
-                   {CONN_BROKEN_REDIRECT, 'R'}, {CONN_BROADCAST, 'B'}};
+    } letters[] = {{CONN_MONITOR, 'O'},  {CONN_PUBSUB, 'P'},
+                   {CONN_MULTI, 'x'},    {CONN_PAUSED | CONN_BLOCKED, 'b'},
+                   {CONN_TRACKING, 't'}, {CONN_BROKEN_REDIRECT, 'R'},
+                   {CONN_BROADCAST, 'B'}};
+
     static const struct {
         uint32_t flags;
         char letter;

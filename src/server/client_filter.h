@@ -30,7 +30,7 @@ enum {
     CLIENT_FLAGS_MAX = 16
 };
 
-struct client_filter { /* all zero but class: everybody */
+struct client_filter {   /* all zero but class: everybody */
     const uint64_t *ids; /* ascending; NULL: all */
     size_t id_count;
     int class; /* enum client_class, -1: all; CLASS_PRIMARY */
@@ -45,9 +45,9 @@ struct client_filter { /* all zero but class: everybody */
 void client_filter_init(struct client_filter *f);
 void client_filter_deinit(struct client_filter *f);
 /* Parses argv[at …] to its end. `skip_me`: what SKIPME said, or as it was. False: the error was
- * answered. `id_error`: for what is no id. */
+ * answered. `for_kill`: as Redis, with CLIENT KILL's errors for what is no id. */
 bool client_filter_parse(struct exec *ex, uint32_t at, struct client_filter *f, bool *skip_me,
-                         const char *id_error) MUST_USE;
+                         bool for_kill) MUST_USE;
 /* The registry of the client is locked. */
 bool client_filter_passes(const struct client_filter *f, const struct conn_info *info,
                           int64_t now_ms);

@@ -65,7 +65,7 @@ void cmd_client_kill(struct exec *ex)
         return;
     }
     client_filter_init(&filter);
-    if (client_filter_parse(ex, 2, &filter, &skip_me, "ERR client-id should be greater than 0")) {
+    if (client_filter_parse(ex, 2, &filter, &skip_me, true)) {
         if (skip_me)
             filter.skip = &exec_thread(ex)->current->info;
         reply_int(ex->reply, kill_all(ex, &filter));

@@ -63,8 +63,7 @@ static void append_line(struct buf *out, const struct conn_info *info,
                RELAXED(info->subscriptions[PUBSUB_PATTERN]),
                RELAXED(info->subscriptions[PUBSUB_SHARD]), RELAXED(info->multi), watching, waiting,
                room, arguments, queued, pending ? refs + 1 : 0, pending,
-               client_memory(info) - RELAXED(info->in_bytes) + waiting,
-               pending ? "rw" : "r");
+               client_memory(info) - RELAXED(info->in_bytes) + waiting, pending ? "rw" : "r");
     buf_printf(out,
                " cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s tot-net-in=%llu"
                " tot-net-out=%llu tot-cmds=%llu\n", /* the last three as Redis 8 */
@@ -162,7 +161,7 @@ void cmd_client_list(struct exec *ex)
     struct client_filter filter;
     bool skip_me = false;
     client_filter_init(&filter);
-    if (client_filter_parse(ex, 2, &filter, &skip_me, "ERR Invalid client ID")) {
+    if (client_filter_parse(ex, 2, &filter, &skip_me, false)) {
         struct listing l;
         if (skip_me)
             filter.skip = &exec_thread(ex)->current->info;

@@ -182,8 +182,8 @@ static bool find_dry(struct exec *ex, const struct acl_user **user, const struct
     uint32_t argc = ex->argc - 3;
     *user = acl_find(acl_of(ex), ex->argv[2]);
     if (!*user) {
-        reply_errorf(ex->reply, "ERR User '%.*s' not found",
-                     (int)MIN(ex->argv[2].len, (size_t)128), ex->argv[2].ptr);
+        reply_errorf(ex->reply, "ERR User '%.*s' not found", (int)MIN(ex->argv[2].len, (size_t)128),
+                     ex->argv[2].ptr);
         return false;
     }
     *cmd = command_lookup(argv, argc);

@@ -181,6 +181,17 @@ void cmd_script_exists(struct exec *ex)
     }
 }
 
+void cmd_script_show(struct exec *ex)
+{
+    struct script *s = script_cache_find(&the_server->scripts, ex->argv[2]);
+    if (!s) {
+        fail(ex, ERROR_NO_SCRIPT);
+        return;
+    }
+    reply_bulk(ex->reply, slice_make(s->text, s->len));
+    script_unref(s);
+}
+
 /* Runs alone: no interpreter is in use, and all begin anew. */
 void cmd_script_flush(struct exec *ex)
 {
@@ -189,11 +200,8 @@ void cmd_script_flush(struct exec *ex)
         return;
     }
     script_cache_flush(&the_server->scripts);
-    for (unsigned i = 0; i < the_server->thread_count; i++) {
-        struct server_thread *t = the_server->threads[i];
-        interpreter_destroy(t->interpreter);
-        t->interpreter = NULL;
-    }
+    for (unsigned i = 0; i < the_server->thread_count; i++)
+        nested_drop_interpreter(the_server->threads[i]);
     reply_ok(ex->reply);
 }
 
@@ -242,6 +250,8 @@ void cmd_script_help(struct exec *ex)
         "    Ends the script that runs, if it has written nothing.",
         "LOAD <script>",
         "    Puts a script into the cache without running it.",
+        "SHOW <sha1>",
+        "    The text of a script of the cache.",
         NULL,
     };
     reply_help(ex, lines);

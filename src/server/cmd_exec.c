@@ -22,17 +22,23 @@ static bool is_lost(const struct exec *ex, bool failed)
     return is_silent(ex->session) || (ex->cmd->id == CMD_ID_client_reply && !failed);
 }
 
+static size_t request_bytes(const struct queued_command *q)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < q->argc; i++)
+        bytes += q->argv[i].len;
+    return bytes;
+}
+
 /* True: it failed. */
-static bool count_call(struct exec *ex, uint64_t cycles, uint32_t errors_before,
-                       struct output_mark mark)
+static bool count_call(struct exec *ex, const struct queued_command *q, uint64_t cycles,
+                       uint32_t errors_before, struct output_mark mark)
 {
     struct server_thread *t = exec_thread(ex);
     struct observed o = {.cmd = ex->cmd, .argv = ex->argv, .argc = ex->argc};
-    size_t reply_bytes = observe_reply_bytes(ex->reply->out, mark), request_bytes = 0;
-    for (uint32_t i = 0; i < ex->argc; i++)
-        request_bytes += ex->argv[i].len;
-    if (observe_is_large(request_bytes, reply_bytes))
-        observe_sizes(t, &o, request_bytes, reply_bytes);
+    size_t replied = observe_reply_bytes(ex->reply->out, mark), asked = request_bytes(q);
+    if (observe_is_large(asked, replied))
+        observe_sizes(t, &o, asked, replied);
     bool failed = stats_count_call(t, &o, cycles, errors_before);
     ex->reply->errors = errors_before; /* it is not EXEC that failed */
     return failed;
@@ -50,15 +56,18 @@ static void run_queued(struct exec *ex, const struct queued_command *q)
     ex->hashed_arg = 0;
     txn_select(ex->txn, ex->session->db);
     ex->txn->no_touch = ex->session->no_touch;
-    uint64_t started = clock_cycles();
+    struct server_thread *t = exec_thread(ex);
+    uint64_t started = clock_cycles(), sampled = hot_keys_begin(&t->hot, q->cmd);
     if (likely(acl_permits_queued(ex)))
         q->cmd->handler(ex);
+    if (unlikely(sampled))
+        hot_keys_note(t, ex, request_bytes(q), mark, clock_cycles() - sampled);
     if (unlikely(ex->session->tracked))
         tracking_remember(ex);
     if (monitor_wanted())
         monitor_feed_exec(ex);
     txn_next(ex->txn, q->argv, q->argc);
-    bool failed = count_call(ex, clock_cycles() - started, errors, mark);
+    bool failed = count_call(ex, q, clock_cycles() - started, errors, mark);
     if (unlikely(ex->session->reply_mode != REPLY_ON) && is_lost(ex, failed))
         output_rewind(ex->reply->out, mark);
 }

@@ -1,4 +1,5 @@
 /* FUNCTION …, FCALL and FCALL_RO. */
+#include "base/clock.h"
 #include "base/glob.h"
 #include "cmd/help.h"
 #include "script/library_load.h"
@@ -27,7 +28,7 @@ static struct interpreter *function_interpreter(struct exec *ex)
 {
     struct server_thread *t = exec_thread(ex);
     if (unlikely(!t->functions))
-        t->functions = interpreter_create(&t->txn.rng);
+        t->functions = interpreter_create(&ex->txn->rng);
     if (unlikely(!t->functions))
         fail(ex, "ERR no memory for an interpreter");
     return t->functions;
@@ -101,6 +102,8 @@ static void fcall(struct exec *ex, bool read_only)
 {
     uint32_t key_count = 0;
     struct function_place place;
+    if (monitor_wanted()) /* before the commands that it calls */
+        monitor_feed(exec_thread(ex), ex->cmd, ex->argv, ex->argc, ex->session->db, false);
     if (!libraries_find_function(&the_server->libraries, ex->argv[1], &place)) {
         fail(ex, "ERR Function not found");
         return;
@@ -347,20 +350,49 @@ void cmd_function_list(struct exec *ex)
     reply_defer_end(ex->reply, mark, REPLY_ARRAY, shown);
 }
 
+/* The function that runs too long; it keeps what is read here in place. Called with busy.lock. */
+static void reply_running(struct reply *r, const struct nested *n)
+{
+    if (!n) {
+        reply_null(r);
+        return;
+    }
+    reply_map(r, 3);
+    reply_bulk_cstr(r, "name");
+    reply_bulk_cstr(r, n->name);
+    reply_bulk_cstr(r, "command");
+    reply_array(r, n->outer.argc);
+    for (uint32_t i = 0; i < n->outer.argc; i++)
+        reply_bulk(r, n->outer.argv[i]);
+    reply_bulk_cstr(r, "duration_ms");
+    reply_int(r, clock_monotonic_ms() - n->started_ms);
+}
+
+/* Runs beside a script, too, and then outside of the gates. */
 void cmd_function_stats(struct exec *ex)
 {
     struct reply *r = ex->reply;
+    struct busy_state *busy = &the_server->busy;
+    uint32_t library_count, function_count;
+    if (atomic_load(&busy->what) == BUSY_SCRIPT) {
+        fail(ex, "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN "
+                 "NOSAVE.");
+        return;
+    }
+    libraries_count(&the_server->libraries, &library_count, &function_count);
     reply_map(r, 2);
     reply_bulk_cstr(r, "running_script");
-    reply_null(r);
+    lock_acquire(&busy->lock);
+    reply_running(r, busy->running);
+    lock_release(&busy->lock);
     reply_bulk_cstr(r, "engines");
     reply_map(r, 1);
     reply_bulk_cstr(r, "LUA");
     reply_map(r, 2);
     reply_bulk_cstr(r, "libraries_count");
-    reply_int(r, the_server->libraries.count);
+    reply_int(r, library_count);
     reply_bulk_cstr(r, "functions_count");
-    reply_int(r, libraries_functions(&the_server->libraries));
+    reply_int(r, function_count);
 }
 
 void cmd_function_kill(struct exec *ex)

@@ -101,13 +101,11 @@ void debug_reload(struct exec *ex)
 
 void debug_loadaof(struct exec *ex)
 {
-    struct persistence *p = persistence_of(ex);
-    if (!server_settings.appendonly) {
-        fail(ex, "ERR there is no append-only file to reload from");
-        return;
-    }
     effect_suppress(ex->txn); /* what is loaded stands in the log */
-    if (aof_reload(p, ex->txn) != OK)
+    enum err err = aof_reload(persistence_of(ex), ex->txn);
+    if (err == ERR_MISSING)
+        fail(ex, "ERR there is no append-only file to reload from");
+    else if (err)
         fail(ex, "ERR Error trying to load the AOF files, check server logs.");
     else
         reply_ok(ex->reply);

@@ -4,6 +4,7 @@
 #include "server/client_evict.h"
 #include "server/config.h"
 #include "server/crash.h"
+#include "server/oom_score.h"
 #include "server/server_internal.h"
 #include "server/tls_setup.h"
 #include "store/notify.h"
@@ -82,6 +83,13 @@ static enum err apply_crash_log(char *errbuf)
     (void)errbuf;
     crash_handle(server_settings.crash_log_enabled);
     return OK;
+}
+
+static enum err apply_oom_score(char *errbuf)
+{
+    return oom_score_apply() ? refuse(errbuf, "Failed to apply new oom_score_adj configuration, "
+                                              "check server logs.")
+                             : OK;
 }
 
 static enum err apply_requirepass(char *errbuf)
@@ -171,6 +179,8 @@ static void register_observe(void)
 void config_apply_register(void)
 {
     register_observe();
+    config_on_change("oom-score-adj", apply_oom_score);
+    config_on_change("oom-score-adj-values", apply_oom_score);
     config_on_change("log-format", apply_log_format);
     config_on_change("log-timestamp-format", apply_log_format);
     config_on_change("crash-log-enabled", apply_crash_log);

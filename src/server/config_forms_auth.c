@@ -37,7 +37,8 @@ static void requirepass_rewrite(const struct config_row *row, struct config_rewr
     buf_init(&line, MEM_OTHER);
     buf_printf(&line, "%s ", row->name);
     text_quote(&line, server_settings.requirepass);
-    config_rewriter_line(rewriter, row->name, buf_slice(&line), server_settings.requirepass.len > 0);
+    config_rewriter_line(rewriter, row->name, buf_slice(&line),
+                         server_settings.requirepass.len > 0);
     buf_deinit(&line);
 }
 

@@ -9,8 +9,10 @@
 #include "server/cmd_persistence.h"
 #include "server/debug_digest.h"
 #include "server/debug_protocol.h"
+#include "server/protected.h"
 #include "server/server_internal.h"
 #include "store/access.h"
+#include "store/rdb_value.h"
 #include "store/value.h"
 
 #include <math.h>
@@ -267,6 +269,12 @@ static void debug_deny_scripts(struct exec *ex)
 }
 
 /* Blocks of lists are cut by list-max-listpack-size alone, large elements included. */
+static void debug_skip_checksum(struct exec *ex)
+{
+    rdb_payload_skip_checksum = arg_switch(ex, 2);
+    reply_ok(ex->reply);
+}
+
 static void debug_packed_threshold(struct exec *ex)
 {
     uint64_t size;
@@ -316,8 +324,7 @@ static void debug_assert(struct exec *ex)
 
 static void debug_panic(struct exec *ex)
 {
-    log_warning("Guru Meditation: DEBUG %.*s was asked for", (int)ex->argv[1].len,
-                ex->argv[1].ptr);
+    log_warning("Guru Meditation: DEBUG %.*s was asked for", (int)ex->argv[1].len, ex->argv[1].ptr);
     abort();
 }
 
@@ -364,6 +371,8 @@ static void debug_help(struct exec *ex)
         "    Whether keys expire before somebody asks for them.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
         "    1: scripts may call DEBUG.",
+        "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+        "    RESTORE takes payloads whatever their checksum is.",
         "SLEEP <seconds>",
         "    Stop the whole server for a while.",
         NULL,
@@ -400,35 +409,13 @@ static const struct {
     {"segfault", 2, 2, debug_segfault},
     {"set-active-expire", 3, 3, debug_set_active_expire},
     {"set-disable-deny-scripts", 3, 3, debug_deny_scripts},
+    {"set-skip-checksum-validation", 3, 3, debug_skip_checksum},
     {"sleep", 3, 3, debug_sleep},
 };
 
-static bool allowed(struct server_thread *t)
-{
-    switch (server_settings.enable_debug_command) {
-    case PROTECTED_YES:
-        return true;
-    case PROTECTED_LOCAL:
-        return sock_is_local(t->current->source.fd);
-    default:
-        return false;
-    }
-}
-
-bool debug_admit(struct server_thread *t)
-{
-    if (allowed(t))
-        return true;
-    reply_error(&t->reply,
-                "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
-                "\"local\", you can run it from a local connection, otherwise you need to set "
-                "this option in the configuration file, and then restart the server.");
-    return false;
-}
-
 void cmd_debug(struct exec *ex)
 {
-    if (!debug_admit(exec_thread(ex)))
+    if (!protected_admits(exec_thread(ex), ex->cmd))
         return;
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
         if (arg_is(ex, 1, subcommands[i].name) && ex->argc >= subcommands[i].min_argc &&

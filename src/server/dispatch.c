@@ -12,6 +12,7 @@
 #include "server/blocked.h"
 #include "server/nested_call.h"
 #include "server/plan.h"
+#include "server/protected.h"
 #include "server/server_internal.h"
 #include "store/access.h"
 
@@ -176,7 +177,7 @@ static bool admit_in_multi(struct server_thread *t, const struct command *cmd)
         reply_error(&t->reply, "ERR Command not allowed inside a transaction");
         return false;
     }
-    return cmd->id != CMD_ID_debug || debug_admit(t);
+    return protected_admits(t, cmd);
 }
 
 static bool is_for_listeners(const struct command *cmd)
@@ -385,10 +386,10 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
         if (unlikely(verdict != SLOW_RUN))
             return slow_results[verdict];
     }
-    uint64_t sampled = hot_keys_due(&t->hot) ? clock_cycles() : 0;
+    uint64_t sampled = hot_keys_begin(&t->hot, p->cmd);
     p->cmd->handler(ex);
     if (unlikely(sampled))
-        hot_keys_note(t, ex, r->bytes, clock_cycles() - sampled);
+        hot_keys_note(t, ex, r->bytes, t->mark, clock_cycles() - sampled);
     if (unlikely(ex->deferred)) {
         enum run_result result = call_deferred(t);
         if (result != RUN_DONE)
@@ -815,7 +816,7 @@ uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, stru
         (uint64_t)atomic_load_explicit(&proto_settings.max_bulk_len, memory_order_relaxed);
     c->queued_bytes = transaction_argument_bytes(run.session);
     client_publish(c, run.last_command, t->txn.now_ms);
-    stat_bump(&c->info.commands, t->at);
+    stat_bump(&c->info.commands, t->at - c->blocked); /* which counts when it is answered */
     return t->at;
 }
 

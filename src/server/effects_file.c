@@ -68,7 +68,8 @@ enum err effects_file_open(const char *path, const struct effect_sink **out)
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd < 0)
         return ERR_SYS;
-    file = (struct effects_file){.sink = {write_effects, newest, &file}, .fd = fd, .db = -1, .open = true};
+    file = (struct effects_file){
+        .sink = {write_effects, newest, &file}, .fd = fd, .db = -1, .open = true};
     buf_init(&file.pending, MEM_OTHER);
     *out = &file.sink;
     return OK;

@@ -10,7 +10,7 @@
 /* Opens the file for append and returns the sink in *out, which lives until effects_file_close().
  * ERR_SYS with errno. */
 enum err effects_file_open(const char *path, const struct effect_sink **out) MUST_USE;
-/* What the keyspace's sink is to be when the log's is `next` (NULL: there is none): the file's, which
- * passes everything on, or `next` itself. Exclusive mode, or before there are threads. */
+/* What the keyspace's sink is to be when the log's is `next` (NULL: there is none): the file's,
+ * which passes everything on, or `next` itself. Exclusive mode, or before there are threads. */
 const struct effect_sink *effects_file_before(const struct effect_sink *next);
 void effects_file_close(void); /* no writer is left; harmless when nothing is open */

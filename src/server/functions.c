@@ -1,6 +1,7 @@
 #include "server/functions.h"
 
 #include "script/library_load.h"
+#include "server/nested_call.h"
 #include "server/server_internal.h"
 
 #include <stdio.h>
@@ -66,11 +67,15 @@ void functions_changed(struct server *s, struct txn *t)
 void functions_clear(struct server *s)
 {
     libraries_clear(&s->libraries);
-    for (unsigned i = 0; i < s->thread_count; i++) {
-        struct server_thread *t = s->threads[i];
-        interpreter_destroy(t->functions);
-        t->functions = NULL;
-    }
+    for (unsigned i = 0; i < s->thread_count; i++)
+        functions_drop_interpreter(s->threads[i]);
+}
+
+void functions_drop_interpreter(struct server_thread *t)
+{
+    interpreter_destroy(t->functions);
+    t->functions = NULL;
+    atomic_store_explicit(&t->function_bytes, 0, memory_order_relaxed);
 }
 
 size_t functions_memory(const struct server *s)

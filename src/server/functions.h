@@ -6,6 +6,7 @@
 
 struct interpreter;
 struct server;
+struct server_thread;
 struct txn;
 
 /* Builds libraries from the items of an RDB file or a dump: runs their texts in this interpreter,
@@ -24,5 +25,7 @@ void functions_publish(struct server *s);
 void functions_changed(struct server *s, struct txn *t);
 /* Drops all libraries and the interpreters that ran them. Exclusive mode. */
 void functions_clear(struct server *s);
+/* The thread's interpreter of functions, if it has one. The thread, or exclusive mode. */
+void functions_drop_interpreter(struct server_thread *t);
 /* Bytes of all interpreters of functions. */
 size_t functions_memory(const struct server *s);

@@ -52,7 +52,7 @@ static void add_all(struct top tops[HOT_METRICS], const bool wanted[HOT_METRICS]
 }
 
 COLD void hot_keys_note(struct server_thread *t, struct exec *ex, size_t request_bytes,
-                        uint64_t cycles)
+                        struct output_mark mark, uint64_t cycles)
 {
     static const bool all[HOT_METRICS] = {true, true, true};
     struct hot_keys *h = &t->hot;
@@ -65,11 +65,11 @@ COLD void hot_keys_note(struct server_thread *t, struct exec *ex, size_t request
     h->left = next_distance(&ex->txn->rng, h->ratio);
     if (!count)
         return;
-    int64_t bytes = (int64_t)(request_bytes + observe_reply_bytes(ex->reply->out, t->mark));
-    int64_t weights[HOT_METRICS] = {
-        [HOT_CPU] = (int64_t)clock_cycles_to_ns(cycles) * ratio / ex->key_count,
-        [HOT_NET] = bytes * ratio / ex->key_count,
-        [HOT_CALLS] = ratio};
+    int64_t bytes = (int64_t)(request_bytes + observe_reply_bytes(ex->reply->out, mark));
+    int64_t weights[HOT_METRICS] = {[HOT_CPU] =
+                                        (int64_t)clock_cycles_to_ns(cycles) * ratio / ex->key_count,
+                                    [HOT_NET] = bytes * ratio / ex->key_count,
+                                    [HOT_CALLS] = ratio};
     lock_acquire(&h->lock);
     forget_some(h, now_ms);
     for (uint32_t i = 0; i < count; i++) {

@@ -11,6 +11,7 @@
  * sample. */
 #pragma once
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "cmd/exec.h"
 #include "ds/top.h"
@@ -31,7 +32,7 @@ enum {
     HOT_SHOWN_MAX = 64
 };
 
-struct hot_keys { /* part of a server_thread */
+struct hot_keys {         /* part of a server_thread */
     uint32_t left, ratio; /* commands until the next sample */
     struct lock lock;
     int64_t halved_ms;
@@ -44,7 +45,7 @@ struct hot_totals { /* of all commands, since the start of the server */
     int64_t user_us, system_us;
 };
 
-struct hot_session { /* part of a server */
+struct hot_session {     /* part of a server */
     _Atomic bool exists; /* there is one to show; changed in exclusive mode, as what follows */
     bool metrics[HOT_METRICS];
     uint32_t ratio, shown;
@@ -60,14 +61,20 @@ struct hot_session { /* part of a server */
 void hot_keys_init(struct hot_keys *h);
 void hot_keys_deinit(struct hot_keys *h);
 
-/* Whether the command that begins is a sample. */
-INLINE bool hot_keys_due(struct hot_keys *h)
+/* Before a command: the time, when it is a sample, else 0. EXEC leaves it to its commands. */
+INLINE uint64_t hot_keys_begin(struct hot_keys *h, const struct command *cmd)
 {
-    return unlikely(--h->left == 0);
+    if (likely(--h->left))
+        return 0;
+    if (cmd->id != CMD_ID_exec)
+        return clock_cycles();
+    h->left = 1;
+    return 0;
 }
 
-/* The sample has run; its shards are still held. `request_bytes`: on the wire. */
-void hot_keys_note(struct server_thread *t, struct exec *ex, size_t request_bytes, uint64_t cycles);
+/* The sample has run; its shards are still held. `mark`: where its reply begins. */
+void hot_keys_note(struct server_thread *t, struct exec *ex, size_t request_bytes,
+                   struct output_mark mark, uint64_t cycles);
 
 /* Ends a session whose time is up: the main thread, now and then. */
 void hot_keys_cron(struct server *s);

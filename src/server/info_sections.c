@@ -207,18 +207,23 @@ static void put_policy(struct buf *out)
     buf_puts(out, "\r\n");
 }
 
-/* Interpreters, and what is kept beside them: "vm" and not. */
-static void put_scripts(const struct server *s, struct buf *out)
+/* Interpreters of scripts and of functions, and what is kept beside them: "vm" and not. */
+static void put_scripts(struct server *s, struct buf *out)
 {
-    size_t functions = functions_memory(s);
-    buf_puts(out, "used_memory_lua:0\r\nused_memory_vm_eval:0\r\nused_memory_lua_human:0B\r\n"
-                  "used_memory_scripts_eval:0\r\nnumber_of_cached_scripts:0\r\n");
-    put_int(out, "number_of_functions", libraries_functions(&s->libraries));
-    put_int(out, "number_of_libraries", s->libraries.count);
+    uint32_t library_count, function_count;
+    size_t used = server_interpreter_bytes(s), functions = functions_memory(s);
+    size_t texts = libraries_bytes(&s->libraries);
+    libraries_count(&s->libraries, &library_count, &function_count);
+    put_both(out, "used_memory_lua", used);
+    put_int(out, "used_memory_vm_eval", (int64_t)used);
+    put_int(out, "used_memory_scripts_eval", (int64_t)atomic_load(&s->scripts.bytes));
+    put_int(out, "number_of_cached_scripts", (int64_t)atomic_load(&s->scripts.count));
+    put_int(out, "number_of_functions", function_count);
+    put_int(out, "number_of_libraries", library_count);
     put_int(out, "used_memory_vm_functions", (int64_t)functions);
-    put_both(out, "used_memory_vm_total", functions);
-    put_int(out, "used_memory_functions", (int64_t)libraries_bytes(&s->libraries));
-    put_both(out, "used_memory_scripts", libraries_bytes(&s->libraries));
+    put_int(out, "used_memory_functions", (int64_t)texts);
+    put_both(out, "used_memory_vm_total", used + functions);
+    put_both(out, "used_memory_scripts", atomic_load(&s->scripts.bytes) + texts);
 }
 
 void info_memory(struct server *s, struct buf *out)

@@ -29,6 +29,7 @@ static void put_keys(struct buf *out, const struct stats_totals *t)
     buf_puts(out, "expired_stale_perc:0.00\r\nexpired_time_cap_reached_count:0\r\n"
                   "expire_cycle_cpu_milliseconds:0\r\n");
     put(out, "evicted_keys", t->evicted);
+    put(out, "evicted_scripts", atomic_load(&the_server->scripts.evicted));
     int64_t exceeded_us = evict_exceeded_now_us();
     put(out, "evicted_clients", atomic_load(&the_server->evicted_clients));
     put(out, "total_eviction_exceeded_time",

@@ -117,7 +117,7 @@ void cmd_memory_stats(struct exec *ex)
     put_int(r, "clients.normal", (int64_t)mem_used(MEM_CLIENT));
     put_int(r, "cluster.links", 0);
     put_int(r, "aof.buffer", 0);
-    put_int(r, "lua.caches", 0);
+    put_int(r, "lua.caches", (int64_t)(server_interpreter_bytes(s) + atomic_load(&s->scripts.bytes)));
     put_int(r, "functions.caches", (int64_t)libraries_bytes(&s->libraries));
     size_t overhead = s->startup_bytes + mem_used(MEM_CLIENT) + put_dbs(r, s->ks, dbs);
     put_dataset(r, s, used, overhead);

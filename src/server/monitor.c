@@ -97,8 +97,8 @@ static void run_sight(void *receiver, struct message *self)
     mem_free(MEM_CLIENT, sight, sizeof(*sight));
 }
 
-COLD void monitor_feed(struct server_thread *t, const struct command *cmd,
-                       const struct slice *argv, uint32_t argc, int db, bool by_script)
+COLD void monitor_feed(struct server_thread *t, const struct command *cmd, const struct slice *argv,
+                       uint32_t argc, int db, bool by_script)
 {
     if (cmd->flags & CMD_ADMIN || !t->current)
         return;

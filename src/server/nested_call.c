@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "server/acl_session.h"
 #include "server/busy.h"
+#include "server/functions.h"
 #include "server/server_internal.h"
 
 #include <stdio.h>
@@ -100,7 +101,7 @@ static bool refuse_user(struct nested *n, const struct command *cmd, const struc
 {
     struct buf text;
     buf_init(&text, MEM_OTHER);
-    buf_puts(&text, "NOPERM ACL failure in script: ");
+    buf_puts(&text, "ERR ACL failure in script: ");
     bool allowed = acl_permits(n->thread, &n->session, cmd, argv, argc, ACL_SCRIPT, &text);
     buf_putc(&text, 0);
     if (!allowed)
@@ -182,6 +183,7 @@ static void set_exec(struct nested *n, const struct command *cmd, const struct s
     ex->key_count = n->key_count;
     ex->session = &n->session;
     ex->in_exec = true; /* it never waits */
+    ex->now_us = n->now_us;
     ex->slow_limit = UINT64_MAX;
     ex->hashed_arg = 0;
 }
@@ -232,6 +234,7 @@ void nested_open(struct nested *n, struct exec *ex, const char *name, uint32_t f
                          .session = *ex->session,
                          .flags = flags,
                          .read_only = read_only || flags & SCRIPT_NO_WRITES,
+                         .now_us = clock_wall_us(),
                          .started_ms = clock_monotonic_ms()};
     n->session.in_multi = false;
     n->session.reply_mode = REPLY_ON;
@@ -246,6 +249,8 @@ void nested_close(struct nested *n)
     t->exec = n->outer;
     t->txn.no_touch = n->outer.session->no_touch;
     t->nested = NULL;
+    if (t->interpreter)
+        atomic_store_explicit(&t->interpreter_bytes, t->interpreter->bytes, memory_order_relaxed);
     if (unlikely(t->nested_key_cap > KEYS_KEEP)) {
         mem_free(MEM_OTHER, t->nested_keys, t->nested_key_cap * sizeof(struct key));
         t->nested_keys = NULL;
@@ -258,9 +263,15 @@ void nested_abandon(struct server_thread *t)
 {
     t->exec.in_exec = false;
     t->nested = NULL;
-    interpreter_destroy(t->interpreter); /* one of them ran it */
-    interpreter_destroy(t->functions);
-    t->interpreter = t->functions = NULL;
+    nested_drop_interpreter(t); /* one of the two ran it */
+    functions_drop_interpreter(t);
+}
+
+void nested_drop_interpreter(struct server_thread *t)
+{
+    interpreter_destroy(t->interpreter);
+    t->interpreter = NULL;
+    atomic_store_explicit(&t->interpreter_bytes, 0, memory_order_relaxed);
 }
 
 struct interpreter *nested_interpreter(struct exec *ex)

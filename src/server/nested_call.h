@@ -26,6 +26,7 @@ struct nested {
     const char *name;
     bool is_function;     /* for SCRIPT KILL and FUNCTION KILL, which tell them apart; set by the
                              caller after nested_open() */
+    int64_t now_us; /* what TIME says */
     int64_t started_ms, next_turn_ms; /* monotonic: busy.h */
     bool is_published;                /* as running too long */
     uint32_t key_count;   /* of the command that runs */
@@ -52,3 +53,5 @@ extern const struct script_ops nested_ops;
 
 /* The interpreter of the thread, made at its first use; NULL: answered, there is no memory. */
 struct interpreter *nested_interpreter(struct exec *ex);
+/* It is made anew when it is next needed. Its own thread, or alone. */
+void nested_drop_interpreter(struct server_thread *t);

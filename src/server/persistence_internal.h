@@ -17,7 +17,7 @@ void persistence_begin_snapshot(struct persistence *p); /* exclusive mode */
 bool persistence_write_snapshot(struct persistence *p) MUST_USE;
 /* The libraries as they are now go into it. Exclusive mode. */
 void persistence_keep_functions(struct persistence *p);
-void persistence_walk(struct persistence *p);           /* the thread */
+void persistence_walk(struct persistence *p); /* the thread */
 void persistence_check(struct timer *self);
 void persistence_watch_config(void);
 
@@ -26,6 +26,3 @@ void persistence_watch_config(void);
  * cannot be opened (logged). */
 enum err persistence_find_file(struct persistence *p, bool *exists) MUST_USE;
 void persistence_load(struct persistence *p); /* the thread */
-/* The items of a file are in memory: its function libraries join those that there are. `alone`: in
- * exclusive mode; else by the thread, outside. False: one cannot be loaded (logged). */
-bool persistence_data_loaded(struct persistence *p, bool alone) MUST_USE;

@@ -73,61 +73,47 @@ static void loaded(struct persistence *p)
     atomic_store(&p->saved_changes, keyspace_stat(p->server->ks, STAT_CHANGES));
 }
 
-static void log_function_fault(const char *error)
+static void log_library_fault(const char *error)
 {
-    log_warning("Fatal error loading the DB, check server logs. %s: a function library cannot be "
+    log_warning("Fatal error loading the DB, check server logs. A function library cannot be "
                 "loaded: %s. The file is left as it is.",
-                server_settings.dbfilename, error);
+                error);
 }
 
-/* The libraries of the file join those that there are, as the next save sees them. */
-static bool join_functions(struct persistence *p, struct libraries *built, bool replace)
+/* The built libraries join those that there are; false: logged. */
+static bool join_built(struct persistence *p, struct libraries *built, bool replace)
 {
     char error[LIBRARY_ERROR_BYTES];
     bool joined = libraries_join(&p->server->libraries, built, replace, error);
     if (!joined)
-        log_function_fault(error);
+        log_library_fault(error);
     functions_publish(p->server);
     return joined;
 }
 
-/* Those of the file, built but not yet seen by anybody. */
-static bool build_functions(struct persistence *p, struct libraries *built)
+bool persistence_join_functions(struct persistence *p, struct guest *guest, bool replace)
 {
     char error[LIBRARY_ERROR_BYTES];
-    libraries_init(built);
-    if (functions_build_alone(buf_slice(&p->functions), built, error))
-        return true;
-    log_function_fault(error);
-    libraries_deinit(built);
-    return false;
-}
-
-static bool reload_functions(struct persistence *p, bool replace)
-{
     struct libraries built;
-    if (!build_functions(p, &built))
-        return false;
-    bool joined = join_functions(p, &built, replace);
+    libraries_init(&built);
+    bool good = functions_build_alone(buf_slice(&p->functions), &built, error);
+    if (!good)
+        log_library_fault(error);
+    bool closes = good && guest;
+    if (closes)
+        guest_exclusive(guest);
+    good = good && join_built(p, &built, replace);
+    if (closes)
+        guest_open(guest);
     libraries_deinit(&built);
-    return joined;
-}
-
-bool persistence_data_loaded(struct persistence *p, bool alone)
-{
-    if (!alone)
-        guest_exclusive(&p->loaders[0]);
-    bool joined = reload_functions(p, true);
-    if (!alone)
-        guest_open(&p->loaders[0]);
-    return joined;
+    return good;
 }
 
 static enum err load_file(struct persistence *p)
 {
     int64_t started_ms = clock_monotonic_ms();
     enum err err = rdb_load_shared(&p->load, p->target.name, p->loaders, p->loader_count);
-    if (err == OK && !persistence_data_loaded(p, false))
+    if (err == OK && !persistence_join_functions(p, &p->loaders[0], true))
         return ERR_SYNTAX;
     if (err == OK)
         log_loaded(p, started_ms);
@@ -202,7 +188,7 @@ enum err persistence_reload(struct persistence *p, struct txn *t, bool replace)
         log_fault(server_settings.dbfilename, err, &p->load.fault);
     else
         log_loaded(p, started_ms);
-    if (!err && !reload_functions(p, replace))
+    if (!err && !persistence_join_functions(p, NULL, replace))
         err = ERR_SYNTAX;
     functions_publish(p->server);
     loaded(p);

@@ -33,9 +33,7 @@ static void room_changed(void *arg, bool room)
         dispatch_gate_wake(p->server->threads[i]);
 }
 
-static void segment_ended(void *arg, uint64_t lsn)
-{
-}
+static void segment_ended(void *arg, uint64_t lsn) {}
 
 static const struct aof_log_ops log_ops = {safe, state_changed, room_changed, segment_ended};
 
@@ -51,6 +49,7 @@ void persistence_log_apply(struct persistence *p)
 {
     static const enum aof_policy policies[] = {
         [FSYNC_NO] = AOF_NO, [FSYNC_EVERYSEC] = AOF_EVERYSEC, [FSYNC_ALWAYS] = AOF_ALWAYS};
+
     aof_log_set_policy(&p->log, policies[server_settings.appendfsync]);
     aof_log_set_timestamps(&p->log, server_settings.aof_timestamp_enabled);
     persistence_log_rewriting(p);
@@ -113,15 +112,16 @@ static bool sees_all(const struct server_thread *t, const struct command *cmd, b
 {
     unsigned flags = cmd->flags;
     if (alone)
-        return flags & (CMD_READONLY | CMD_WRITE) || cmd->id == CMD_ID_exec;
+        return flags & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE) || cmd->id == CMD_ID_exec;
     return flags & CMD_READONLY && !t->exec.key_count;
 }
 
-COLD static bool refuse_unsafe(struct server_thread *t, uint64_t lsn)
+/* What was executed is not answered with an error, only what has just looked. */
+COLD static bool refuse_unsafe(struct server_thread *t, const struct command *cmd, uint64_t lsn)
 {
     const struct aof_log *log = &t->server->persistence.log;
     const char *error;
-    if (lsn <= aof_log_safe(log) || t->txn.dirty ||
+    if (lsn <= aof_log_safe(log) || !(cmd->flags & CMD_READONLY) ||
         persistence_admits(&t->server->persistence, CMD_WRITE, false, &error))
         return true;
     output_rewind(t->reply.out, t->mark);
@@ -138,7 +138,7 @@ bool persistence_log_seen(struct server_thread *t, const struct command *cmd,
     if (sees_all(t, cmd, alone))
         lsn = MAX(lsn, aof_log_newest(&p->log));
     if (unlikely(atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_LOG) &&
-        !refuse_unsafe(t, lsn))
+        !refuse_unsafe(t, cmd, lsn))
         return false;
     t->net.reply_lsn = MAX(t->net.reply_lsn, lsn);
     session->lsn = MAX(session->lsn, lsn);

@@ -1,6 +1,7 @@
 #include "server/process.h"
 
 #include "base/log.h"
+#include "server/oom_score.h"
 #include "server/settings.h"
 
 #include <errno.h>
@@ -77,6 +78,8 @@ enum err process_begin(void)
         return err;
     if (pidfile())
         write_pidfile(pidfile());
+    if (oom_score_apply() != OK)
+        log_warning("The server runs with the oom_score_adj it was started with.");
     return OK;
 }
 

@@ -110,7 +110,8 @@ void push_bytes(struct server_thread *t, struct conn *c, struct blob *b, uint64_
 static bool is_notification(const struct publication *p)
 {
     static const char prefix[] = "__key";
-    return p->channel.len > sizeof(prefix) && memcmp(p->channel.ptr, prefix, sizeof(prefix) - 1) == 0;
+    return p->channel.len > sizeof(prefix) &&
+           memcmp(p->channel.ptr, prefix, sizeof(prefix) - 1) == 0;
 }
 
 static void deliver_to(struct server_thread *t, const struct subscription *s, struct parcel *p)

@@ -89,8 +89,8 @@ static bool still_permitted(struct server_thread *t, const struct blocked *b)
     if (likely(!atomic_load_explicit(&client->user->restricted, memory_order_relaxed)))
         return true;
     buf_init(&why, MEM_OTHER);
-    bool permitted = acl_permits_blocked(t, client->user, b->session_id, q->cmd, q->argv, q->argc,
-                                         &why);
+    bool permitted =
+        acl_permits_blocked(t, client->user, b->session_id, q->cmd, q->argv, q->argc, &why);
     if (!permitted)
         reply_errorf(&t->reply, "NOPERM %.*s", (int)buf_len(&why), buf_ptr(&why));
     buf_deinit(&why);
@@ -109,8 +109,7 @@ static void serve_one(struct server_thread *t, struct blocked *b)
     struct blocked_client *client = b->client;
     struct session session = {.id = b->session_id, .db = b->waiter.db, .proto = b->proto};
     const struct queued_command *q = b->command;
-    struct observed o = {
-        .cmd = q->cmd, .argv = q->argv, .argc = q->argc, .client = b->session_id};
+    struct observed o = {.cmd = q->cmd, .argv = q->argv, .argc = q->argc, .client = b->session_id};
     uint64_t started = clock_cycles();
     wait_leave(&t->txn, &b->waiter);
     t->reply = (struct reply){.out = &client->reply, .proto = b->proto};

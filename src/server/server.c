@@ -176,9 +176,9 @@ static void exit_now(int number)
     _exit(1);
 }
 
-/* From here on a further SIGINT ends the process at once, as in Redis: who presses Ctrl-C again does
- * not want to wait for clients, workers or a file. SIGTERM, which scripts repeat, does not cut a
- * last save off. The main thread, which alone gets signals. */
+/* From here on a further SIGINT ends the process at once, as in Redis: who presses Ctrl-C again
+ * does not want to wait for clients, workers or a file. SIGTERM, which scripts repeat, does not cut
+ * a last save off. The main thread, which alone gets signals. */
 static void let_signals_end_us(void)
 {
     sigset_t set;

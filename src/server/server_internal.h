@@ -95,13 +95,13 @@ struct server_thread {
     struct monitor_hub monitors;
     struct command_logs logs;
     struct big_keys big;
-    int64_t evict_clients_after_ms; /* client_evict.h */
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
     struct interpreter *interpreter; /* of scripts; NULL before the first */
+    _Atomic size_t interpreter_bytes;
     struct interpreter *functions;   /* of function libraries; NULL before the first */
     _Atomic size_t function_bytes;   /* that it takes */
     struct nested *nested;           /* the script that runs: nested_call.h */
@@ -193,6 +193,15 @@ INLINE bool server_has_password(const struct server *s)
     return atomic_load(&s->password_since_id) != UINT64_MAX;
 }
 
+/* Of all reactors. */
+INLINE size_t server_interpreter_bytes(const struct server *s)
+{
+    size_t sum = 0;
+    for (unsigned i = 0; i < s->thread_count; i++)
+        sum += atomic_load_explicit(&s->threads[i]->interpreter_bytes, memory_order_relaxed);
+    return sum;
+}
+
 INLINE struct server_thread *thread_of(struct conn *c)
 {
     return container_of(c->thread, struct server_thread, net);
@@ -205,7 +214,7 @@ INLINE struct server_thread *exec_thread(struct exec *ex)
 
 /* auth.c: makes the client the user whom its certificate names, if there is such a user, and it is
  * on; false: nothing has changed. The client's thread, outside the gate. */
-bool auth_by_certificate(struct session *session, struct slice name);
+bool auth_by_certificate(struct conn *c, struct slice name);
 
 /* client.c: sessions. */
 struct session *client_session(struct conn *c);
@@ -249,9 +258,6 @@ void client_describe(struct buf *out, const struct conn_info *info);
 void client_kill_user(struct exec *ex, struct slice user);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
-
-/* debug.c: false: answered that the directive does not allow DEBUG. */
-bool debug_admit(struct server_thread *t);
 
 /* pause.c: CLIENT PAUSE. */
 /* True when the command must wait; the pause has not ended. */

@@ -71,7 +71,7 @@ struct server_settings {
     unsigned unixsocketperm;
     bool daemonize, disable_thp, cluster_enabled;
     char *pidfile, *logfile;
-    int loglevel; /* enum log_level */
+    int loglevel;                         /* enum log_level */
     int log_format, log_timestamp_format; /* enums of base/log_format.h */
     bool crash_log_enabled;
     _Atomic int hz;
@@ -90,7 +90,7 @@ struct server_settings {
     _Atomic size_t slowlog_max_len, commandlog_large_request_max_len,
         commandlog_large_reply_max_len;
     _Atomic int64_t latency_monitor_threshold_ms; /* 0: off */
-    size_t tracking_table_max_keys; /* 0: no limit */
+    size_t tracking_table_max_keys;               /* 0: no limit */
 
     _Atomic bool stop_writes_on_bgsave_error;
     bool rdb_checksum, rdb_save_incremental_fsync;
@@ -108,6 +108,7 @@ struct server_settings {
 
     char *primary_host; /* replicaof; "": none */
     int primary_port;
+    int oom_score_mode;      /* 0: leave it alone, 1: relative, 2: absolute */
     int oom_score_values[3]; /* primary, replica, child */
     _Atomic bool latency_tracking;
     double *percentiles; /* that INFO latencystats shows; changed in exclusive mode */

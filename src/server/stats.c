@@ -52,6 +52,8 @@ bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_
     struct command_stats *s = &t->stats[o->cmd->id];
     stat_bump(&s->calls, 1);
     stat_bump(&s->cycles, cycles);
+    if (t->current && !o->client) /* a part of its command */
+        stat_bump(&t->current->info.commands, 1);
     if (atomic_load_explicit(&server_settings.latency_tracking, memory_order_relaxed))
         latency_record(&s->latency, cycles, 1);
     if (observe_is_slow(cycles))

@@ -395,6 +395,8 @@ static bool is_known_version(unsigned version)
     return (version >= 1 && version <= 12) || version == 80;
 }
 
+bool rdb_payload_skip_checksum;
+
 enum rdb_payload_result rdb_payload_read(struct slice payload, struct rdb_value *out)
 {
     if (payload.len <= RDB_PAYLOAD_FOOTER)
@@ -402,7 +404,7 @@ enum rdb_payload_result rdb_payload_read(struct slice payload, struct rdb_value 
     size_t len = payload.len - RDB_PAYLOAD_FOOTER;
     const char *footer = payload.ptr + len;
     if (!is_known_version(le_load16(footer)) ||
-        crc64(0, payload.ptr, len + 2) != le_load64(footer + 2))
+        (!rdb_payload_skip_checksum && crc64(0, payload.ptr, len + 2) != le_load64(footer + 2)))
         return RDB_PAYLOAD_BAD_FOOTER;
     struct rdb_in in = rdb_in_make(slice_make(payload.ptr + 1, len - 1));
     if (!rdb_value_read(&in, (uint8_t)payload.ptr[0], out))

@@ -97,4 +97,7 @@ enum rdb_payload_result {
     RDB_PAYLOAD_BAD_VALUE,
 };
 
+/* Payloads are accepted whatever their checksum is: tests of what else is checked. Changed in
+ * exclusive mode. */
+extern bool rdb_payload_skip_checksum;
 enum rdb_payload_result rdb_payload_read(struct slice payload, struct rdb_value *out) MUST_USE;

@@ -2,23 +2,34 @@
  * Exit status: 0 the file is good, 1 it is not, 2 wrong usage or a file that cannot be read or
  * written. */
 #include "base/buf.h"
+#include "base/num.h"
 #include "server/config.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "tools/check_aof.h"
+#include "tools/check_convert.h"
 #include "tools/check_rdb.h"
 
 static const char usage[] =
     "Usage: tokamak-check config FILE\n"
     "       tokamak-check rdb [--fix OUT] FILE\n"
+    "       tokamak-check aof [--fix] [--truncate-to-timestamp SECONDS] FILE|MANIFEST|DIRECTORY\n"
+    "       tokamak-check convert --to rdb|resp|aof FROM TO\n"
     "       tokamak-check --help | --version\n"
     "  config   loads a configuration file with its includes, says OK or what is wrong\n"
     "           and where. Nothing is started, nothing is changed.\n"
     "  rdb      reads an RDB file to its end, every value and the checksum, and says what it\n"
     "           holds and what is wrong. --fix writes what is whole of a damaged file to OUT,\n"
     "           which must not exist, and says what is lost; FILE stays as it is.\n"
+    "  aof      reads a log to its end, with all files of a manifest, and says what it holds and\n"
+    "           what is wrong. --fix cuts a torn end off the last file; damage in the middle is\n"
+    "           never cut. --truncate-to-timestamp cuts off what happened later; the log needs\n"
+    "           the time stamps of aof-timestamp-enabled.\n"
+    "  convert  loads an RDB file or a log and writes it as one RDB file, as commands to be sent\n"
+    "           (resp), or as a directory for appendonly (aof). TO must not exist.\n"
     "Exit status: 0 good, 1 not good, 2 wrong usage or a file that cannot be\n"
     "read or written. A repaired file still counts as not good.\n";
 
@@ -44,6 +55,31 @@ static int check_config(const char *path)
     return err ? CHECK_BAD : CHECK_GOOD;
 }
 
+static int check_aof_args(int argc, char **argv)
+{
+    struct check_aof_options o = {.fix = false};
+    int at = 2;
+    for (; at < argc - 1; at++)
+        if (strcmp(argv[at], "--fix") == 0)
+            o.fix = true;
+        else if (strcmp(argv[at], "--truncate-to-timestamp") == 0 && at + 1 < argc - 1 &&
+                 num_parse_int64(slice_cstr(argv[at + 1]), &o.time_s))
+            o.to_time = ++at > 0;
+        else
+            return -1;
+    return at == argc - 1 && argv[at][0] != '-' ? (int)check_aof(argv[at], &o) : -1;
+}
+
+static int convert_args(int argc, char **argv)
+{
+    static const char *const forms[] = {
+        [CONVERT_RDB] = "rdb", [CONVERT_RESP] = "resp", [CONVERT_AOF] = "aof"};
+    for (size_t i = 0; argc == 6 && strcmp(argv[2], "--to") == 0 && i < ARRAY_LEN(forms); i++)
+        if (strcmp(argv[3], forms[i]) == 0)
+            return (int)check_convert(argv[4], argv[5], (enum convert_form)i);
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "config") == 0)
@@ -52,6 +88,13 @@ int main(int argc, char **argv)
         return check_rdb(argv[2], NULL);
     if (argc == 5 && strcmp(argv[1], "rdb") == 0 && strcmp(argv[2], "--fix") == 0)
         return check_rdb(argv[4], argv[3]);
+    int status = -1;
+    if (argc > 2 && strcmp(argv[1], "aof") == 0)
+        status = check_aof_args(argc, argv);
+    else if (argc > 2 && strcmp(argv[1], "convert") == 0)
+        status = convert_args(argc, argv);
+    if (status >= 0)
+        return status;
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         puts("tokamak-check " TOKAMAK_VERSION);
         return CHECK_GOOD;

@@ -39,6 +39,10 @@ def aof_bytes(server):
     return sum(os.path.getsize(os.path.join(directory, name)) for name in os.listdir(directory))
 
 
+def aof_files(server):
+    return {name for name in os.listdir(os.path.join(server.dir, "appendonlydir")) if "manifest" not in name}
+
+
 def has_reply(conn, seconds):
     conn.sock.settimeout(seconds)
     try:
@@ -312,6 +316,92 @@ def test_room_is_made_before_anything_waits_in_locks(start_server):
         assert admin.cmd("DBSIZE") == 30
         for writer in writers:
             writer.close()
+
+
+@pytest.mark.parametrize("policy", ("always", "everysec"))
+def test_failed_sync_needs_a_rewrite(start_server, policy):
+    """Nobody knows what the disk has: writes are refused until all is in new files, which is tried by itself."""
+    server = start(start_server, appendfsync=policy)
+    with server.connect() as conn, server.connect() as writer:
+        assert conn.cmd("SET", "before", "1") == b"OK"
+        assert conn.cmd("WAITAOF", 1, 0, 0) == [1, 0]
+        old = aof_files(server)
+        fault(conn, "SYNC-ERROR", 5)
+        blocked = os.path.join(server.dir, "appendonlydir")
+        os.rename(blocked, blocked + ".away")
+        with open(blocked, "wb"):  # in the way of every rewrite
+            pass
+        writer.send(encode(["SET", "k", "v"]))
+        assert wait_until(lambda: info(conn, "aof_last_write_status") == b"err", 10)
+        fault(conn, "SYNC-ERROR", 0)
+        assert wait_until(lambda: int(info(conn, "aof_rewrites_consecutive_failures")) >= 1, 20)
+        refused = conn.cmd("SET", "a", "1")
+        assert isinstance(refused, Error) and refused.startswith(MISCONF), refused
+        assert conn.cmd("GET", "before") == b"1"
+        os.unlink(blocked)
+        os.rename(blocked + ".away", blocked)
+        assert wait_until(lambda: conn.cmd("SET", "a", "1") == b"OK", 30)
+        assert writer.read() == b"OK"
+        assert wait_until(lambda: int(info(conn, "aof_rewrites")) >= 1)
+        assert not old & aof_files(server)
+    server.process.kill()
+    server.process.wait()
+    server.start()
+    with server.connect() as conn:
+        assert wait_until(lambda: conn.cmd("MGET", "before", "k", "a") == [b"1", b"v", b"1"], 10)
+
+
+def test_answers_across_a_rewrite(start_server):
+    """A rewrite under load, then a kill: every answer holds."""
+    server = start(start_server, appendfsync="always")
+    stop, counts = threading.Event(), {}
+
+    def count_up(name):
+        with server.connect() as conn:
+            counts[name] = 0
+            while not stop.is_set():
+                assert conn.cmd("INCR", name) == counts[name] + 1
+                counts[name] += 1
+
+    writers = [threading.Thread(target=count_up, args=(f"n{i}",)) for i in range(4)]
+    for writer in writers:
+        writer.start()
+    with server.connect() as conn:
+        for done in range(3):
+            assert not isinstance(conn.cmd("BGREWRITEAOF"), Error)
+            assert wait_until(lambda n=done: int(info(conn, "aof_rewrites")) > n, 20)
+    stop.set()
+    for writer in writers:
+        writer.join()
+    server.process.kill()
+    server.process.wait()
+    server.start()
+    with server.connect() as conn:
+        assert wait_until(lambda: conn.cmd("DBSIZE") == 4, 10)
+        assert {name: int(conn.cmd("GET", name)) for name in counts} == counts
+
+
+@pytest.mark.parametrize("policy", ("always", "everysec"))
+def test_turned_off_and_on(start_server, policy):
+    """appendonly at run time: on means a rewrite first, off means nobody waits for anything."""
+    server = start_server(appendonly="no", appendfsync=policy, io_threads=4)
+    with server.connect() as conn:
+        conn.cmd("SET", "a", 1)
+        for i in range(3):
+            assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == b"OK"
+            assert conn.cmd("SET", "b", i) == b"OK"
+            assert wait_until(lambda n=i: int(info(conn, "aof_rewrites")) > n, 20)
+            assert conn.cmd("SET", "c", i) == b"OK" and conn.cmd("WAITAOF", 1, 0, 0) == [1, 0]
+            assert conn.cmd("CONFIG", "SET", "appendonly", "no") == b"OK"
+            assert conn.cmd("SET", "d", i) == b"OK"
+        assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == b"OK"
+        assert wait_until(lambda: int(info(conn, "aof_rewrites")) > 3, 20)
+    server.process.kill()
+    server.process.wait()
+    server.directives["appendonly"] = "yes"
+    server.start()
+    with server.connect() as conn:
+        assert wait_until(lambda: conn.cmd("MGET", "a", "b", "c", "d") == [b"1", b"2", b"2", b"2"], 10)
 
 
 # ---- WAITAOF ----

@@ -121,7 +121,7 @@ def test_small_server_commands(conn):
     assert conn.cmd("LASTSAVE") <= int(seconds)
     assert b"Tokamak ver." in conn.cmd("LOLWUT", "VERSION", "5")
     assert conn.cmd("ACL", "WHOAMI") == b"default" and conn.cmd("ACL", "USERS") == [b"default"]
-    assert conn.cmd("ACL", "LIST") == [b"user default on nopass ~* &* +@all"]
+    assert conn.cmd("ACL", "LIST") == [b"user default on nopass sanitize-payload ~* &* +@all"]
     assert len(conn.cmd("ACL", "CAT")) == 21 and b"client|kill" in conn.cmd("ACL", "CAT", "dangerous")
     assert conn.cmd("ACL", "CAT", "x") == Error(b"ERR Unknown category 'x'")
     assert not isinstance(conn.cmd("COMMAND", "INFO", "nosuch")[0], NullArray)
@@ -131,5 +131,5 @@ def test_acl_list_shows_a_digest(start_server):
     with start_server(requirepass="secret").connect() as conn:
         conn.cmd("AUTH", "secret")
         assert conn.cmd("ACL", "LIST") == [
-            b"user default on #2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+            b"user default on sanitize-payload #2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
             b" ~* &* +@all"]

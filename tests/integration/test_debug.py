@@ -104,6 +104,17 @@ def test_switches_without_an_effect_say_so(server):
     with server.connect() as conn:
         assert conn.cmd("DEBUG", "DICT-RESIZING", 0) == conn.cmd("DEBUG", "QUICKLIST-PACKED-THRESHOLD", "1b") == b"OK"
         assert isinstance(conn.cmd("DEBUG", "DICT-RESIZING", "x"), Error)
-        assert conn.cmd("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1) == \
-            Error(b"ERR there are no scripts that commands could be denied to")
     assert "DICT-RESIZING has no effect" in server.log() and "THRESHOLD has no effect" in server.log()
+
+
+@pytest.mark.tokamak
+def test_checksums_can_be_skipped(conn):
+    conn.cmd("SET", "key", "value")
+    payload = bytearray(conn.cmd("DUMP", "key"))
+    payload[-1] ^= 0xff
+    refused = Error(b"ERR DUMP payload version or checksum are wrong")
+    assert conn.cmd("RESTORE", "copy", 0, bytes(payload)) == refused
+    assert conn.cmd("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 1) == b"OK"
+    assert conn.cmd("RESTORE", "copy", 0, bytes(payload)) == b"OK" and conn.cmd("GET", "copy") == b"value"
+    assert conn.cmd("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 0) == b"OK"
+    assert conn.cmd("RESTORE", "other", 0, bytes(payload)) == refused

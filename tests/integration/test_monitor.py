@@ -162,3 +162,19 @@ def test_own_commands_are_seen_in_order(server):
             texts.append(eye.read().decode())
         shown = [LINE.fullmatch(t)[4] for t in texts if LINE.fullmatch(t)]
         assert shown == ['"PING" "a"', '"PING" "b"']
+
+
+def test_scripts_and_functions_are_shown_before_what_they_call(server, conn):
+    conn.cmd("FUNCTION", "LOAD", "REPLACE", "#!lua name=lib\nredis.register_function('fn', "
+             "function(keys) return redis.call('INCR', keys[1]) end)")
+    script = "return redis.call('SET', KEYS[1], ARGV[1])"
+    with monitor(server) as eye:
+        conn.cmd("EVAL", script, 1, "foo", "1")
+        conn.cmd("FCALL", "fn", 1, "foo")
+        conn.cmd("FCALL", "missing", 1, "foo")
+        conn.cmd("PING")
+        lines = [LINE.fullmatch(eye.read().decode()) for _ in range(6)]
+        assert [line[4] for line in lines] == [
+            f'"EVAL" "{script}" "1" "foo" "1"', '"SET" "foo" "1"', '"FCALL" "fn" "1" "foo"', '"INCR" "foo"',
+            '"FCALL" "missing" "1" "foo"', '"PING"']
+        assert lines[1][3] == lines[3][3] == "lua" and lines[0][3] == lines[5][3] != "lua"

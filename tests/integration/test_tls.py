@@ -199,7 +199,10 @@ def test_a_value_in_single_bytes_of_ciphertext(server, authority):
         while len(got) < 12:
             got += client.recv(100)
         assert got == b"+OK\r\n:5000\r\n"
-        wire.shutdown(socket.SHUT_RDWR)
+        for sock in (theirs, wire):
+            sock.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
         client.detach()
 
 
@@ -373,15 +376,26 @@ def test_authority_directory(server, authority, tmp_path):
 
 
 def test_user_of_the_certificate(start_tls, authority):
-    """The common name is the user; any other certificate, or none, still has to log in."""
+    """The common name is the user, if it is one and on; anybody else still has to log in."""
     server = start_tls(tls_auth_clients_user="CN", requirepass="secret", tls_auth_clients="optional")
-    for name, subject, known in (("by-name", "/O=Test/CN=default", True), ("other", "/O=Test/CN=nobody", False),
-                                 ("nameless", "/O=default", False), (None, None, False)):
+    with server.connect() as admin:
+        assert admin.cmd("AUTH", "secret") == b"OK"
+        assert admin.cmd("ACL", "SETUSER", "ann", "on", "+@all", "~ann:*") == b"OK"
+        assert admin.cmd("ACL", "SETUSER", "off", "off", "+@all", "~*") == b"OK"
+    for name, subject, user in (("by-name", "/O=Test/CN=default", b"default"), ("ann", "/O=Test/CN=ann", b"ann"),
+                                ("off", "/O=Test/CN=off", None), ("other", "/O=Test/CN=nobody", None),
+                                ("nameless", "/O=default", None), (None, None, None)):
         if name:
             authority.issue(name, subject)
         with TlsConnection(server.tls_port, authority.context(name)) as conn:
-            assert (conn.cmd("ACL", "WHOAMI") == b"default") == known, name
-            assert conn.cmd("AUTH", "secret") == b"OK"
+            if user:
+                assert conn.cmd("ACL", "WHOAMI") == user
+                assert b" user=%b " % user in conn.cmd("CLIENT", "INFO")
+            else:
+                assert conn.cmd("ACL", "WHOAMI").code() == b"NOAUTH"
+            if user == b"ann":
+                assert conn.cmd("SET", "ann:k", "v") == b"OK" and conn.cmd("SET", "k", "v").code() == b"NOPERM"
+            assert conn.cmd("AUTH", "secret") == b"OK" and conn.cmd("ACL", "WHOAMI") == b"default"
     with server.connect() as conn:
         assert conn.cmd("PING").code() == b"NOAUTH"
         conn.cmd("AUTH", "secret")

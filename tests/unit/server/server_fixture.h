@@ -2,6 +2,7 @@
  * are socket pairs. */
 #pragma once
 
+#include "net/conn_internal.h"
 #include "server/config.h"
 #include "server/server_internal.h"
 
@@ -51,7 +52,7 @@ static inline struct peer fixture_peer(struct server *s, unsigned thread, enum r
     net_thread_adopt(&t->net, (struct arrival){.fd = fds[0],
                                                .kind = CONN_RESP,
                                                .id = atomic_fetch_add(&s->next_client_id, 1)});
-    mailbox_drain(&t->net.reactor.mailbox, &t->net.reactor);
+    conn_adopt_all(&t->net);
     client_session(t->net.conns)->proto = proto;
     return (struct peer){t, t->net.conns, fds[1]};
 }

@@ -1,0 +1,210 @@
+#!/usr/bin/python3
+"""What TLS costs, for Tokamak and redis-server: CPU per operation over TLS and beside it over TCP, what
+handshakes do to other clients' latency, and the memory of an idle connection.
+
+The certificate is EC P-256, the protocol TLS 1.3. The server is pinned to core 0 and the load to core 1; both
+servers use the same OpenSSL.
+"""
+import argparse
+import os
+import selectors
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from bench_server import REDIS, BenchServer, _free_port
+from load import CLIENT_CORE, CONNECTIONS, command
+
+ROOT = Path(__file__).resolve().parents[1]
+GOAL_CPU, GOAL_P99 = 0.9, 2.0
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--operations", type=int, default=200_000, help="of each measurement at P=1")
+    parser.add_argument("--repeat", type=int, default=3, help="the best of so many, in turn")
+    parser.add_argument("--handshakes", type=int, default=200, help="per second")
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--idle", type=int, default=300, help="connections whose memory is measured")
+    parser.add_argument("--server", default=os.environ.get("TOKAMAK_SERVER", str(ROOT / "build" / "tokamak-server")))
+    return parser.parse_args()
+
+
+def openssl(*args):
+    subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
+
+
+class Certificate:
+    """Signed by itself: the authority, too."""
+
+    def __init__(self, folder):
+        self.cert, self.key = Path(folder, "cert.pem"), Path(folder, "key.pem")
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.key,
+                "-out", self.cert, "-subj", "/CN=bench", "-days", 30)
+
+    def directives(self, port):
+        return ["--tls-port", str(port), "--tls-cert-file", str(self.cert), "--tls-key-file", str(self.key),
+                "--tls-ca-cert-file", str(self.cert), "--tls-auth-clients", "no"]
+
+    def context(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+
+
+class TlsServer(BenchServer):
+    def __init__(self, binary, certificate):
+        self.tls_port, self.certificate = _free_port(), certificate
+        super().__init__(binary)
+
+    def arguments(self, io_threads):
+        return super().arguments(io_threads) + self.certificate.directives(self.tls_port)
+
+
+def cpu_per_operation(server, port, operations, pipeline, test, options):
+    line = ["taskset", "-c", CLIENT_CORE, "redis-benchmark", "-p", str(port), "-c", str(CONNECTIONS), "-n",
+            str(operations), "-P", str(pipeline), "-r", "100000", "--csv", "-t", test, *options]
+    before = server.cpu_ns()
+    subprocess.run(line, capture_output=True, check=True)
+    return (server.cpu_ns() - before) / operations / 1000
+
+
+def cpu_rows(binaries, certificate, options):
+    """{(way, test, pipeline): {side: the least µs}}, in turn."""
+    secure = ["--tls", "--cacert", str(certificate.cert)]
+    rows = {}
+    for _ in range(options.repeat):
+        for side, binary in binaries.items():
+            with TlsServer(binary, certificate) as server:
+                for pipeline in (1, 16):
+                    for test in ("set", "get"):
+                        for way, port, more in (("TLS", server.tls_port, secure), ("TCP", server.port, [])):
+                            took = cpu_per_operation(server, port, options.operations * (2 if pipeline > 1 else 1),
+                                                     pipeline, test, more)
+                            best = rows.setdefault((way, test, pipeline), {})
+                            best[side] = min(best.get(side, took), took)
+    return rows
+
+
+class Handshakes(threading.Thread):
+    """Full handshakes at a rate, each with a PING; counts them and the CPU time of the server is the caller's."""
+
+    def __init__(self, port, context, rate):
+        super().__init__(daemon=True)
+        self.port, self.context, self.rate, self.done, self.going = port, context, rate, 0, True
+
+    def run(self):
+        began = time.monotonic()
+        while self.going:
+            with socket.create_connection(("127.0.0.1", self.port)) as sock:
+                with self.context.wrap_socket(sock) as secure:
+                    secure.sendall(b"PING\r\n")
+                    secure.recv(100)
+            self.done += 1
+            time.sleep(max(0, began + self.done / self.rate - time.monotonic()))
+
+
+def latency(port, seconds, rate=2000, connections=20):
+    """Open loop: microseconds from when each GET was due, sorted."""
+    socks = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+    selector, due = selectors.DefaultSelector(), {}
+    for sock in socks:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        selector.register(sock, selectors.EVENT_READ)
+    request, times, sent, began = command("GET", "key"), [], 0, time.monotonic()
+    free = list(socks)
+    while (now := time.monotonic()) < began + seconds:
+        while free and began + sent / rate <= now:
+            sock = free.pop()
+            due[sock] = began + sent / rate
+            sock.sendall(request)
+            sent += 1
+        for key, _ in selector.select(0):
+            key.fileobj.recv(4096)
+            times.append((time.monotonic() - due[key.fileobj]) * 1e6)
+            free.append(key.fileobj)
+    for sock in socks:
+        sock.close()
+    return sorted(times)
+
+
+def percentile(times, share):
+    return times[min(int(len(times) * share), len(times) - 1)]
+
+
+def handshake_rows(binary, certificate, options):
+    """((p99 without, p99 with handshakes), handshakes per second, CPU µs of one)."""
+    quiet, busy, cpu, rates = [], [], [], []
+    with TlsServer(binary, certificate) as server:
+        for _ in range(options.repeat):
+            quiet.append(percentile(latency(server.port, options.seconds / 2), 0.99))
+            load = Handshakes(server.tls_port, certificate.context(), options.handshakes)
+            load.start()
+            busy.append(percentile(latency(server.port, options.seconds), 0.99))
+            rates.append(load.done / options.seconds)
+            load.going = False
+            load.join()
+        load = Handshakes(server.tls_port, certificate.context(), 10**6)
+        before = server.cpu_ns()
+        load.start()
+        time.sleep(3)
+        load.going = False
+        load.join()
+        cpu = (server.cpu_ns() - before) / load.done / 1000
+    return min(quiet), min(busy), statistics.median(rates), cpu
+
+
+def idle_bytes(binary, certificate, options):
+    """Of the process per TLS connection that has exchanged something and rests."""
+    def crowd(count):
+        connections = []
+        for _ in range(count):
+            sock = socket.create_connection(("127.0.0.1", server.tls_port))
+            connections.append(certificate.context().wrap_socket(sock))
+            connections[-1].sendall(b"PING\r\n")
+            connections[-1].recv(100)
+        return connections
+
+    with TlsServer(binary, certificate) as server:
+        first = crowd(100)
+        time.sleep(1)
+        before = server.rss_bytes()
+        first += crowd(options.idle)
+        time.sleep(1)
+        return (server.rss_bytes() - before) / options.idle
+
+
+def main():
+    options = arguments()
+    binaries = {"Tokamak": str(Path(options.server).resolve()), "redis": REDIS}
+    os.sched_setaffinity(0, {1} if (os.cpu_count() or 1) > 1 else {0})
+    with tempfile.TemporaryDirectory() as folder:
+        certificate = Certificate(folder)
+        print("| CPU µs per operation | P | Tokamak | redis | Tokamak / redis | goal |\n|---|--:|--:|--:|--:|--:|")
+        for (way, test, pipeline), row in cpu_rows(binaries, certificate, options).items():
+            ratio = row["Tokamak"] / row["redis"]
+            goal = f"≤ {GOAL_CPU}" + ("" if ratio <= GOAL_CPU else " **missed**") if (way, pipeline) == ("TLS", 1) else ""
+            print(f"| {test.upper()} over {way} | {pipeline} | {row['Tokamak']:.2f} | {row['redis']:.2f} | {ratio:.2f} "
+                  f"| {goal} |", flush=True)
+        print(f"\n| {options.handshakes} handshakes/s, TLS 1.3, EC P-256 | Tokamak | redis | goal |\n|---|--:|--:|--:|")
+        rows = {side: handshake_rows(binary, certificate, options) for side, binary in binaries.items()}
+        ours, theirs = rows["Tokamak"], rows["redis"]
+        mark = "" if ours[1] / ours[0] <= GOAL_P99 else " **missed**"
+        print(f"| p99 of other clients' GET, µs, before → meanwhile | {ours[0]:.0f} → {ours[1]:.0f} "
+              f"| {theirs[0]:.0f} → {theirs[1]:.0f} | |")
+        print(f"| ratio | {ours[1] / ours[0]:.2f} | {theirs[1] / theirs[0]:.2f} | ≤ {GOAL_P99:g}{mark} |")
+        print(f"| handshakes/s there were | {ours[2]:.0f} | {theirs[2]:.0f} | |")
+        print(f"| server's CPU µs per connection with a handshake | {ours[3]:.0f} | {theirs[3]:.0f} | |")
+        sizes = [idle_bytes(binary, certificate, options) / 1024 for binary in binaries.values()]
+        print(f"| KB per idle connection | {sizes[0]:.1f} | {sizes[1]:.1f} | |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
