@@ -5,7 +5,7 @@
  * is decrypted at once, so the socket's readiness tells of every byte. What the socket does not
  * take of the ciphertext waits in `unsent` (one call's worth at most), and nothing more is
  * encrypted meanwhile. Handshakes cost a thousand times what a command does: a thread goes on with
- * a few per turn, the others' bytes wait in their sockets. */
+ * one step per turn, the others' bytes wait in their sockets. */
 #pragma once
 
 #include "os/tls.h"

@@ -94,11 +94,16 @@ static bool mend(struct aof_segment *s)
 static void write_failed(struct aof_log *log, struct aof_segment *s)
 {
     int error = errno;
+    bool closed = atomic_load(&log->closed);
     if (atomic_load(&log->state) == AOF_GOOD)
-        log_warning(
-            "Error writing to the AOF file %s: %s. Writes are refused until it works again.",
-            s->file.name, strerror(error));
+        log_warning("Error writing to the AOF file %s: %s. %s.", s->file.name, strerror(error),
+                    closed ? "The log was turned off: its end is missing"
+                           : "Writes are refused until it works again");
     (void)mend(s);
+    if (closed) {
+        s->failed = true;
+        return;
+    }
     log->failed_ms = clock_monotonic_ms();
     aof_set_state(log, AOF_WRITE_FAILED, error);
 }
@@ -151,10 +156,22 @@ static bool is_ended(struct aof_log *log, struct aof_segment *s)
     return ended;
 }
 
+/* What follows in another file must not reach the disk before the end of this one: after a loss of
+ * power something in the middle would be missing. The syncing thread wakes us. */
+static bool must_wait(struct aof_log *log, struct aof_segment *s)
+{
+    if (likely(!s->follows))
+        return false;
+    pthread_mutex_lock(&log->mutex);
+    s->follows = log->jobs != NULL;
+    pthread_mutex_unlock(&log->mutex);
+    return s->follows;
+}
+
 bool aof_write_batch(struct aof_log *log)
 {
     struct aof_segment *s = log->oldest;
-    if (!s || !retry_is_due(log))
+    if (!s || !retry_is_due(log) || must_wait(log, s))
         return false;
     if (unlikely(s->failed) || (!buf_len(&log->batch) && !take_batch(log, s))) {
         if (likely(!is_ended(log, s)))

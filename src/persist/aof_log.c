@@ -66,6 +66,7 @@ void aof_log_init(struct aof_log *log, const struct aof_log_ops *ops, void *arg)
     log->arg = arg;
     log->policy = AOF_EVERYSEC;
     log->safe_lsn = UINT64_MAX;
+    log->closed = true;
     log->last_job = &log->jobs;
     buf_init(&log->batch, MEM_OTHER);
     pthread_mutex_init(&log->mutex, NULL);
@@ -123,6 +124,7 @@ static uint64_t end_newest(struct aof_log *log)
 static void chain(struct aof_log *log, struct aof_segment *s)
 {
     struct aof_segment **at = &log->oldest;
+    s->follows = *at != NULL;
     while (*at)
         at = &(*at)->next;
     *at = log->newest = s;
@@ -144,6 +146,7 @@ uint64_t aof_log_open(struct aof_log *log, const struct aof_file *file, bool in_
         atomic_store(&log->segment_bytes, file->size);
     }
     log->failed_lsn = 0;
+    atomic_store(&log->closed, false);
     log->in_force = in_force;
     if (in_force)
         atomic_store(&log->safe_lsn, lsn);
@@ -171,7 +174,13 @@ void aof_log_close(struct aof_log *log)
     ASSERT(log->newest);
     end_newest(log);
     log->newest = NULL;
+    if (atomic_load(&log->state) != AOF_GOOD)
+        for (struct aof_segment *s = log->oldest; s; s = s->next)
+            s->failed = true;
     lock_release(&log->ring.reader);
+    atomic_store(&log->closed, true);
+    log->failed_lsn = 0;
+    aof_set_state(log, AOF_GOOD, 0);
     log->in_force = false;
     atomic_store(&log->safe_lsn, UINT64_MAX);
     lock_release(&log->writer);

@@ -33,8 +33,8 @@ static void append(struct aof_parts *list, struct aof_part file)
 {
     if (list->count == list->cap) {
         size_t cap = list->cap ? list->cap * 2 : 4;
-        list->items = mem_realloc(MEM_OTHER, list->items, list->cap * sizeof(file),
-                                  cap * sizeof(file));
+        list->items =
+            mem_realloc(MEM_OTHER, list->items, list->cap * sizeof(file), cap * sizeof(file));
         list->cap = cap;
     }
     list->items[list->count++] = file;

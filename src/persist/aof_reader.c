@@ -18,8 +18,8 @@ enum {
 
 /* ---- faults ---- */
 
-static PRINTF_LIKE(3, 4) enum aof_read fault(struct aof_reader *r, uint64_t offset,
-                                             const char *format, ...)
+static PRINTF_LIKE(3, 4) enum aof_read
+    fault(struct aof_reader *r, uint64_t offset, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -139,9 +139,10 @@ static enum aof_read judge(struct aof_reader *r, bool at_end)
 
 static enum aof_read cut_off(struct aof_reader *r)
 {
-    fault(r, r->at + r->scanned, r->in_multi ? "the file ends inside a transaction"
-                                 : r->scanned ? "the file ends before the mark of its last write"
-                                              : "the file ends in the middle of a command");
+    fault(r, r->at + r->scanned,
+          r->in_multi  ? "the file ends inside a transaction"
+          : r->scanned ? "the file ends before the mark of its last write"
+                       : "the file ends in the middle of a command");
     return judge(r, true);
 }
 
@@ -203,8 +204,8 @@ static void gather(struct aof_reader *r)
 {
     struct aof_scan s;
     while (r->scanned < GROUP_BYTES) {
-        struct slice rest = slice_make(buf_ptr(&r->window) + r->scanned,
-                                       buf_len(&r->window) - r->scanned);
+        struct slice rest =
+            slice_make(buf_ptr(&r->window) + r->scanned, buf_len(&r->window) - r->scanned);
         if (aof_scan(rest, rest.len, &s) != AOF_SCAN_COMMAND || is_word(&s, "multi"))
             return;
         count_span(r, s.len);
@@ -236,8 +237,8 @@ enum aof_read aof_reader_next(struct aof_reader *r, struct slice *unit)
         struct aof_scan s;
         struct aof_mark mark;
         enum aof_read got = AOF_READ_UNIT;
-        struct slice rest = slice_make(buf_slice(&r->window).ptr + r->scanned,
-                                       buf_len(&r->window) - r->scanned);
+        struct slice rest =
+            slice_make(buf_slice(&r->window).ptr + r->scanned, buf_len(&r->window) - r->scanned);
         switch (aof_scan(rest, r->size - r->at - r->scanned, &s)) {
         case AOF_SCAN_COMMAND:
             if (take_command(r, &s))

@@ -35,13 +35,13 @@ struct aof_fault {
 
 struct aof_reader {
     int fd;
-    uint64_t size, at;  /* of the file; of the window's begin, which is where the next unit begins */
-    uint64_t loaded;    /* offset of the end of the window */
+    uint64_t size, at; /* of the file; of the window's begin, which is where the next unit begins */
+    uint64_t loaded;   /* offset of the end of the window */
     struct buf window;
-    size_t scanned;     /* bytes of the window that are whole commands and lines */
-    size_t taken;       /* of the unit last handed out */
-    uint64_t span_bytes; /* scanned since the last mark */
-    uint32_t span_crc;   /* of them, started with that mark's */
+    size_t scanned;           /* bytes of the window that are whole commands and lines */
+    size_t taken;             /* of the unit last handed out */
+    uint64_t span_bytes;      /* scanned since the last mark */
+    uint32_t span_crc;        /* of them, started with that mark's */
     uint64_t unit_span_bytes; /* as they were at the end of the last unit */
     uint32_t unit_span_crc;
     bool marked;   /* we are in a part with marks */

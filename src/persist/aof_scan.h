@@ -1,4 +1,5 @@
-/* aof_scan.h: where a command or a line of a log ends, for aof_reader.c and tokamak-check. Pure functions. */
+/* aof_scan.h: where a command or a line of a log ends, for aof_reader.c and tokamak-check. Pure
+ * functions. */
 #pragma once
 
 #include "base/slice.h"

@@ -58,8 +58,8 @@ static bool fits(int len)
 
 bool aof_set_base_name(const struct aof_set *s, uint64_t seq, bool rdb, char *out)
 {
-    return fits(snprintf(out, NAME_MAX + 1, "%s.%" PRIu64 ".base.%s", s->name, seq,
-                         rdb ? "rdb" : "aof"));
+    return fits(
+        snprintf(out, NAME_MAX + 1, "%s.%" PRIu64 ".base.%s", s->name, seq, rdb ? "rdb" : "aof"));
 }
 
 bool aof_set_incr_name(const struct aof_set *s, uint64_t seq, char *out)
@@ -232,6 +232,8 @@ enum err aof_set_create_incr(const struct aof_set *s, const char *name, uint64_t
     if (err)
         return err;
     err = file_write(fd, mark, *size);
+    if (!err) /* before a manifest names it: else a loss of power could leave it full of zeros */
+        err = file_sync(fd);
     if (err)
         file_drop(fd);
     else

@@ -28,8 +28,8 @@ void aof_set_deinit(struct aof_set *s);
 
 /* Reads the manifest; there is none: the set is empty. ERR_SYS: errno, ERR_SYNTAX: the fault. */
 enum err aof_set_read(struct aof_set *s, struct aof_manifest_fault *fault) MUST_USE;
-/* As Redis 7: one file `parent/name` of an older server, and no set that names more than it, becomes
- * the base. *found: it was so. ERR_SYS: errno. */
+/* As Redis 7: one file `parent/name` of an older server, and no set that names more than it,
+ * becomes the base. *found: it was so. ERR_SYS: errno. */
 enum err aof_set_upgrade(struct aof_set *s, const char *parent, bool *found) MUST_USE;
 /* Makes the directory, unless it is there. ERR_SYS. */
 enum err aof_set_make_directory(const struct aof_set *s) MUST_USE;
@@ -45,7 +45,7 @@ enum err aof_set_path(const struct aof_set *s, const char *name, char *out) MUST
 bool aof_set_base_name(const struct aof_set *s, uint64_t seq, bool rdb, char *out) MUST_USE;
 bool aof_set_incr_name(const struct aof_set *s, uint64_t seq, char *out) MUST_USE;
 /* Makes an incremental file that says it is marked from its begin (aof_mark.h): *size is then its
- * length. It is not synced. ERR_SYS, ERR_LIMIT. */
+ * length. It is synced. ERR_SYS, ERR_LIMIT. */
 enum err aof_set_create_incr(const struct aof_set *s, const char *name, uint64_t *size) MUST_USE;
 /* Index of the last incremental file that holds more than its opening mark, 0 when there is none.
  * A write that did not end can only be at the end of this one: a file gets its first byte after the

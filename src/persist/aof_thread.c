@@ -1,9 +1,11 @@
 /* aof_thread.c: the thread that writes the log, and the one that syncs beside it. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "os/file.h"
 #include "persist/aof_internal.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -127,8 +129,10 @@ static void *run_sync(void *arg)
         finish_job(log, job, sync_segment(log, job));
         mem_free(MEM_OTHER, job, sizeof(*job));
         log->ops->safe(log->arg);
-        if (last)
+        if (last) {
+            aof_kick(log); /* the next file may be written */
             log->ops->ended(log->arg, lsn);
+        }
     }
     return NULL;
 }
@@ -151,6 +155,11 @@ void aof_look_at_jobs(struct aof_log *log)
     pthread_mutex_unlock(&log->mutex);
     if (!error)
         return;
+    if (atomic_load(&log->closed)) {
+        log_warning("Error syncing the AOF, which was turned off: %s", strerror(error));
+        atomic_store(&log->synced_lsn, MAX(atomic_load(&log->synced_lsn), lsn));
+        return;
+    }
     struct aof_segment *s = log->oldest;
     if (s && s->start_lsn == start) { /* it is still written */
         s->failed = true;
@@ -243,8 +252,9 @@ bool aof_log_stop(struct aof_log *log)
         aof_log_close(log);
     end_thread(log, &log->quit, &log->wanted, log->thread);
     lock_acquire(&log->writer);
+    aof_await_jobs(log);
     while (aof_write_batch(log))
-        continue;
+        aof_await_jobs(log);
     if (log->oldest)
         good = false;
     lock_release(&log->writer);

@@ -87,10 +87,8 @@ static struct slice filling_verb(enum value_type type)
 
 static void put_collection(struct buf *out, struct slice key, const struct rdb_value *v)
 {
-    struct filling f = {.out = out,
-                        .verb = filling_verb(v->type),
-                        .key = key,
-                        .scored = v->type == TYPE_ZSET};
+    struct filling f = {
+        .out = out, .verb = filling_verb(v->type), .key = key, .scored = v->type == TYPE_ZSET};
     buf_init(&f.args, MEM_OTHER);
     value_ops[v->type]->visit(v->encoding, v->root, add_element, &f);
     end_chunk(&f);
@@ -107,13 +105,12 @@ static void put_member_time(struct buf *out, struct slice key, enum value_type t
     if (type == TYPE_SET)
         rdb_put_command(out, (struct slice[]){SLICE("PEXPIREMEMBERAT"), key, name, ms}, 4);
     else
-        rdb_put_command(out,
-                        (struct slice[]){type == TYPE_HASH ? SLICE("HPEXPIREAT")
-                                                           : SLICE("ZPEXPIREAT"),
-                                         key, ms,
-                                         type == TYPE_HASH ? SLICE("FIELDS") : SLICE("MEMBERS"),
-                                         SLICE("1"), name},
-                        6);
+        rdb_put_command(
+            out,
+            (struct slice[]){type == TYPE_HASH ? SLICE("HPEXPIREAT") : SLICE("ZPEXPIREAT"), key, ms,
+                             type == TYPE_HASH ? SLICE("FIELDS") : SLICE("MEMBERS"), SLICE("1"),
+                             name},
+            6);
 }
 
 static void put_member_times(struct buf *out, struct slice key, const struct rdb_value *v)
@@ -132,9 +129,8 @@ static void put_restore(struct buf *out, struct slice key, const struct rdb_valu
     buf_init(&payload, MEM_OTHER);
     if (rdb_value_write_root(&payload, v->type, v->encoding, v->root)) {
         rdb_payload_seal(&payload, 0);
-        rdb_put_command(out,
-                        (struct slice[]){SLICE("RESTORE"), key, SLICE("0"), buf_slice(&payload)},
-                        4);
+        rdb_put_command(
+            out, (struct slice[]){SLICE("RESTORE"), key, SLICE("0"), buf_slice(&payload)}, 4);
     }
     buf_deinit(&payload);
 }
@@ -161,10 +157,10 @@ static bool put_key(struct buf *out, const struct rdb_item *item)
     if (good) {
         put_value(out, key.text, &v);
         if (item->expire_ms >= 0)
-            rdb_put_command(out,
-                            (struct slice[]){SLICE("PEXPIREAT"), key.text,
-                                             digits_of(when, item->expire_ms)},
-                            3);
+            rdb_put_command(
+                out,
+                (struct slice[]){SLICE("PEXPIREAT"), key.text, digits_of(when, item->expire_ms)},
+                3);
         rdb_value_deinit(&v);
     }
     rdb_text_deinit(&key);

@@ -1,7 +1,7 @@
 /* rdb_commands.h: the items of an RDB file as commands that make the same data: the base of a log
  * without RDB preamble, and what tokamak-check converts to. Redis's own commands, as far as they
- * say all; streams go as RESTORE, since XCLAIM cannot make what is pending of a deleted entry; times
- * to live of members by commands that older servers do not know.
+ * say all; streams go as RESTORE, since XCLAIM cannot make what is pending of a deleted entry;
+ * times to live of members by commands that older servers do not know.
  *
  * Pure functions but for the output. O(bytes). Memory: the largest value, twice. */
 #pragma once

@@ -104,8 +104,8 @@ static bool insert_key(struct rdb_inserter *x, const struct rdb_item *item, uint
     if (!rdb_item_value(item, &v))
         return fail(x, offset, "the value of key '%.*s' (type %u) is damaged or cannot be held",
                     shown(x->key.text), x->key.text.ptr, item->type);
-    bool good = true, expired = !x->load->preamble && item->expire_ms != -1 &&
-                              item->expire_ms < x->txn->now_ms;
+    bool good = true,
+         expired = !x->load->preamble && item->expire_ms != -1 && item->expire_ms < x->txn->now_ms;
     if (expired)
         atomic_fetch_add_explicit(&x->load->expired, 1, memory_order_relaxed);
     else

@@ -9,7 +9,7 @@
 
 enum {
     PIECE_BYTES = 256 << 10,
-    PIECES_MAX = 8,    /* waiting; with one in each thread's hands: a few MB */
+    PIECES_MAX = 8,     /* waiting; with one in each thread's hands: a few MB */
     KEYS_PER_STAY = 64, /* inside the gate */
     AHEAD = 16          /* items read before the first of them is inserted */
 };

@@ -4,9 +4,10 @@
  * the start: the calling thread reads, checks and cuts the file into pieces of whole items, which
  * several threads turn into values and insert, each under the lock of the key's shard.
  *
- * Keys that have expired are left out, but of a log's base. A file with the same key twice, a value that is damaged or a
- * database that there is not is refused: the fault says where. What was inserted before stays; who
- * called decides what becomes of it. Memory: some pieces, and the largest item. */
+ * Keys that have expired are left out, but of a log's base. A file with the same key twice, a value
+ * that is damaged or a database that there is not is refused: the fault says where. What was
+ * inserted before stays; who called decides what becomes of it. Memory: some pieces, and the
+ * largest item. */
 #pragma once
 
 #include "persist/guest.h"
@@ -14,11 +15,11 @@
 
 struct rdb_load {
     /* set by the caller */
-    bool verify;  /* the checksum */
-    bool replace; /* a key that exists gives way; else it is a fault */
+    bool verify;   /* the checksum */
+    bool replace;  /* a key that exists gives way; else it is a fault */
     bool preamble; /* it is the base of a log: what has expired stays, for the log says when it
                       goes, and commands may follow the data */
-    uint64_t bytes_before; /* of other files, for the figures */
+    uint64_t bytes_before;                          /* of other files, for the figures */
     void (*function)(void *arg, struct slice item); /* a library, as it stands in the file; the
                                                        calling thread */
     void *arg;
@@ -28,7 +29,7 @@ struct rdb_load {
     _Atomic uint64_t keys, expired, bytes_done;
     _Atomic uint64_t bytes_total; /* at least; set by the caller when it knows of more files */
     uint64_t end;                 /* offset behind the data */
-    unsigned version; /* of the file, when it has been opened */
+    unsigned version;             /* of the file, when it has been opened */
     struct rdb_fault fault;
 };
 

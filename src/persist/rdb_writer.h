@@ -14,7 +14,7 @@
 struct rdb_options {
     unsigned version;
     bool checksum;
-    bool sync_often; /* a sync now and then, so that the last one is not a long one */
+    bool sync_often;  /* a sync now and then, so that the last one is not a long one */
     bool as_commands; /* no RDB at all: a log of commands that make the data (rdb_commands.h), with
                          marks (aof_mark.h) … */
     bool unmarked;    /* … or without */
@@ -25,15 +25,15 @@ struct rdb_head {
     const char *server_version;
     int64_t now_s;
     uint64_t used_memory;
-    bool is_base; /* of a log */
+    bool is_base;           /* of a log */
     struct slice functions; /* of all libraries: RDB_ITEM_FUNCTION items as they were read */
 };
 
 struct rdb_writer {
     struct rdb_options options;
-    int fd;    /* -1: none */
-    int error; /* errno of the first failure, or 0 */
-    int db;    /* whose keys are being written, -1: none yet */
+    int fd;                        /* -1: none */
+    int error;                     /* errno of the first failure, or 0 */
+    int db;                        /* whose keys are being written, -1: none yet */
     uint64_t crc, written, synced; /* crc: of a log, the last mark's */
     struct buf out;
     char path[PATH_MAX], temporary[PATH_MAX];

@@ -28,9 +28,8 @@ void aof_deinit(struct aof *a)
 
 static enum err name_set(struct aof *a, char *parent)
 {
-    if (!getcwd(parent, PATH_MAX) ||
-        aof_set_init(&a->set, parent, server_settings.appenddirname,
-                     server_settings.appendfilename) != OK) {
+    if (!getcwd(parent, PATH_MAX) || aof_set_init(&a->set, parent, server_settings.appenddirname,
+                                                  server_settings.appendfilename) != OK) {
         log_warning("Fatal error: the path of the append-only directory: %s", strerror(errno));
         return ERR_SYS;
     }
@@ -42,10 +41,11 @@ static enum err read_set(struct aof *a)
     struct aof_manifest_fault fault;
     enum err err = aof_set_read(&a->set, &fault);
     if (err == ERR_SYNTAX)
-        log_warning("*** FATAL AOF MANIFEST FILE ERROR *** %s/%s.manifest, line %u: %s. Nothing has "
-                    "been changed: put a whole manifest there, or restore the directory from a "
-                    "backup.",
-                    a->set.directory, a->set.name, fault.line, fault.reason);
+        log_warning(
+            "*** FATAL AOF MANIFEST FILE ERROR *** %s/%s.manifest, line %u: %s. Nothing has "
+            "been changed: put a whole manifest there, or restore the directory from a "
+            "backup.",
+            a->set.directory, a->set.name, fault.line, fault.reason);
     else if (err)
         log_warning("Fatal error: can't open the AOF manifest file %s/%s.manifest for reading: %s. "
                     "Nothing has been changed.",

@@ -22,8 +22,8 @@
 #include <unistd.h>
 
 enum {
-    RETRY_MS = 1000,       /* after a failure; twice as long after each more … */
-    RETRY_DOUBLINGS = 6,   /* … up to a minute */
+    RETRY_MS = 1000,     /* after a failure; twice as long after each more … */
+    RETRY_DOUBLINGS = 6, /* … up to a minute */
     PERCENT = 100
 };
 
@@ -142,11 +142,11 @@ static bool begin_alone(struct rewrite *r)
     good = good && aof_set_base_name(&a->set, a->set.manifest.base_seq + 1, r->rdb, r->base);
     if (good) {
         struct save_target *t = &p->target;
-        t->options = (struct rdb_options){.version = (unsigned)server_settings.rdb_version,
-                                          .checksum = server_settings.rdb_checksum,
-                                          .sync_often =
-                                              server_settings.aof_rewrite_incremental_fsync,
-                                          .as_commands = !r->rdb};
+        t->options =
+            (struct rdb_options){.version = (unsigned)server_settings.rdb_version,
+                                 .checksum = server_settings.rdb_checksum,
+                                 .sync_often = server_settings.aof_rewrite_incremental_fsync,
+                                 .as_commands = !r->rdb};
         t->is_base = true;
         snprintf(t->directory, sizeof(t->directory), "%s", a->set.directory);
         snprintf(t->name, sizeof(t->name), "%s", r->base);
@@ -160,6 +160,8 @@ static bool begin_alone(struct rewrite *r)
 /* A value that is away for an edit would be in neither the base nor the log. */
 static bool begin(struct rewrite *r)
 {
+    if (r->named)
+        (void)aof_log_flush(&r->p->log); /* the new file waits until the old one is durable */
     if (!slow_hold(r->p->server, &r->p->cancelled))
         return false;
     bool good = begin_alone(r);
@@ -245,8 +247,8 @@ static void note_end(struct persistence *p, bool good)
     atomic_fetch_add(&a->rewrites, good);
     atomic_store(&a->last_took_s, now_s - atomic_load(&a->rewrite_started_s));
     atomic_store(&a->rewrite_started_s, -1);
-    int64_t wait_ms = failures ? (int64_t)RETRY_MS << MIN(failures - 1, (uint64_t)RETRY_DOUBLINGS)
-                               : 0;
+    int64_t wait_ms =
+        failures ? (int64_t)RETRY_MS << MIN(failures - 1, (uint64_t)RETRY_DOUBLINGS) : 0;
     atomic_store(&a->retry_ms, clock_monotonic_ms() + wait_ms);
     aof_log_figures(&p->log, &f);
     if (good)
@@ -319,8 +321,7 @@ void aof_check_rewrite(struct persistence *p)
 {
     struct aof *a = &p->aof;
     unsigned blocking = REFUSE_LOADING | REFUSE_ALL;
-    if (atomic_load(&p->busy) || atomic_load(&p->refusals) & blocking ||
-        atomic_load(&p->stopping))
+    if (atomic_load(&p->busy) || atomic_load(&p->refusals) & blocking || atomic_load(&p->stopping))
         return;
     if (!atomic_load(&a->scheduled) &&
         (clock_monotonic_ms() < atomic_load(&a->retry_ms) || !(must(p) || has_grown(p))))

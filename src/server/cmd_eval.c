@@ -54,7 +54,7 @@ static bool read_key_count(struct eval *e)
     return true;
 }
 
-static void run_script(struct eval *e, const struct script *s)
+static void run_script(struct eval *e, struct script *s)
 {
     struct exec *ex = e->ex;
     char error[ERROR_BYTES];
@@ -77,9 +77,11 @@ static void run_script(struct eval *e, const struct script *s)
                              .arg_count = ex->argc - 3 - e->key_count,
                              .reply = ex->reply,
                              .resp = REPLY_RESP2};
+    exec_thread(ex)->nested_script = s; /* for a jump out of here */
     nested_open(&nested, ex, s->sha, s->flags, e->read_only);
     script_run_start(&run);
     nested_close(&nested);
+    exec_thread(ex)->nested_script = NULL;
 }
 
 /* The script of a text: from the cache, or compiled and added. NULL: answered. */

@@ -264,6 +264,9 @@ void nested_abandon(struct server_thread *t)
 {
     t->exec.in_exec = false;
     t->nested = NULL;
+    if (t->nested_script)
+        script_unref(t->nested_script);
+    t->nested_script = NULL;
     nested_drop_interpreter(t); /* one of the two ran it */
     functions_drop_interpreter(t);
 }

@@ -35,8 +35,8 @@ void persistence_update_refusal(struct persistence *p)
     lock_acquire(&p->points_lock);
     bool points = p->point_count > 0;
     persistence_refuse(p, REFUSE_WRITES,
-                points && !atomic_load(&p->last_ok) &&
-                    atomic_load(&server_settings.stop_writes_on_bgsave_error));
+                       points && !atomic_load(&p->last_ok) &&
+                           atomic_load(&server_settings.stop_writes_on_bgsave_error));
     lock_release(&p->points_lock);
 }
 
@@ -149,8 +149,7 @@ enum err persistence_last_save(struct persistence *p)
 void persistence_flushed(void)
 {
     struct persistence *p = &the_server->persistence;
-    if (!server_settings.save_point_count || persistence_loading(p) ||
-        p->aof.reloading)
+    if (!server_settings.save_point_count || persistence_loading(p) || p->aof.reloading)
         return;
     if (persistence_saving(p))
         persistence_cancel_snapshot(p);

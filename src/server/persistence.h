@@ -64,9 +64,9 @@ struct persistence {
     struct rdb_writer writer;    /* of the snapshot: its thread */
     uint64_t delay_paid;         /* keys for which rdb-key-save-delay has been slept; its thread */
     struct snapshot_output output;
-    struct lock commit_lock;   /* a file takes its place, or the snapshot is cancelled */
-    uint64_t snapshot_changes; /* STAT_CHANGES when it began */
-    _Atomic bool busy;         /* a snapshot is asked for or runs, for a file or the log's base */
+    struct lock commit_lock;     /* a file takes its place, or the snapshot is cancelled */
+    uint64_t snapshot_changes;   /* STAT_CHANGES when it began */
+    _Atomic bool busy;           /* a snapshot is asked for or runs, for a file or the log's base */
     _Atomic bool save_scheduled; /* one is wanted when the one that runs for the log has ended */
     _Atomic bool stopping;       /* the last save has been asked for */
 

@@ -17,7 +17,7 @@ void persistence_begin_snapshot(struct persistence *p); /* exclusive mode */
 bool persistence_write_snapshot(struct persistence *p) MUST_USE;
 /* The libraries as they are now go into it. Exclusive mode. */
 void persistence_keep_functions(struct persistence *p);
-void persistence_walk(struct persistence *p);           /* the thread */
+void persistence_walk(struct persistence *p); /* the thread */
 void persistence_check(struct timer *self);
 void persistence_watch_config(void);
 

@@ -76,8 +76,8 @@ static void add_key(void *arg, uint32_t index, uint16_t flags)
         return;
     if (r->key_count == r->key_cap) {
         uint32_t cap = r->key_cap ? r->key_cap * 2 : 16;
-        r->keys = mem_realloc(MEM_OTHER, r->keys, r->key_cap * sizeof(*r->keys),
-                              cap * sizeof(*r->keys));
+        r->keys =
+            mem_realloc(MEM_OTHER, r->keys, r->key_cap * sizeof(*r->keys), cap * sizeof(*r->keys));
         r->key_cap = cap;
     }
     r->keys[r->key_count++] = key_make(r->command.argv[index]);
@@ -154,8 +154,8 @@ static bool run_command(struct replay *r)
     if (unlikely(!cmd))
         return refuse(r, "unknown command '%.*s'", (int)MIN(argv[0].len, (size_t)NAME_SHOWN),
                       argv[0].ptr);
-    if (unlikely(!cmd->handler || (cmd->arity >= 0 ? (int)argc != cmd->arity
-                                                   : (int)argc < -cmd->arity)))
+    if (unlikely(!cmd->handler ||
+                 (cmd->arity >= 0 ? (int)argc != cmd->arity : (int)argc < -cmd->arity)))
         return refuse(r, "command '%s' with a wrong number of arguments", cmd->full_name);
     if (cmd->id == CMD_ID_select)
         return run_select(r);

@@ -3,11 +3,11 @@
  *
  * Commands that write run; SELECT, MULTI and EXEC mean what they say; others change nothing and
  * are skipped. A unit has whole transactions (persist/aof_reader.h), so MULTI and EXEC need no
- * queue. A command that answers an error is counted, as in Redis, and the load goes on: what is in a
- * log worked once.
+ * queue. A command that answers an error is counted, as in Redis, and the load goes on: what is in
+ * a log worked once.
  *
- * Owner: one thread, alone with the keyspace while replay_some() runs: exclusive mode. Handlers look
- * at a struct server_thread that belongs to the replay and is no reactor. */
+ * Owner: one thread, alone with the keyspace while replay_some() runs: exclusive mode. Handlers
+ * look at a struct server_thread that belongs to the replay and is no reactor. */
 #pragma once
 
 #include "persist/aof_reader.h"
@@ -28,6 +28,6 @@ const char *replay_reason(const struct replay *r);
 /* A file begins: in database 0, as in Redis. */
 void replay_begin_file(struct replay *r);
 
-uint64_t replay_commands(const struct replay *r); /* that ran */
-uint64_t replay_errors(const struct replay *r);   /* of them, that answered an error */
+uint64_t replay_commands(const struct replay *r);       /* that ran */
+uint64_t replay_errors(const struct replay *r);         /* of them, that answered an error */
 const char *replay_first_error(const struct replay *r); /* of the file */

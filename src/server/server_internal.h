@@ -105,6 +105,7 @@ struct server_thread {
     struct interpreter *functions;   /* of function libraries; NULL before the first */
     _Atomic size_t function_bytes;   /* that it takes */
     struct nested *nested;           /* the script that runs: nested_call.h */
+    struct script *nested_script;    /* its text, referenced; NULL for a function */
     struct key *nested_keys;         /* of its command that runs */
     uint32_t nested_key_cap;
     bool no_room; /* memory was full, and nothing could go, when it was last looked at */

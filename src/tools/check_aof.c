@@ -86,7 +86,8 @@ static enum check_status read_items(struct check *c, struct rdb_reader *r)
     if (got == RDB_READ_FAULT)
         return wrong(c, r->fault.offset, r->fault.reason);
     c->data_bytes = r->at;
-    printf("  data: RDB version %u, %" PRIu64 " keys, %" PRIu64 " bytes\n", r->version, keys, r->at);
+    printf("  data: RDB version %u, %" PRIu64 " keys, %" PRIu64 " bytes\n", r->version, keys,
+           r->at);
     return CHECK_GOOD;
 }
 

@@ -11,8 +11,8 @@ struct check_aof_options {
     int64_t time_s;
 };
 
-/* `path`: one file, a manifest, or the directory of one. Prints to standard output; progress goes to
- * a terminal on standard error. */
+/* `path`: one file, a manifest, or the directory of one. Prints to standard output; progress goes
+ * to a terminal on standard error. */
 enum check_status check_aof(const char *path, const struct check_aof_options *options);
 
 /* Splits the path of a manifest, or of a directory that has exactly one, into the set's directory

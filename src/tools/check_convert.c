@@ -9,7 +9,6 @@
 #include "server/aof_load.h"
 #include "server/config.h"
 #include "store/settings.h"
-#include "tools/check_aof.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,6 +16,8 @@
 #include <unistd.h>
 
 #include <sys/stat.h>
+
+#include "tools/check_aof.h"
 
 enum {
     SHARDS = 256,
@@ -108,10 +109,8 @@ static enum check_status write_one(struct conversion *c, const char *to, enum co
 {
     char directory[PATH_MAX];
     const char *slash = strrchr(to, '/');
-    struct rdb_options options = {.version = 10,
-                                  .checksum = true,
-                                  .as_commands = form == CONVERT_RESP,
-                                  .unmarked = true};
+    struct rdb_options options = {
+        .version = 10, .checksum = true, .as_commands = form == CONVERT_RESP, .unmarked = true};
     snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - to) : 1, slash ? to : ".");
     return write_file(c, *directory ? directory : "/", slash ? slash + 1 : to, &options, false);
 }

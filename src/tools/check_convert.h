@@ -1,5 +1,5 @@
-/* check_convert.h: tokamak-check convert: data from one form of file into another, by way of memory:
- * whatever a server would load, it can write. */
+/* check_convert.h: tokamak-check convert: data from one form of file into another, by way of
+ * memory: whatever a server would load, it can write. */
 #pragma once
 
 #include "tools/check_rdb.h"

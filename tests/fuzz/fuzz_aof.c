@@ -1,11 +1,10 @@
 /* Log files through the reader and, where no command asks for much memory by a number, through the
- * whole recovery into a keyspace. The file is in memory. Units follow one another without a gap, and
- * reading takes memory in proportion to the input. */
-#include "persist/aof_reader.h"
-
+ * whole recovery into a keyspace. The file is in memory. Units follow one another without a gap,
+ * and reading takes memory in proportion to the input. */
 #include "base/hash.h"
 #include "base/log.h"
 #include "cmd/command.h"
+#include "persist/aof_reader.h"
 #include "server/aof_load.h"
 #include "server/config.h"
 #include "store/settings.h"
@@ -77,7 +76,8 @@ static uint64_t read_units(size_t size)
 /* A string as long as a number says, or work as much: what such commands do is tested elsewhere. */
 static bool asks_for_much(const uint8_t *data, size_t size)
 {
-    static const char *const words[] = {"setrange", "setbit", "bitfield", "bitop", "sort", "pfdebug"};
+    static const char *const words[] = {"setrange", "setbit", "bitfield",
+                                        "bitop",    "sort",   "pfdebug"};
     for (size_t at = 0; at < size; at++)
         for (size_t i = 0; i < ARRAY_LEN(words); i++) {
             size_t len = strlen(words[i]);

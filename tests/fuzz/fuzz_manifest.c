@@ -1,5 +1,5 @@
-/* Manifests of a log: what is read can be written, and reads again as the same; memory stays bounded
- * by the size of the input. */
+/* Manifests of a log: what is read can be written, and reads again as the same; memory stays
+ * bounded by the size of the input. */
 #include "persist/aof_manifest.h"
 
 #include <stdlib.h>

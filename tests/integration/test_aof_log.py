@@ -381,6 +381,29 @@ def test_answers_across_a_rewrite(start_server):
         assert {name: int(conn.cmd("GET", name)) for name in counts} == counts
 
 
+@pytest.mark.parametrize("policy", ("always", "everysec"))
+def test_turned_off_and_on(start_server, policy):
+    """appendonly at run time: on means a rewrite first, off means nobody waits for anything."""
+    server = start_server(appendonly="no", appendfsync=policy, io_threads=4)
+    with server.connect() as conn:
+        conn.cmd("SET", "a", 1)
+        for i in range(3):
+            assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == b"OK"
+            assert conn.cmd("SET", "b", i) == b"OK"
+            assert wait_until(lambda n=i: int(info(conn, "aof_rewrites")) > n, 20)
+            assert conn.cmd("SET", "c", i) == b"OK" and conn.cmd("WAITAOF", 1, 0, 0) == [1, 0]
+            assert conn.cmd("CONFIG", "SET", "appendonly", "no") == b"OK"
+            assert conn.cmd("SET", "d", i) == b"OK"
+        assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == b"OK"
+        assert wait_until(lambda: int(info(conn, "aof_rewrites")) > 3, 20)
+    server.process.kill()
+    server.process.wait()
+    server.directives["appendonly"] = "yes"
+    server.start()
+    with server.connect() as conn:
+        assert wait_until(lambda: conn.cmd("MGET", "a", "b", "c", "d") == [b"1", b"2", b"2", b"2"], 10)
+
+
 # ---- WAITAOF ----
 
 

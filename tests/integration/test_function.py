@@ -1,6 +1,8 @@
 """FUNCTION and FCALL: libraries on every reactor, across restarts, to and from redis-server, in the log."""
+import shutil
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -244,3 +246,43 @@ def test_calls_and_changes_on_all_reactors_at_once(start_server):
     for thread in threads:
         thread.join()
     assert not wrong, wrong[:3]
+
+
+def start_again(server):
+    server.stop()
+    server.stopped = False
+    server.start()
+    conn = server.connect()
+    assert wait_until(lambda: b"\r\nloading:0" in conn.cmd("INFO", "persistence"), 60)
+    return conn
+
+
+@pytest.mark.tokamak
+def test_libraries_are_in_the_append_only_file(start_server):
+    server = start_server(appendonly="yes", appendfsync="always")
+    with server.connect() as conn:
+        conn.cmd("FUNCTION", "LOAD", library())
+        conn.cmd("FUNCTION", "LOAD", library(WRITE, "other"))
+    for _ in range(2):
+        with start_again(server) as conn:
+            assert names(conn) == {b"lib": [b"echo"], b"other": [b"write"]}
+            assert conn.cmd("FCALL", "write", 1, "k", "v") == OK
+            conn.cmd("FUNCTION", "LOAD", "REPLACE", library())
+
+
+@pytest.mark.tokamak
+def test_libraries_of_the_base_are_there_when_the_commands_behind_it_run(start_server):
+    server = start_server(appendonly="yes", appendfsync="always")
+    server.stop()
+    directory = Path(server.dir, "appendonlydir")
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    base, incremental = "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"
+    (directory / "appendonly.aof.manifest").write_text(
+        f"file {base} seq 1 type b\nfile {incremental} seq 1 type i\n")
+    (directory / base).write_bytes(rdb.file(b"\xf5" + rdb.text(library().encode()),
+                                            b"\xf5" + rdb.text(library(WRITE, "other").encode())))
+    (directory / incremental).write_bytes(encode(["FUNCTION", "DELETE", "lib"]))
+    with start_again(server) as conn:
+        assert names(conn) == {b"other": [b"write"]}
+        assert conn.cmd("FCALL", "write", 1, "k", "v") == OK

@@ -1,6 +1,5 @@
-#include "ds/top.h"
-
 #include "base/hash.h"
+#include "ds/top.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -19,7 +18,8 @@ static const struct top_item *find(const struct top *t, int space, const char *n
 {
     for (uint32_t i = 0; i < top_len(t); i++) {
         const struct top_item *item = top_at(t, i);
-        if (item->space == space && slice_equal(slice_make(item->name, item->len), slice_cstr(name)))
+        if (item->space == space &&
+            slice_equal(slice_make(item->name, item->len), slice_cstr(name)))
             return item;
     }
     return NULL;
@@ -149,8 +149,10 @@ static void zipf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exact_below_capacity), cmocka_unit_test(halving_forgets),
-        cmocka_unit_test(put_keeps_the_largest), cmocka_unit_test(long_names_are_cut),
+        cmocka_unit_test(exact_below_capacity),
+        cmocka_unit_test(halving_forgets),
+        cmocka_unit_test(put_keeps_the_largest),
+        cmocka_unit_test(long_names_are_cut),
         cmocka_unit_test(zipf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,9 @@
 /* The log against a file in memory: order of the ring under many threads, batches and their marks,
  * a disk that is full, choppy, or fails in each operation, segments, and what is safe when. */
-#include "persist/aof_log.h"
-
 #include "base/clock.h"
 #include "base/rand.h"
 #include "persist/aof_internal.h"
+#include "persist/aof_log.h"
 #include "persist/aof_reader.h"
 
 #include <errno.h>
@@ -80,8 +79,8 @@ static void *write_records(void *arg)
         size_t len = 30 + rng_next(&rng) % (i % 500 ? 200 : LONG_BYTES - 30);
         int head = snprintf(text, 30, "%d:%zu:", i, len);
         text[head] = '.';
-        uint64_t lsn = aof_ring_put(&w->reading->ring, w->number, slice_make(text, len), empty,
-                                    w->reading);
+        uint64_t lsn =
+            aof_ring_put(&w->reading->ring, w->number, slice_make(text, len), empty, w->reading);
         assert_true(lsn > last);
         last = lsn;
     }
@@ -186,8 +185,8 @@ static uint64_t put(struct fixture *f, int db, int filler)
 {
     char value[8 + LONG_BYTES], text[64 + sizeof(value)];
     int len = snprintf(value, sizeof(value), "%d%0*d", f->count, filler + 1, 0);
-    int n = snprintf(text, sizeof(text), "*3\r\n$3\r\nSET\r\n$6\r\nk%05d\r\n$%d\r\n%s\r\n", f->count,
-                     len, value);
+    int n = snprintf(text, sizeof(text), "*3\r\n$3\r\nSET\r\n$6\r\nk%05d\r\n$%d\r\n%s\r\n",
+                     f->count, len, value);
     f->count++;
     return f->log.sink.write(f->log.sink.arg, db, slice_make(text, (size_t)n));
 }
@@ -265,7 +264,8 @@ static void marks_go_on_where_a_file_ends(void **state)
     end(f);
 }
 
-/* A full disk: nothing of the batch stays, nothing becomes safe, and it is tried again by itself. */
+/* A full disk: nothing of the batch stays, nothing becomes safe, and it is tried again by itself.
+ */
 static void full_disk(void **state)
 {
     struct fixture *f = begin(AOF_EVERYSEC);
@@ -396,7 +396,8 @@ static int sync_or_fail(int fd)
     return sync_error ? -1 : 0;
 }
 
-/* After a failed sync nothing becomes safe, whatever later syncs say, until a rewrite has settled. */
+/* After a failed sync nothing becomes safe, whatever later syncs say, until a rewrite has settled.
+ */
 static void failed_sync(enum aof_policy policy)
 {
     struct fixture *f = begin(policy);
@@ -462,6 +463,23 @@ static void not_in_force_before_its_base(void **state)
     end(f);
 }
 
+/* Turned off while the disk is full: nobody waits for what could not be written. */
+static void closes_in_spite_of_a_full_disk(void **state)
+{
+    struct fixture *f = begin(AOF_EVERYSEC);
+    assert_int_equal(aof_log_start(&f->log), OK);
+    memory_faults.room_bytes = 0;
+    put(f, 0, 0);
+    aof_log_commit(&f->log);
+    assert_true(wait_for_state(f, AOF_WRITE_FAILED));
+    aof_log_close(&f->log);
+    assert_int_equal(f->told.state, AOF_GOOD);
+    assert_int_equal(aof_log_safe(&f->log), UINT64_MAX);
+    assert_true(aof_log_stop(&f->log));
+    assert_int_equal(f->told.ended, 1);
+    end(f);
+}
+
 /* More than may be buffered: writers are told to wait, and when to go on. */
 static void room_runs_out_and_comes_back(void **state)
 {
@@ -491,6 +509,7 @@ int main(void)
         cmocka_unit_test(failed_sync_of_a_batch),
         cmocka_unit_test(failed_sync_beside_writes),
         cmocka_unit_test(not_in_force_before_its_base),
+        cmocka_unit_test(closes_in_spite_of_a_full_disk),
         cmocka_unit_test(room_runs_out_and_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* The manifest: Redis's own, ours with its mark, everything that is wrong, and every bit flipped. */
+/* The manifest: Redis's own, ours with its mark, everything that is wrong, and every bit flipped.
+ */
 #include "persist/aof_manifest.h"
 
 #include <setjmp.h>

@@ -1,11 +1,10 @@
 /* Log files, in memory: what is whole comes out, a torn end is told from damage in the middle. The
  * last file is cut at every byte of its last 64 KB, and bits are flipped: with TOKAMAK_LONG set at
  * all 65,536 places and in 10,000 files, else at a sample of them. */
-#include "persist/aof_reader.h"
-
 #include "base/crc.h"
 #include "base/rand.h"
 #include "persist/aof_mark.h"
+#include "persist/aof_reader.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -267,6 +266,7 @@ static void test_redis_rules(void **state)
         {SELECT0 "*1\r\n$99999999999999999999999\r\na\r\n", AOF_READ_FAULT, sizeof(SELECT0) - 1},
         {SELECT0 "*4000000000\r\n$1\r\na\r\n", AOF_READ_TORN, sizeof(SELECT0) - 1},
     };
+
     uint64_t whole;
     memory_files_install();
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -370,10 +370,10 @@ static void test_marks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_marks),          cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_whole),          cmocka_unit_test(test_redis_rules),
-        cmocka_unit_test(test_two_authors),    cmocka_unit_test(test_transaction_over_marks),
-        cmocka_unit_test(test_moved_batches),  cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_marks),         cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_whole),         cmocka_unit_test(test_redis_rules),
+        cmocka_unit_test(test_two_authors),   cmocka_unit_test(test_transaction_over_marks),
+        cmocka_unit_test(test_moved_batches), cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_flipped_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -531,6 +531,41 @@ static void costs_what_it_says(void **state)
     set_destroy(s);
 }
 
+/* A log says itself what has expired: a replay finds everything, and logs nothing. */
+static void replay_expires_nothing(void **state)
+{
+    struct world w;
+    struct ref ref;
+    struct key key = key_make(SLICE("k")), collection = key_make(SLICE("c"));
+    struct set_member m;
+    world_init(&w, 1);
+    set_member_init(&m, SLICE("m"));
+    struct set s = set_create(&m, 1);
+    w.txn.replay = true;
+    txn_begin(&w.txn, 0, true);
+    assert_true(txn_is_past(&w.txn, 1) == false);
+    assert_false(txn_logs(&w.txn));
+    assert_false(txn_find(&w.txn, &key, &ref));
+    txn_set_string(&w.txn, &ref, SLICE("v"), 1, EVENT_NONE);
+    assert_true(txn_find(&w.txn, &key, &ref));
+    assert_false(txn_is_dead(&w.txn, ref.entry));
+    assert_true(set_add(&s, &m));
+    assert_false(txn_find(&w.txn, &collection, &ref));
+    txn_set_collection(&w.txn, &ref, TYPE_SET, s.encoding, s.root, EVENT_NONE);
+    txn_set_member_deadline(&w.txn, &ref, SLICE("m"), 1);
+    assert_true(txn_find(&w.txn, &collection, &ref));
+    assert_int_equal(txn_member_deadline(&ref, SLICE("m")), 1);
+    txn_end(&w.txn, NULL, 0);
+    w.txn.replay = false;
+    txn_begin(&w.txn, 0, true);
+    assert_true(txn_is_past(&w.txn, 1));
+    assert_false(txn_find(&w.txn, &key, &ref));
+    assert_false(txn_find(&w.txn, &collection, &ref));
+    txn_end(&w.txn, NULL, 0);
+    txn_deinit(&w.txn);
+    keyspace_destroy(w.ks);
+}
+
 int main(void)
 {
     store_settings = (struct store_settings){.hash_max_listpack_entries = 16,
@@ -546,6 +581,7 @@ int main(void)
         cmocka_unit_test(agrees_with_the_twin),
         cmocka_unit_test(timer_forgets_no_database),
         cmocka_unit_test(costs_what_it_says),
+        cmocka_unit_test(replay_expires_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,1 @@
+redis.call('set',KEYS[1],'v'); return redis.call('get',KEYS[1])

@@ -1,0 +1,1 @@
+local e=redis.pcall('nosuch'); return {e.err, e.source or 'nosrc', e.line or 'noline', tostring(e.ignore_error_stats_update)}

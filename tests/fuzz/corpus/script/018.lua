@@ -1,0 +1,1 @@
+redis.setresp(3); redis.call('hset','h','a','1'); local r=redis.call('hgetall','h'); return r.map.a

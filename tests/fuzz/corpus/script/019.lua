@@ -1,0 +1,1 @@
+redis.setresp(3); redis.call('zadd','z',1.5,'a'); return redis.call('zscore','z','a')

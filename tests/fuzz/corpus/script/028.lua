@@ -1,0 +1,1 @@
+local n=0 for k,v in pairs(redis) do n=n+1 end return n>10

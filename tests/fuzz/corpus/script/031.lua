@@ -1,0 +1,1 @@
+redis.call('set','x',-0.5) return redis.call('get','x')

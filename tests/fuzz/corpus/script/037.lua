@@ -1,0 +1,1 @@
+return string.format('%d %s %5.2f',3,'x',2.5)

@@ -1,0 +1,1 @@
+redis.call('xadd','s','1-1','f','v'); return redis.call('xrange','s','-','+')

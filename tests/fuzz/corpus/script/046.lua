@@ -1,0 +1,1 @@
+for i=1,200 do loadstring('local a'..i..' = 1', ('n'..i):rep(300)) collectgarbage() end return 1

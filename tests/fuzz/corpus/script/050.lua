@@ -1,0 +1,1 @@
+setmetatable(KEYS,{__index=function(t,k) return t[k] end}) return KEYS.x

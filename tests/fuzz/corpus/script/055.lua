@@ -1,0 +1,1 @@
+return cjson.decode(('['):rep(100000))

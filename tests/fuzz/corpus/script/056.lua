@@ -1,0 +1,1 @@
+cjson.encode_sparse_array(true,0) return cjson.encode({[2^31]=1})

@@ -1,0 +1,2 @@
+return {big_number='1
+2'}

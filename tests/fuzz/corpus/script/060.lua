@@ -1,0 +1,1 @@
+return {set={[1.5]=true,x=false}}
