@@ -60,7 +60,7 @@ static enum acl_verdict judge(struct server_thread *t, struct session *session,
     if (likely(d.verdict == ACL_ALLOWED))
         return ACL_ALLOWED;
     name_denial(&d, user, cmd, argv, at);
-    if (context != ACL_SCRIPT) /* else what runs the script is shown, if it was published */
+    if (context != ACL_SCRIPT) /* else what runs the script is published */
         client_publish(t->current, (uint16_t)((t->exec.in_exec ? CMD_ID_exec : cmd->id) + 1),
                        t->txn.now_ms);
     log_current(t, &d);

@@ -102,6 +102,7 @@ static bool refuse_user(struct nested *n, const struct command *cmd, const struc
     struct buf text;
     buf_init(&text, MEM_OTHER);
     buf_puts(&text, "ERR ACL failure in script: ");
+    client_publish(n->thread->current, (uint16_t)(n->outer.cmd->id + 1), n->now_us / 1000);
     bool allowed = acl_permits(n->thread, &n->session, cmd, argv, argc, ACL_SCRIPT, &text);
     buf_putc(&text, 0);
     if (!allowed)
