@@ -144,6 +144,12 @@ def test_undeclared_keys_just_work(start_server):
         assert run(conn, "for i = 1, 500 do redis.call('set', 'k' .. i, i) end return redis.call('dbsize')") == 500
 
 
+def test_a_call_with_as_many_arguments_as_there_can_be(conn):
+    script = "local a = {} for i = 1, 7990 do a[i] = i end return redis.call('lpush', KEYS[1], unpack(a))"
+    assert run(conn, script, "l") == 7990
+    assert isinstance(run(conn, script.replace("7990", "9000"), "l"), Error)
+
+
 # ---- they run as one ----
 
 @pytest.mark.parametrize("header", ["", "#!lua flags=declared-keys\n"])
