@@ -186,6 +186,11 @@ def test_waiting_clients_are_served_after_the_script(server):
         assert conn.cmd("LRANGE", "l", 0, -1) == [b"b"]
 
 
+def test_a_set_that_is_not_to_be_sorted_is_sorted_all_the_same(conn):
+    conn.cmd("SADD", "s", *"qwertyuiop", "aa", "aaa")
+    assert run(conn, "return redis.call('sort', KEYS[1], 'by', 'nosort')", "s") == sorted(conn.cmd("SMEMBERS", "s"))
+
+
 def test_select_stays_inside(conn):
     assert run(conn, "redis.call('select', 3) redis.call('set', KEYS[1], 'v')", "k") is None
     assert conn.cmd("EXISTS", "k") == 0
