@@ -212,7 +212,8 @@ static char *copy_lower(struct slice name)
 {
     char *copy = mem_alloc(MEM_OTHER, name.len + 1); /* for ever */
     for (size_t i = 0; i < name.len; i++)
-        copy[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] | 0x20 : name.ptr[i]);
+        copy[i] =
+            (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] | 0x20 : name.ptr[i]);
     copy[name.len] = 0;
     return copy;
 }

@@ -39,11 +39,10 @@ enum command_flag {
     CMD_ALLOW_BUSY = 1 << 17,
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 18, /* Redis's own flag, shown by nobody */
     CMD_MOVABLE_KEYS = 1 << 19,           /* computed: keys do not stand at fixed places */
-    CMD_SLOW =
-        1 << 24, /* may run on the worker pool: only reads its keys, but for publish_outcome(), or
-                    changes the value of its only key (defer_edit()) */
+    CMD_SLOW = 1 << 24,      /* may run on the worker pool: only reads its keys, but for
+                                publish_outcome(), or      changes the value of its only key (defer_edit()) */
     CMD_SLOW_MORE = 1 << 25, /* the same when it has more arguments than it needs */
-    CMD_WALKS = 1 << 21, /* takes shard locks itself, one at a time (SCAN, KEYS …) */
+    CMD_WALKS = 1 << 21,     /* takes shard locks itself, one at a time (SCAN, KEYS …) */
 };
 
 enum acl_category {

@@ -110,8 +110,8 @@ INLINE bool defer(struct exec *ex, uint64_t elements)
     return true;
 }
 
-/* The same for a command with CMD_SLOW or CMD_SLOW_MORE and one key, whose value it will change where it is: nobody else sees
- * that value until it has (draft.h). Not for strings and streams. */
+/* The same for a command with CMD_SLOW or CMD_SLOW_MORE and one key, whose value it will change
+ * where it is: nobody else sees that value until it has (draft.h). Not for strings and streams. */
 INLINE bool defer_edit(struct exec *ex, uint64_t elements)
 {
     if (likely(elements < ex->slow_limit) || ex->slow_limit == UINT64_MAX)
@@ -130,7 +130,7 @@ enum {
     BYTES_PER_ELEMENT = 256, /* of a string that is read through */
     COST_LOOKUP = 2,         /* of a member in another set */
     COST_SORT = 4,
-    COST_MEMBER = 4, /* that is made or freed */
+    COST_MEMBER = 4,  /* that is made or freed */
     COST_ORDER = 6,   /* a lookup, and a place in a new sorted set */
     COST_SKETCH = 400 /* of one HyperLogLog */
 };

@@ -156,10 +156,22 @@ static bool is_ended(struct aof_log *log, struct aof_segment *s)
     return ended;
 }
 
+/* What follows in another file must not reach the disk before the end of this one: after a loss of
+ * power something in the middle would be missing. The syncing thread wakes us. */
+static bool must_wait(struct aof_log *log, struct aof_segment *s)
+{
+    if (likely(!s->follows))
+        return false;
+    pthread_mutex_lock(&log->mutex);
+    s->follows = log->jobs != NULL;
+    pthread_mutex_unlock(&log->mutex);
+    return s->follows;
+}
+
 bool aof_write_batch(struct aof_log *log)
 {
     struct aof_segment *s = log->oldest;
-    if (!s || !retry_is_due(log))
+    if (!s || !retry_is_due(log) || must_wait(log, s))
         return false;
     if (unlikely(s->failed) || (!buf_len(&log->batch) && !take_batch(log, s))) {
         if (likely(!is_ended(log, s)))

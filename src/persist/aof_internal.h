@@ -15,6 +15,7 @@ struct aof_segment {
     int fd; /* never changes */
     /* guarded by `writer` */
     struct aof_file file;
+    bool follows; /* another file, which must be durable before this one gets its first byte */
     bool torn;   /* behind file.size stands part of a batch */
     bool failed; /* a sync of it failed: nothing more is written */
 };

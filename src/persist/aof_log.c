@@ -124,6 +124,7 @@ static uint64_t end_newest(struct aof_log *log)
 static void chain(struct aof_log *log, struct aof_segment *s)
 {
     struct aof_segment **at = &log->oldest;
+    s->follows = *at != NULL;
     while (*at)
         at = &(*at)->next;
     *at = log->newest = s;

@@ -159,8 +159,8 @@ void aof_log_deinit(struct aof_log *log);
  * wait for a write. */
 uint64_t aof_log_open(struct aof_log *log, const struct aof_file *file, bool in_force);
 /* What is logged from now on goes to this file. Returns the boundary, the newest LSN before. The
- * new file gets its first byte after the last of the old one, and becomes safe after it. Waits for
- * no input or output. */
+ * new file gets its first byte when the old one is durable, whatever the policy, so that a loss of
+ * power leaves no hole: aof_log_flush() before makes that short. Waits for no input or output. */
 uint64_t aof_log_switch(struct aof_log *log, const struct aof_file *next);
 /* Stops logging: the caller has unplugged the sink. What is there is written, synced and closed by
  * the log's threads; replies wait for nothing more. May wait for a write. */

@@ -232,6 +232,8 @@ enum err aof_set_create_incr(const struct aof_set *s, const char *name, uint64_t
     if (err)
         return err;
     err = file_write(fd, mark, *size);
+    if (!err) /* before a manifest names it: else a loss of power could leave it full of zeros */
+        err = file_sync(fd);
     if (err)
         file_drop(fd);
     else

@@ -45,7 +45,7 @@ enum err aof_set_path(const struct aof_set *s, const char *name, char *out) MUST
 bool aof_set_base_name(const struct aof_set *s, uint64_t seq, bool rdb, char *out) MUST_USE;
 bool aof_set_incr_name(const struct aof_set *s, uint64_t seq, char *out) MUST_USE;
 /* Makes an incremental file that says it is marked from its begin (aof_mark.h): *size is then its
- * length. It is not synced. ERR_SYS, ERR_LIMIT. */
+ * length. It is synced. ERR_SYS, ERR_LIMIT. */
 enum err aof_set_create_incr(const struct aof_set *s, const char *name, uint64_t *size) MUST_USE;
 /* Index of the last incremental file that holds more than its opening mark, 0 when there is none.
  * A write that did not end can only be at the end of this one: a file gets its first byte after the

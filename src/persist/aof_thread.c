@@ -129,8 +129,10 @@ static void *run_sync(void *arg)
         finish_job(log, job, sync_segment(log, job));
         mem_free(MEM_OTHER, job, sizeof(*job));
         log->ops->safe(log->arg);
-        if (last)
+        if (last) {
+            aof_kick(log); /* the next file may be written */
             log->ops->ended(log->arg, lsn);
+        }
     }
     return NULL;
 }
@@ -250,8 +252,9 @@ bool aof_log_stop(struct aof_log *log)
         aof_log_close(log);
     end_thread(log, &log->quit, &log->wanted, log->thread);
     lock_acquire(&log->writer);
+    aof_await_jobs(log);
     while (aof_write_batch(log))
-        continue;
+        aof_await_jobs(log);
     if (log->oldest)
         good = false;
     lock_release(&log->writer);

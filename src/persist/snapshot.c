@@ -337,8 +337,8 @@ static void unpin(struct snapshot *s, const struct key *key)
 }
 
 enum large_result {
-    LARGE_DONE,  /* read, or no longer there or wanted */
-    LARGE_READY, /* the husk leads to the value, which stays */
+    LARGE_DONE,   /* read, or no longer there or wanted */
+    LARGE_READY,  /* the husk leads to the value, which stays */
     LARGE_PINNED, /* the same, until it is unpinned */
     LARGE_LATER
 };

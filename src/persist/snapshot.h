@@ -8,13 +8,13 @@
  * walk, SWAPDB and MOVE change nothing for it: an entry belongs to the table in which it stood.
  *
  * Costs: a value is encoded under its shard's lock, by the walk or by the first command that
- * changes it: O(size of the value), once per snapshot. Exempt are long strings, which are referenced
- * and encoded later, and large collections: the walk pins them (store/pin.h) and reads them without
- * a lock, and who wants to change one first waits for a worker that has done the same (reserve(),
- * take()). Collections with members that expire cannot be pinned, and streams are copied by blocks:
- * both stay under the lock. Memory: what the queues hold (old values changed faster than
- * the output takes them; each key's once, so no more than the data), strings that are referenced
- * meanwhile, and the encoded form of the largest value.
+ * changes it: O(size of the value), once per snapshot. Exempt are long strings, which are
+ * referenced and encoded later, and large collections: the walk pins them (store/pin.h) and reads
+ * them without a lock, and who wants to change one first waits for a worker that has done the same
+ * (reserve(), take()). Collections with members that expire cannot be pinned, and streams are
+ * copied by blocks: both stay under the lock. Memory: what the queues hold (old values changed
+ * faster than the output takes them; each key's once, so no more than the data), strings that are
+ * referenced meanwhile, and the encoded form of the largest value.
  *
  * Owner: one walk at a time. The thread that calls snapshot_walk() is the walker; begin, cancel and
  * the figures are for others. */
@@ -90,7 +90,7 @@ struct snapshot {
     unsigned rdb_version;      /* whose forms the items have */
     _Atomic bool running;      /* from begin to the end of the walk */
     _Atomic bool mute;         /* cancelled, or the output has failed */
-    _Atomic uint32_t reserved;   /* values that somebody is still to take */
+    _Atomic uint32_t reserved; /* values that somebody is still to take */
     _Atomic uint64_t keys_done, keys_total;
     _Atomic int64_t queued_bytes, queued_peak; /* old values that wait */
 };

@@ -128,7 +128,8 @@ static void index_functions(struct libraries *all)
         for (uint32_t f = 0; f < all->items[i]->count; f++)
             all->places[all->place_count++] =
                 (struct function_place){all->items[i], &all->items[i]->functions[f]};
-    qsort(all->places, all->place_count, sizeof(*all->places), compare_places);
+    if (count) /* an empty array has no address */
+        qsort(all->places, count, sizeof(*all->places), compare_places);
     atomic_fetch_add(&all->version, 1);
 }
 

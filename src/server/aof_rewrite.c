@@ -160,6 +160,8 @@ static bool begin_alone(struct rewrite *r)
 /* A value that is away for an edit would be in neither the base nor the log. */
 static bool begin(struct rewrite *r)
 {
+    if (r->named)
+        (void)aof_log_flush(&r->p->log); /* the new file waits until the old one is durable */
     if (!slow_hold(r->p->server, &r->p->cancelled))
         return false;
     bool good = begin_alone(r);

@@ -208,5 +208,6 @@ void crash_thread_begin(struct server_thread *t)
 {
     static __thread char stack[STACK_BYTES];
     own_thread = t;
-    (void)sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof(stack)}, NULL);
+    if (!KEEP_HANDLERS) /* a sanitizer has made one, and frees what it finds at the thread's end */
+        (void)sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof(stack)}, NULL);
 }

@@ -340,8 +340,8 @@ static uint64_t large_for_snapshot(void *arg)
 
 void slow_serve_snapshot(struct server *s)
 {
-    s->snapshot_pins = (struct snapshot_pins){enter_for_snapshot, leave_for_snapshot,
-                                              large_for_snapshot, s};
+    s->snapshot_pins =
+        (struct snapshot_pins){enter_for_snapshot, leave_for_snapshot, large_for_snapshot, s};
     s->persistence.snapshot.pins = &s->snapshot_pins;
 }
 

@@ -63,8 +63,7 @@ static void start(struct server_thread *t, const struct ref *ref)
     worker_submit(s->pool, &image->job);
 }
 
-static enum slow_verdict take(struct server_thread *t, struct slow_client *c,
-                              const struct ref *ref)
+static enum slow_verdict take(struct server_thread *t, struct slow_client *c, const struct ref *ref)
 {
     struct keyspace *ks = t->server->ks;
     if (!slow_enter(t->server))

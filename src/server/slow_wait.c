@@ -57,14 +57,13 @@ static bool must_wait_to_serve(struct server_thread *t, struct slow_client *c)
     uint64_t hashes[WAIT_ALSO_MAX];
     int count = wait_here(&t->txn) ? blocked_targets(t, t->exec.cmd, hashes) : 0;
     for (int i = 0; i < count; i++)
-        if (pins_wait(t->server->ks, &(struct key){.hash = hashes[i]}, &c->waiter,
-                      PIN_BARS_WRITES))
+        if (pins_wait(t->server->ks, &(struct key){.hash = hashes[i]}, &c->waiter, PIN_BARS_WRITES))
             return true;
     return false;
 }
 
-/* What bars the command at its key `i`: a slow one only reads its sources. A command that may become
- * a waiter that moves things waits for who stores there, too. */
+/* What bars the command at its key `i`: a slow one only reads its sources. A command that may
+ * become a waiter that moves things waits for who stores there, too. */
 static enum pin_bar bar_at(const struct command *cmd, bool writes, uint32_t i)
 {
     bool source_first = cmd->flags & CMD_SLOW && cmd->keys[0].flags & KEY_RO;

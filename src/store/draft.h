@@ -8,9 +8,9 @@
  * reported. draft_publish() gives the value back, again with the shard held, and reports it all:
  * O(1), whatever the size.
  *
- * What a snapshot needs of the old value it has got before the value is lent, and no snapshot begins
- * while one is away. Values with members that expire are not lent: their deadlines point to the
- * entry.
+ * What a snapshot needs of the old value it has got before the value is lent, and no snapshot
+ * begins while one is away. Values with members that expire are not lent: their deadlines point to
+ * the entry.
  *
  * Owner: whoever lent; between lending and publishing the worker. Memory: the husk, an entry that
  * leads to the value. */

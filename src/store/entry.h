@@ -190,8 +190,8 @@ struct value_shape value_shape_string(struct slice text);
 /* A new entry with room for shape.bytes of value, which the caller fills in. */
 struct entry *entry_create(struct slice key, enum value_type type, struct value_shape shape,
                            bool expires);
-/* Another entry that leads to the same value, which its pointer says (no inline or int string), with
- * the key, the access clock and the time to live. */
+/* Another entry that leads to the same value, which its pointer says (no inline or int string),
+ * with the key, the access clock and the time to live. */
 struct entry *entry_husk(const struct entry *e);
 /* Frees the entry itself, not what its pointer leads to. */
 void entry_free(struct entry *e);

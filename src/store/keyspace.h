@@ -117,8 +117,8 @@ struct keyspace {
     const struct effect_sink *sink; /* NULL: no effect is recorded. Changed in exclusive mode */
     uint64_t alone_lsn; /* of the last record of a change in exclusive mode; changed in it */
     struct snapshot_hook *snapshot; /* set before there are threads, or NULL */
-    uint8_t parity; /* 0 or ENTRY_PARITY; flipped in exclusive mode */
-    bool walked;    /* a snapshot is under way; changed in exclusive mode */
+    uint8_t parity;                 /* 0 or ENTRY_PARITY; flipped in exclusive mode */
+    bool walked;                    /* a snapshot is under way; changed in exclusive mode */
     /* Plugged in by the server before threads start: runs the commands that waited for the keys
      * noted in the txn (wait.h). NULL: nobody waits. */
     void (*serve)(struct txn *t);

@@ -20,10 +20,11 @@
  * loops of slow commands do not starve writers. When the last one lets go, all are woken, writers
  * first.
  *
- * Locks: one leaf lock guards the table; it is only taken by reactors and the snapshot's walk, for a
- * moment, and never by the workers, who may be off the processor for long. A pin is added with its shard locked, so
- * "none" stays true until the shard's holder unlocks. It is dropped without: the count falls with
- * release, and who reads 0 with acquire sees all reads of the pinned value done. */
+ * Locks: one leaf lock guards the table; it is only taken by reactors and the snapshot's walk, for
+ * a moment, and never by the workers, who may be off the processor for long. A pin is added with
+ * its shard locked, so "none" stays true until the shard's holder unlocks. It is dropped without:
+ * the count falls with release, and who reads 0 with acquire sees all reads of the pinned value
+ * done. */
 #pragma once
 
 #include "base/lock.h"

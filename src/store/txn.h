@@ -155,7 +155,8 @@ const struct entry *txn_peek(const struct txn *t, int db, const struct key *key)
 void txn_edit(struct txn *t, const struct ref *ref);
 void txn_commit(struct txn *t, const struct ref *ref, enum event event);
 
-/* rdb_changes_since_last_save counts elements where Redis does: so many more, or less, than commits. */
+/* rdb_changes_since_last_save counts elements where Redis does: so many more, or less, than
+ * commits. */
 INLINE void txn_count_changes(struct txn *t, int64_t more)
 {
     stat_add(&t->stats->value[STAT_CHANGES], (uint64_t)more);
@@ -224,7 +225,8 @@ void txn_swap(struct txn *t, int a, int b);
 /* An explicit effect; the first one replaces the verbatim command. All arguments are bytes. */
 void effect_command(struct txn *t, const struct slice *argv, uint32_t argc);
 void effect_suppress(struct txn *t);
-/* Nothing of what the txn has done so far reaches the log: the process ends, and its data with it. */
+/* Nothing of what the txn has done so far reaches the log: the process ends, and its data with it.
+ */
 void effect_forget(struct txn *t);
 
 INLINE bool txn_logs(const struct txn *t)

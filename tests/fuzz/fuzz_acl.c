@@ -43,7 +43,8 @@ static void check_file(struct slice text)
     struct buf errors;
     buf_init(&errors, MEM_OTHER);
     acl_file_parse(&users, "file", text, &errors);
-    for (uint32_t i = 0; i < users.count; i++)
+    bool accepted = buf_len(&errors) == 0; /* else nobody keeps them, half made as they are */
+    for (uint32_t i = 0; accepted && i < users.count; i++)
         if (users.list[i]->name_len)
             check_round_trip(users.list[i]);
     acl_users_clear(&users);

@@ -154,8 +154,10 @@ static void dumps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_lines), cmocka_unit_test(line_numbers_fit),
-        cmocka_unit_test(names_of_functions), cmocka_unit_test(joining_is_all_or_nothing),
+        cmocka_unit_test(first_lines),
+        cmocka_unit_test(line_numbers_fit),
+        cmocka_unit_test(names_of_functions),
+        cmocka_unit_test(joining_is_all_or_nothing),
         cmocka_unit_test(dumps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
