@@ -1,4 +1,6 @@
 """CPU per operation and throughput of each command, with pipelines of 1, 16 and 64."""
+import hashlib
+
 from bench_server import FloorServer
 from load import benchmark, command, load
 
@@ -7,6 +9,7 @@ PIPELINES = (1, 16, 64)
 OPERATIONS = {1: 300_000, 16: 2_000_000, 64: 4_000_000}
 KEY = "key:__rand_int__"
 MEMBER = "element:__rand_int__"
+SCRIPT = b"redis.call('SET', KEYS[1], ARGV[1]) redis.call('INCR', KEYS[2]) return redis.call('GET', KEYS[1])"
 
 # name: (what is loaded before, arguments of redis-benchmark, share of the operations it needs)
 TESTS = {
@@ -25,6 +28,7 @@ TESTS = {
     "ZRANGEBYSCORE": ("zset", ["ZRANGEBYSCORE", "myzset", "__rand_int__", "+inf", "LIMIT", "0", "10"], 0.25),
     "LRANGE_100": ("short list", ["LRANGE", "mylist", "0", "99"], 0.1),
     "MSET": ("strings", ["-t", "mset"], 0.1),
+    "EVALSHA": ("script", ["EVALSHA", hashlib.sha1(SCRIPT).hexdigest(), "2", KEY, "counter:__rand_int__", "value"], 0.25),
 }
 
 # name: a request as redis-benchmark sends it, and its reply, escaped
@@ -41,6 +45,7 @@ def _numbers():
 
 LOADERS = {
     "strings": lambda: (command("SET", b"key:" + n, "xxx") for n in _numbers()),
+    "script": lambda: [command("SCRIPT", "LOAD", SCRIPT)],
     "counters": lambda: (command("SET", b"counter:" + n, "1000") for n in _numbers()),
     "list": lambda: (command("RPUSH", "mylist", *["xxx"] * 100) for _ in range(OPERATIONS[64] // 100 + 1)),
     "short list": lambda: (command("RPUSH", "mylist", "element:%d" % i) for i in range(100)),

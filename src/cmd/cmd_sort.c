@@ -350,7 +350,7 @@ static void run(struct exec *ex, bool read_only)
         fail(ex, ERROR_WRONGTYPE);
         return;
     }
-    if (s.query.no_sort && s.type == TYPE_SET && s.query.has_store) {
+    if (s.query.no_sort && s.type == TYPE_SET && (s.query.has_store || ex->now_us)) {
         s.query.no_sort = s.query.has_by = false; /* some order, but always the same */
         s.query.alpha = true;
     }

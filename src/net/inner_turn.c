@@ -1,9 +1,8 @@
 /* A turn of the event loop inside a command: see net_thread_inner_turn(). The loop stands in the
  * middle of a turn: of its events, of the bytes received, of a batch of requests in the arena, of
  * the output. All that is set aside, and put back afterwards. */
-#include "net/conn_internal.h"
-
 #include "base/clock.h"
+#include "net/conn_internal.h"
 
 struct aside {
     struct output out;

@@ -106,6 +106,7 @@ static bool call_command(lua_State *lua, struct script_run *run, const struct ca
     run->inside_call = true;
     run->ops->call(run, a->argv, (uint32_t)count, out);
     run->inside_call = false;
+    lua_settop(lua, 0); /* 8,000 arguments would leave the reply no room */
     return to_lua(lua, out);
 }
 
@@ -115,7 +116,8 @@ static int call(lua_State *lua, bool raises)
     struct script_run *run = running(lua);
     int count = lua_gettop(lua);
     if (!run)
-        return fail_call(lua, true, "ERR redis.call/pcall can only be called inside a script invocation");
+        return fail_call(lua, true,
+                         "ERR redis.call/pcall can only be called inside a script invocation");
     if (run->inside_call)
         return fail_call(lua, raises, "ERR redis.call() called recursively");
     if (!count)
@@ -249,8 +251,9 @@ static int api_set_repl(lua_State *lua)
         return fail_call(lua, true, "ERR redis.set_repl() requires two arguments.");
     int flags = (int)lua_tonumber(lua, -1);
     if (flags & ~REPL_ALL)
-        return fail_call(lua, true, "ERR Invalid replication flags. Use REPL_AOF, "
-                                    "REPL_REPLICA, REPL_ALL or REPL_NONE.");
+        return fail_call(lua, true,
+                         "ERR Invalid replication flags. Use REPL_AOF, "
+                         "REPL_REPLICA, REPL_ALL or REPL_NONE.");
     return 0;
 }
 
@@ -328,6 +331,7 @@ void api_push_loading(lua_State *lua)
     enum {
         LOG_LEVELS = 4
     };
+
     lua_newtable(lua);
     lua_pushcfunction(lua, api_log);
     lua_setfield(lua, -2, "log");

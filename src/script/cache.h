@@ -50,8 +50,8 @@ void script_cache_deinit(struct script_cache *c);
 
 /* The script with this name (40 hex digits of any case), referenced; NULL: none. */
 struct script *script_cache_find(struct script_cache *c, struct slice sha) MUST_USE;
-/* Adds a text that compiles, and returns it referenced, or the one that is there. `evictable`: it is
- * EVAL's. */
+/* Adds a text that compiles, and returns it referenced, or the one that is there. `evictable`: it
+ * is EVAL's. */
 struct script *script_cache_add(struct script_cache *c, struct slice text, const char *sha,
                                 uint32_t flags, struct slice body, bool evictable) MUST_USE;
 void script_cache_flush(struct script_cache *c);

@@ -46,8 +46,7 @@ static void make_slots(struct interpreter *in, uint32_t slot)
     uint32_t cap = MAX(2 * in->compiled_cap, slot + 16);
     in->compiled = mem_realloc(MEM_OTHER, in->compiled, in->compiled_cap * sizeof(*in->compiled),
                                cap * sizeof(*in->compiled));
-    memset(in->compiled + in->compiled_cap, 0,
-           (cap - in->compiled_cap) * sizeof(*in->compiled));
+    memset(in->compiled + in->compiled_cap, 0, (cap - in->compiled_cap) * sizeof(*in->compiled));
     in->compiled_cap = cap;
 }
 

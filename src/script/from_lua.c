@@ -38,7 +38,7 @@ static const char *clean_line(lua_State *lua)
 static int64_t to_integer(double value)
 {
     return value >= -9223372036854775808.0 && value < 9223372036854775808.0 ? (int64_t)value
-                                                                              : INT64_MIN;
+                                                                            : INT64_MIN;
 }
 
 static void put_value(lua_State *lua, struct script_run *run);

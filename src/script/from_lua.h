@@ -3,7 +3,8 @@
  * string → string, number → integer (cut), false → nil (RESP3 scripts: a boolean), true → 1, nil →
  * nil; tables: {err=}, {ok=}, {double=}, {map=}, {set=}, {big_number=}, {verbatim_string=}, else
  * the array up to its first nil. Fields are read past metatables, so a conversion runs nothing of
- * the script. A reply is bounded in bytes and values: shared tables let a few lines ask for any size. */
+ * the script. A reply is bounded in bytes and values: shared tables let a few lines ask for any
+ * size. */
 #pragma once
 
 #include "script/run.h"

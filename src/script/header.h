@@ -22,8 +22,8 @@ uint32_t script_flag_by_name(struct slice name);
 /* The name of a flag; NULL for SCRIPT_COMPAT and unknown bits. */
 const char *script_flag_name(uint32_t flag);
 
-/* Reads the header of a script. *out_body is what Lua is given: the header's line end stays, so that line
- * numbers fit. False: `error` has the reply's text, with its code. */
+/* Reads the header of a script. *out_body is what Lua is given: the header's line end stays, so
+ * that line numbers fit. False: `error` has the reply's text, with its code. */
 bool script_read_header(struct slice text, uint32_t *out_flags, struct slice *out_body,
                         char error[SCRIPT_HEADER_ERROR_BYTES]) MUST_USE;
 /* Whether a text has the flag declared-keys. */

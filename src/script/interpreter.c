@@ -18,8 +18,8 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
     size_t had = old ? old_size : 0;
     if (size > had && in->limit && in->bytes - had + size > in->limit)
         return NULL;
-    void *p = old ? mem_try_realloc(MEM_OTHER, old, old_size, size)
-                  : mem_try_alloc(MEM_OTHER, size);
+    void *p =
+        old ? mem_try_realloc(MEM_OTHER, old, old_size, size) : mem_try_alloc(MEM_OTHER, size);
     if (unlikely(!p))
         return size <= had ? old : NULL; /* Lua does not expect that shrinking fails */
     in->bytes = in->bytes - had + size;
@@ -63,8 +63,7 @@ struct interpreter *interpreter_create(struct rng *seeds)
 
 void interpreter_limit(struct interpreter *in, bool on)
 {
-    in->limit =
-        on ? atomic_load_explicit(&script_settings.memory_limit, memory_order_relaxed) : 0;
+    in->limit = on ? atomic_load_explicit(&script_settings.memory_limit, memory_order_relaxed) : 0;
 }
 
 void interpreter_destroy(struct interpreter *in)

@@ -28,9 +28,9 @@ struct compiled {
 
 struct interpreter {
     lua_State *lua;
-    size_t bytes;           /* allocated now */
-    size_t limit;           /* in force; 0: none */
-    struct script_run *run; /* NULL: no script runs */
+    size_t bytes;             /* allocated now */
+    size_t limit;             /* in force; 0: none */
+    struct script_run *run;   /* NULL: no script runs */
     int globals, environment; /* registry references: the real table of globals, its proxy */
     int error_handler;
     struct compiled *compiled; /* [compiled_cap] by slot */
@@ -48,7 +48,8 @@ struct interpreter {
 struct interpreter *interpreter_create(struct rng *seeds) MUST_USE;
 void interpreter_destroy(struct interpreter *in); /* may be NULL */
 
-/* Whether the limit of memory holds: while a script or its text is worked on, in a protected call. */
+/* Whether the limit of memory holds: while a script or its text is worked on, in a protected call.
+ */
 void interpreter_limit(struct interpreter *in, bool on);
 
 /* The interpreter that a state belongs to. */

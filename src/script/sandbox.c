@@ -146,10 +146,10 @@ static void make_environment(struct interpreter *in)
     lua_replace(lua, LUA_GLOBALSINDEX);
 }
 
-static const char *const builtins[] = {
-    "assert",   "coroutine", "error",  "gcinfo", "getfenv", "getmetatable", "ipairs",
-    "rawequal", "select",    "string", "table",  "tonumber",     "tostring", "type",
-    "unpack",   "xpcall",    "math",   "_VERSION"};
+static const char *const builtins[] = {"assert",       "coroutine", "error",    "gcinfo", "getfenv",
+                                       "getmetatable", "ipairs",    "rawequal", "select", "string",
+                                       "table",        "tonumber",  "tostring", "type",   "unpack",
+                                       "xpcall",       "math",      "_VERSION"};
 
 /* Lua's own libraries, as far as scripts have them. The others stay in the table that the state
  * began with, which nobody sees. */

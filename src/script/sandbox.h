@@ -2,8 +2,8 @@
  *
  * A script's environment is an empty table, the proxy of the table of globals: reads go through its
  * metatable's __index to the real table, writes end in an error. The libraries' tables (redis,
- * string, math, table, cjson …) are proxies in the same way, and so is the metatable of strings. The
- * functions of Lua that go around metatables (rawset, rawget, next, pairs, table.insert,
+ * string, math, table, cjson …) are proxies in the same way, and so is the metatable of strings.
+ * The functions of Lua that go around metatables (rawset, rawget, next, pairs, table.insert,
  * table.remove, table.sort, setmetatable) know the proxies: they read through and do not write.
  * getmetatable() of a proxy gives another proxy. So all scripts share one interpreter and none
  * finds a place to leave anything for the next one.

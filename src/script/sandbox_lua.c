@@ -83,7 +83,8 @@ static int limited_setfenv(lua_State *lua)
     return original(lua)(lua);
 }
 
-/* pcall(f, …), with the errors of commands as texts: scripts from before Redis 7 expect no table. */
+/* pcall(f, …), with the errors of commands as texts: scripts from before Redis 7 expect no table.
+ */
 static int text_pcall(lua_State *lua)
 {
     luaL_checkany(lua, 1);
@@ -220,16 +221,26 @@ struct guard {
 };
 
 static const struct guard guards[] = {
-    {"", "rawset", guarded_write},          {"", "setmetatable", guarded_write},
-    {"table", "insert", guarded_write},     {"", "rawget", guarded_read},
-    {"", "pcall", text_pcall},              {"", "next", guarded_read},             {"", "setfenv", limited_setfenv},
+    {"", "rawset", guarded_write},
+    {"", "setmetatable", guarded_write},
+    {"table", "insert", guarded_write},
+    {"", "rawget", guarded_read},
+    {"", "pcall", text_pcall},
+    {"", "next", guarded_read},
+    {"", "setfenv", limited_setfenv},
     {"", "loadstring", compile_string},
-    {"", "load", compile_pieces},           {"", "collectgarbage", limited_collect},
-    {"math", "random", math_random},        {"math", "randomseed", math_randomseed},
-    {"string", "find", bounded_pattern},    {"string", "match", bounded_pattern},
-    {"string", "gmatch", bounded_pattern},  {"string", "gfind", bounded_pattern},
-    {"string", "gsub", bounded_pattern},    {"string", "rep", bounded_rep},
-    {"table", "foreach", guarded_read},     {"table", "foreachi", guarded_read},
+    {"", "load", compile_pieces},
+    {"", "collectgarbage", limited_collect},
+    {"math", "random", math_random},
+    {"math", "randomseed", math_randomseed},
+    {"string", "find", bounded_pattern},
+    {"string", "match", bounded_pattern},
+    {"string", "gmatch", bounded_pattern},
+    {"string", "gfind", bounded_pattern},
+    {"string", "gsub", bounded_pattern},
+    {"string", "rep", bounded_rep},
+    {"table", "foreach", guarded_read},
+    {"table", "foreachi", guarded_read},
 };
 
 /* Pushes the function with the stock one as its upvalue, and puts it in the stock one's place. */

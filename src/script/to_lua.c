@@ -37,8 +37,7 @@ static struct slice take_bytes(struct cursor *c, size_t len)
 {
     const struct output *out = c->out;
     struct slice bytes = slice_make(c->at, len);
-    if (c->ref < out->ref_count &&
-        buf_ptr(&out->bytes) + out->refs[c->ref].at == c->at) {
+    if (c->ref < out->ref_count && buf_ptr(&out->bytes) + out->refs[c->ref].at == c->at) {
         bytes = slice_make(out->refs[c->ref].blob->bytes, len);
         c->ref++;
     } else {

@@ -91,9 +91,9 @@ enum script_verdict busy_tick(struct nested *n)
 bool busy_may_write(struct nested *n)
 {
     int fate = BUSY_CLEAN;
-    n->wrote = likely(!n->is_published) ||
-               atomic_compare_exchange_strong(&n->thread->server->busy.fate, &fate,
-                                              BUSY_HAS_WRITTEN);
+    n->wrote =
+        likely(!n->is_published) ||
+        atomic_compare_exchange_strong(&n->thread->server->busy.fate, &fate, BUSY_HAS_WRITTEN);
     return n->wrote;
 }
 
@@ -174,8 +174,8 @@ static void run_beside(struct server_thread *t, const struct request *r, struct 
 }
 
 /* False: answered. Users do not change while a script runs. */
-static bool is_permitted(struct server_thread *t, const struct request *r,
-                         struct session *session, const struct command *cmd)
+static bool is_permitted(struct server_thread *t, const struct request *r, struct session *session,
+                         const struct command *cmd)
 {
     struct buf text;
     buf_init(&text, MEM_OTHER);
@@ -207,8 +207,7 @@ static bool run_one(struct server_thread *t, const struct request *r, struct ses
     return true;
 }
 
-uint32_t busy_dispatch(struct conn *c, struct request *requests, uint32_t count,
-                       struct output *out)
+uint32_t busy_dispatch(struct conn *c, struct request *requests, uint32_t count, struct output *out)
 {
     struct server_thread *t = thread_of(c);
     struct session *session = client_session(c);

@@ -1,15 +1,16 @@
 /* busy.h: a script that runs too long: what others are told meanwhile, and how it ends.
  *
- * A script that runs alone keeps everybody waiting. When it has run for busy-reply-threshold that is
- * published here: the reactors whose clients wait at the gates answer -BUSY instead, and run what
- * may run meanwhile (CMD_ALLOW_BUSY: SCRIPT KILL, SHUTDOWN NOSAVE …). The script's own reactor does
- * the same for its other clients in turns inside the script (net_thread_inner_turn()).
+ * A script that runs alone keeps everybody waiting. When it has run for busy-reply-threshold that
+ * is published here: the reactors whose clients wait at the gates answer -BUSY instead, and run
+ * what may run meanwhile (CMD_ALLOW_BUSY: SCRIPT KILL, SHUTDOWN NOSAVE …). The script's own reactor
+ * does the same for its other clients in turns inside the script (net_thread_inner_turn()).
  *
  * A script with declared-keys holds locks instead, which others wait for without a word. So it is
  * soon broken off and runs again, alone; if it has written by then, it may go on to the threshold,
  * and ends with an error.
  *
- * Threading: `what` is written by the script's reactor, `fate` by it and by who kills; read by all. */
+ * Threading: `what` is written by the script's reactor, `fate` by it and by who kills; read by all.
+ */
 #pragma once
 
 #include "base/lock.h"
@@ -39,7 +40,8 @@ struct busy_state {
     _Atomic int what; /* enum busy_what: one that has passed the threshold */
     _Atomic int fate; /* enum busy_fate; changes once, by compare and swap */
     struct lock lock; /* a leaf */
-    const struct nested *running; /* under the lock: who has it may look at what it was called with */
+    const struct nested
+        *running; /* under the lock: who has it may look at what it was called with */
 };
 
 /* True while a script runs too long: for a thread whose gate is closed. */

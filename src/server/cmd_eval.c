@@ -1,8 +1,8 @@
 /* EVAL, EVALSHA and their read-only forms. */
-#include "server/nested_call.h"
-#include "server/server_internal.h"
 #include "script/cache.h"
 #include "script/chunks.h"
+#include "server/nested_call.h"
+#include "server/server_internal.h"
 
 enum {
     ERROR_BYTES = 512

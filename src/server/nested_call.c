@@ -15,8 +15,7 @@ enum {
 
 /* ---- before it starts ---- */
 
-#define MISCONF_SCRIPTS \
-    "Writable scripts are blocked. Use 'no-writes' flag for read only scripts."
+#define MISCONF_SCRIPTS "Writable scripts are blocked. Use 'no-writes' flag for read only scripts."
 
 static bool refuse_start(struct exec *ex, const char *text)
 {
@@ -37,8 +36,8 @@ bool nested_admits(struct exec *ex, uint32_t flags, bool read_only)
                 ex, "MISCONF Redis is configured to save RDB snapshots, but it's currently unable "
                     "to persist to disk. " MISCONF_SCRIPTS);
         if (read_only)
-            return refuse_start(
-                ex, "ERR Can not execute a script with write flag using *_ro command.");
+            return refuse_start(ex,
+                                "ERR Can not execute a script with write flag using *_ro command.");
     }
     if (evict_limited() && t->no_room && !(flags & (SCRIPT_ALLOW_OOM | SCRIPT_NO_WRITES)))
         return refuse_start(ex, "OOM allow-oom flag is not set on the script, can not run it when "
@@ -56,9 +55,9 @@ static void collect_key(void *arg, uint32_t index, uint16_t flags)
         return;
     if (n->key_count == t->nested_key_cap) {
         uint32_t cap = MAX(2 * t->nested_key_cap, 8u);
-        t->nested_keys = mem_realloc(MEM_OTHER, t->nested_keys,
-                                     t->nested_key_cap * sizeof(struct key),
-                                     cap * sizeof(struct key));
+        t->nested_keys =
+            mem_realloc(MEM_OTHER, t->nested_keys, t->nested_key_cap * sizeof(struct key),
+                        cap * sizeof(struct key));
         t->nested_key_cap = cap;
     }
     t->nested_keys[n->key_count++] = key_make(t->exec.argv[index]);
@@ -142,8 +141,9 @@ static bool admit_declared(struct nested *n, const struct command *cmd, const st
                       "declared-keys");
     if (keys_are_declared(n))
         return true;
-    return refuse(n, cmd, "ERR Script with the flag declared-keys attempted to access a key that "
-                          "is not among its KEYS");
+    return refuse(n, cmd,
+                  "ERR Script with the flag declared-keys attempted to access a key that "
+                  "is not among its KEYS");
 }
 
 static bool begin_writing(struct nested *n, const struct command *cmd)

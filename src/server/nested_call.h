@@ -22,14 +22,14 @@ struct nested {
     struct session session;
     uint32_t flags; /* enum script_flag */
     bool read_only;
-    bool wrote;           /* a command that writes has been let through */
+    bool wrote; /* a command that writes has been let through */
     const char *name;
-    bool is_function;     /* for SCRIPT KILL and FUNCTION KILL, which tell them apart; set by the
-                             caller after nested_open() */
-    int64_t now_us; /* what TIME says */
+    bool is_function; /* for SCRIPT KILL and FUNCTION KILL, which tell them apart; set by the
+                         caller after nested_open() */
+    int64_t now_us;   /* what TIME says */
     int64_t started_ms, next_turn_ms; /* monotonic: busy.h */
     bool is_published;                /* as running too long */
-    uint32_t key_count;   /* of the command that runs */
+    uint32_t key_count;               /* of the command that runs */
 };
 
 /* False: answered; the script may not start with these flags now (OOM, MISCONF, a writing script

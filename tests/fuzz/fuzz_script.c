@@ -1,13 +1,15 @@
-/* Lua source and the conversion of values to replies: whatever a text is, it ends with one reply, and the
- * next script finds everything as it was. Commands answer with bytes of the text, as RESP2 or RESP3 strings. */
+/* Lua source and the conversion of values to replies: whatever a text is, it ends with one reply,
+ * and the next script finds everything as it was. Commands answer with bytes of the text, as RESP2
+ * or RESP3 strings. */
 #include "base/assert.h"
-#include "fuzz_target.h"
 #include "script/chunks.h"
 #include "script/run.h"
 #include "script/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "fuzz_target.h"
 
 enum {
     MEMORY_LIMIT = 8 << 20,
@@ -19,7 +21,8 @@ static struct slice input;
 static int ticks;
 
 /* Echoes the arguments, nested in what the protocol has. */
-static void call(struct script_run *run, const struct slice *argv, uint32_t argc, struct output *out)
+static void call(struct script_run *run, const struct slice *argv, uint32_t argc,
+                 struct output *out)
 {
     struct reply r = {.out = out, .proto = run->resp};
     if (argc == 1) {
@@ -42,7 +45,8 @@ static enum script_verdict tick(struct script_run *run)
     return ++ticks < TICKS ? SCRIPT_GO_ON : SCRIPT_KILLED;
 }
 
-static enum script_permission permits(struct script_run *run, const struct slice *argv, uint32_t argc)
+static enum script_permission permits(struct script_run *run, const struct slice *argv,
+                                      uint32_t argc)
 {
     (void)run;
     (void)argv;
@@ -80,7 +84,8 @@ static void check_clean(void)
 {
     struct output out;
     output_init(&out);
-    run_text(SLICE("return {type(redis.call), ('x'):rep(2), #KEYS, cjson.encode({1})}"), REPLY_RESP2, &out);
+    run_text(SLICE("return {type(redis.call), ('x'):rep(2), #KEYS, cjson.encode({1})}"),
+             REPLY_RESP2, &out);
     static const char wanted[] = "*4\r\n$8\r\nfunction\r\n$2\r\nxx\r\n:1\r\n$3\r\n[1]\r\n";
     ASSERT(slice_equal(buf_slice(&out.bytes), SLICE(wanted)));
     output_deinit(&out);

@@ -144,6 +144,12 @@ def test_undeclared_keys_just_work(start_server):
         assert run(conn, "for i = 1, 500 do redis.call('set', 'k' .. i, i) end return redis.call('dbsize')") == 500
 
 
+def test_a_call_with_as_many_arguments_as_there_can_be(conn):
+    script = "local a = {} for i = 1, 7990 do a[i] = i end return redis.call('lpush', KEYS[1], unpack(a))"
+    assert run(conn, script, "l") == 7990
+    assert isinstance(run(conn, script.replace("7990", "9000"), "l"), Error)
+
+
 # ---- they run as one ----
 
 @pytest.mark.parametrize("header", ["", "#!lua flags=declared-keys\n"])
@@ -178,6 +184,11 @@ def test_waiting_clients_are_served_after_the_script(server):
         assert run(conn, "redis.call('rpush', KEYS[1], 'a', 'b') return redis.call('llen', KEYS[1])", "l") == 2
         assert waiting.read() == [b"l", b"a"]
         assert conn.cmd("LRANGE", "l", 0, -1) == [b"b"]
+
+
+def test_a_set_that_is_not_to_be_sorted_is_sorted_all_the_same(conn):
+    conn.cmd("SADD", "s", *"qwertyuiop", "aa", "aaa")
+    assert run(conn, "return redis.call('sort', KEYS[1], 'by', 'nosort')", "s") == sorted(conn.cmd("SMEMBERS", "s"))
 
 
 def test_select_stays_inside(conn):

@@ -1,6 +1,5 @@
-#include "script/cache.h"
-
 #include "base/hash.h"
+#include "script/cache.h"
 #include "script/header.h"
 
 #include <setjmp.h>
@@ -50,7 +49,8 @@ static void finds_by_name_in_any_case(void **state)
     (void)state;
     struct script *s = add("return 1", 0, false);
     assert_string_equal(s->sha, "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
-    struct script *again = script_cache_find(&cache, SLICE("E0E1F9FABFC9D4800C877A703B823AC0578FF8DB"));
+    struct script *again =
+        script_cache_find(&cache, SLICE("E0E1F9FABFC9D4800C877A703B823AC0578FF8DB"));
     assert_ptr_equal(s, again);
     assert_null(script_cache_find(&cache, SLICE("e0e1")));
     script_unref(again);

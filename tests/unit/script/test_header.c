@@ -35,7 +35,8 @@ static void reads_flags(void **state)
     expect_flags(SLICE(""), SCRIPT_COMPAT, "");
     expect_flags(SLICE("#!lua\nreturn 1"), 0, "\nreturn 1");
     expect_flags(SLICE("#!lua flags=\nx"), 0, "\nx");
-    expect_flags(SLICE("#!lua   flags=no-writes,allow-oom\r\nx"), SCRIPT_NO_WRITES | SCRIPT_ALLOW_OOM, "\nx");
+    expect_flags(SLICE("#!lua   flags=no-writes,allow-oom\r\nx"),
+                 SCRIPT_NO_WRITES | SCRIPT_ALLOW_OOM, "\nx");
     expect_flags(SLICE("#!lua flags=declared-keys\n"), SCRIPT_DECLARED_KEYS, "\n");
     expect_flags(SLICE("#!lua flags=allow-stale flags=no-cluster,allow-cross-slot-keys\n"),
                  SCRIPT_ALLOW_STALE | SCRIPT_NO_CLUSTER | SCRIPT_ALLOW_CROSS_SLOT, "\n");
