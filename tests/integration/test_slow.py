@@ -80,8 +80,9 @@ def test_small_commands_stay_and_large_ones_go(conn):
 def test_a_pattern_without_a_key_runs_on_the_pool(start_server):
     with start_server(slow_command_threshold=1).connect() as conn:
         conn.cmd("RPUSH", "l", *range(100))
+        before = field(conn, "slow_commands_run")
         assert conn.cmd("SORT", "l", "BY", "nosort", "GET", "#") == [b"%d" % i for i in range(100)]
-        assert field(conn, "slow_commands_run") == 1
+        assert field(conn, "slow_commands_run") == before + 1
 
 
 def test_a_connection_keeps_its_order(start_server):
