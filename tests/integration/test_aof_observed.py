@@ -1,0 +1,39 @@
+"""Nothing that tells of a change leaves before the change is safe, and nobody is answered twice, or not at all."""
+import time
+
+import pytest
+
+from lib.resp import encode
+from lib.wait import wait_until
+from .test_aof_log import fault, has_reply, info, start
+
+pytestmark = pytest.mark.tokamak
+
+TELLING = {
+    "pipeline": [["SET", "k", "v"], ["PUBLISH", "news", "k"]],
+    "reader": [["GET", "k"], ["PUBLISH", "news", "k"]],
+    "exec": [["MULTI"], ["SET", "k", "v"], ["PUBLISH", "news", "k"], ["EXEC"]],
+    "script": [["EVAL", "redis.call('SET', KEYS[1], 'v') redis.call('PUBLISH', 'news', KEYS[1])", 1, "k"]],
+    "sharded": [["SET", "k", "v"], ["SPUBLISH", "news", "k"]],
+}
+
+
+@pytest.mark.parametrize("how", TELLING)
+def test_messages_wait_for_what_their_sender_saw(start_server, how):
+    """As in Redis, which writes its log before it writes to any client: who hears of a change finds it after a crash."""
+    server = start(start_server, appendfsync="always")
+    with server.connect() as admin, server.connect() as conn, server.connect() as listener, \
+            server.connect() as writer:
+        listener.cmd("SSUBSCRIBE" if how == "sharded" else "SUBSCRIBE", "news")
+        admin.cmd("SCRIPT", "LOAD", "return 1")
+        fault(admin, "SYNC-DELAY-US", 1_500_000)
+        started = time.monotonic()
+        if how == "reader":
+            writer.send(encode(["SET", "k", "v"]))
+            assert wait_until(lambda: int(info(admin, "aof_writes")) >= 1)
+        conn.send(b"".join(encode(c) for c in TELLING[how]))
+        early = has_reply(listener, 0.5)
+        assert early is None or time.monotonic() - started > 1.4, early
+        assert (early or listener.read())[2] == b"k"
+        assert time.monotonic() - started >= 1.4
+        fault(admin, "SYNC-DELAY-US", 0)
