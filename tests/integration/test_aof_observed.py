@@ -37,3 +37,21 @@ def test_messages_wait_for_what_their_sender_saw(start_server, how):
         assert (early or listener.read())[2] == b"k"
         assert time.monotonic() - started >= 1.4
         fault(admin, "SYNC-DELAY-US", 0)
+
+
+@pytest.mark.parametrize("how", ("alone", "exec", "script"))
+def test_monitors_wait_for_the_change(start_server, how):
+    server = start(start_server, appendfsync="always")
+    with server.connect() as admin, server.connect() as conn, server.connect() as monitor:
+        conn.cmd("PING")
+        fault(admin, "SYNC-DELAY-US", 1_500_000)
+        assert monitor.cmd("MONITOR") == b"OK"
+        started = time.monotonic()
+        commands = {"alone": [["SET", "k", "v"]], "exec": [["MULTI"], ["SET", "k", "v"], ["EXEC"]],
+                    "script": [["EVAL", "redis.call('SET', KEYS[1], 'v')", 1, "k"]]}
+        conn.send(b"".join(encode(c) for c in commands[how]))
+        line = b""
+        while b'"SET"' not in line:
+            line = monitor.read()
+        assert time.monotonic() - started >= 1.4, line
+        fault(admin, "SYNC-DELAY-US", 0)
