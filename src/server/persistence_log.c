@@ -116,12 +116,13 @@ static bool sees_all(const struct server_thread *t, const struct command *cmd, b
     return flags & CMD_READONLY && !t->exec.key_count;
 }
 
-/* What was executed is not answered with an error, only what has just looked. */
+/* What was executed is not answered with an error, only what has just looked. What has begun to
+ * wait has seen nothing, and is answered by whoever serves it. */
 COLD static bool refuse_unsafe(struct server_thread *t, const struct command *cmd, uint64_t lsn)
 {
     const struct aof_log *log = &t->server->persistence.log;
     const char *error;
-    if (lsn <= aof_log_safe(log) || !(cmd->flags & CMD_READONLY) ||
+    if (lsn <= aof_log_safe(log) || !(cmd->flags & CMD_READONLY) || t->current->blocked ||
         persistence_admits(&t->server->persistence, CMD_WRITE, false, &error))
         return true;
     output_rewind(t->reply.out, t->mark);

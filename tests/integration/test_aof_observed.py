@@ -3,9 +3,9 @@ import time
 
 import pytest
 
-from lib.resp import encode
+from lib.resp import Error, encode
 from lib.wait import wait_until
-from .test_aof_log import fault, has_reply, info, start
+from .test_aof_log import MISCONF, aof_bytes, fault, has_reply, info, limit_files, start
 
 pytestmark = pytest.mark.tokamak
 
@@ -55,3 +55,22 @@ def test_monitors_wait_for_the_change(start_server, how):
             line = monitor.read()
         assert time.monotonic() - started >= 1.4, line
         fault(admin, "SYNC-DELAY-US", 0)
+
+
+def test_a_waiting_reader_is_answered_once(start_server):
+    """A read of what is not safe is refused while writes fail; one that begins to wait has read nothing."""
+    server = start(start_server)
+    with server.connect() as conn, server.connect() as writer, server.connect() as reader:
+        limit_files(server, aof_bytes(server) + 1000)
+        writer.send(encode(["XADD", "s", "1-1", "f", "v" * 5000]))
+        assert wait_until(lambda: info(conn, "aof_last_write_status") == b"err")
+        refused = reader.cmd("XREAD", "STREAMS", "s", "0")
+        assert isinstance(refused, Error) and refused.startswith(MISCONF), refused
+        reader.send(encode(["XREAD", "BLOCK", 0, "STREAMS", "s", "$"]))
+        assert wait_until(lambda: b"blocked_clients:1\r" in conn.cmd("INFO", "clients"))
+        limit_files(server, "unlimited")
+        assert writer.read() == b"1-1"
+        assert wait_until(lambda: conn.cmd("PING") == b"PONG")
+        assert conn.cmd("XADD", "s", "1-2", "f", "v") == b"1-2"
+        assert reader.read() == [[b"s", [[b"1-2", [b"f", b"v"]]]]]
+        assert reader.cmd("ECHO", "mine") == b"mine"
