@@ -19,18 +19,26 @@ static void safe(void *arg)
         net_thread_safe(&p->server->threads[i]->net);
 }
 
+static void wake_parked(const struct persistence *p)
+{
+    for (unsigned i = 0; i < p->server->thread_count; i++)
+        dispatch_gate_wake(p->server->threads[i]);
+}
+
 static void state_changed(void *arg, enum aof_state state, int error)
 {
     struct persistence *p = arg;
     persistence_refuse(p, REFUSE_LOG, state != AOF_GOOD);
+    if (state != AOF_GOOD) /* there will be no room soon: who waits for it is told */
+        wake_parked(p);
 }
 
 static void room_changed(void *arg, bool room)
 {
     struct persistence *p = arg;
     persistence_refuse(p, REFUSE_NO_ROOM, !room);
-    for (unsigned i = 0; room && i < p->server->thread_count; i++)
-        dispatch_gate_wake(p->server->threads[i]);
+    if (room)
+        wake_parked(p);
 }
 
 static void segment_ended(void *arg, uint64_t lsn) {}
@@ -150,7 +158,7 @@ bool persistence_log_holds(struct server_thread *t, unsigned flags)
 {
     unsigned refusals = atomic_load(&t->server->persistence.refusals);
     bool writes = flags & (CMD_WRITE | CMD_MAY_REPLICATE);
-    if (refusals & REFUSE_NO_ROOM && flags & CMD_WRITE)
+    if (refusals & REFUSE_NO_ROOM && writes)
         return true;
     bool keep = refusals & REFUSE_LOG && !writes;
     if (keep)

@@ -74,3 +74,42 @@ def test_a_waiting_reader_is_answered_once(start_server):
         assert conn.cmd("XADD", "s", "1-2", "f", "v") == b"1-2"
         assert reader.read() == [[b"s", [[b"1-2", [b"f", b"v"]]]]]
         assert reader.cmd("ECHO", "mine") == b"mine"
+
+
+def test_who_waits_for_room_hears_of_a_failure(start_server):
+    """A full disk is answered within a second also to those who waited for room in the buffers before."""
+    server = start(start_server, appendfsync="always")
+    value = b"v" * (4 << 20)
+    with server.connect(60) as admin:
+        writers = [server.connect(60) for _ in range(30)]
+        fault(admin, "SYNC-DELAY-US", 2_000_000)
+        writers[0].send(encode(["SET", "first", "1"]))
+        assert wait_until(lambda: int(info(admin, "aof_writes")) >= 1)
+        limit_files(server, aof_bytes(server) + 1000)
+        for i, writer in enumerate(writers):
+            writer.send(encode(["SET", f"k{i}", value]))
+        assert wait_until(lambda: int(info(admin, "aof_buffer_length")) > 64 << 20)
+        assert wait_until(lambda: info(admin, "aof_last_write_status") == b"err")
+        refused = [r for r in (has_reply(w, 1) for w in writers[1:]) if r is not None]
+        assert len(refused) >= 5 and all(r.startswith(MISCONF) for r in refused), refused
+        fault(admin, "SYNC-DELAY-US", 0)
+        limit_files(server, "unlimited")
+        assert wait_until(lambda: admin.cmd("SET", "after", "1") == b"OK")
+        for writer in writers:
+            writer.close()
+
+
+def test_scripts_wait_for_room_too(start_server):
+    server = start(start_server, appendfsync="always", lua_time_limit=0)
+    value = b"v" * (4 << 20)
+    with server.connect(60) as admin:
+        fault(admin, "SYNC-DELAY-US", 3_000_000)
+        writers = [server.connect(60) for _ in range(40)]
+        for i, writer in enumerate(writers):
+            writer.send(encode(["EVAL", "return redis.call('SET', KEYS[1], ARGV[1])", 1, f"k{i}", value]))
+        time.sleep(1.5)
+        assert int(info(admin, "aof_buffer_length")) < (64 << 20) + 5 * len(value)
+        fault(admin, "SYNC-DELAY-US", 0)
+        assert [writer.read() for writer in writers] == [b"OK"] * 40
+        for writer in writers:
+            writer.close()
