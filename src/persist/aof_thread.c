@@ -101,7 +101,7 @@ static int sync_segment(struct aof_log *log, const struct aof_sync_job *job)
  * waits for it. */
 static void finish_job(struct aof_log *log, struct aof_sync_job *job, int error)
 {
-    uint64_t start = job->segment->start_lsn;
+    uint64_t number = job->segment->number;
     if (job->last) {
         if (file_close(job->segment->fd) != OK && !error && !job->skip)
             error = errno;
@@ -114,7 +114,7 @@ static void finish_job(struct aof_log *log, struct aof_sync_job *job, int error)
     pthread_mutex_lock(&log->mutex);
     if (error) {
         log->job_error = error;
-        log->job_failed_start = start;
+        log->job_failed_number = number;
         log->job_failed_lsn = job->lsn;
     }
     log->jobs = job->next;
@@ -154,7 +154,7 @@ void aof_look_at_jobs(struct aof_log *log)
 {
     pthread_mutex_lock(&log->mutex);
     int error = log->job_error;
-    uint64_t start = log->job_failed_start, lsn = log->job_failed_lsn;
+    uint64_t number = log->job_failed_number, lsn = log->job_failed_lsn;
     log->job_error = 0;
     pthread_mutex_unlock(&log->mutex);
     if (!error)
@@ -165,11 +165,9 @@ void aof_look_at_jobs(struct aof_log *log)
         return;
     }
     struct aof_segment *s = log->oldest;
-    if (s && s->start_lsn == start) { /* it is still written */
+    if (s && s->number == number) /* it is still written */
         s->failed = true;
-        lsn = MAX(atomic_load(&log->written_lsn), s->start_lsn + 1);
-    }
-    aof_sync_failed(log, lsn, error);
+    aof_sync_failed(log, number, error);
 }
 
 /* ---- the writing thread ---- */
