@@ -113,3 +113,19 @@ def test_scripts_wait_for_room_too(start_server):
         assert [writer.read() for writer in writers] == [b"OK"] * 40
         for writer in writers:
             writer.close()
+
+
+def test_remembered_counts_are_replayed(start_server):
+    """PFCOUNT only reads, by its flags, but changes the value's bytes: others may copy or combine them."""
+    server = start(start_server)
+    with server.connect() as conn:
+        conn.cmd("PFADD", "p", "a", "b", "c")
+        assert conn.cmd("PFCOUNT", "p") == 3
+        conn.cmd("BITOP", "NOT", "n", "p")
+        before = [conn.cmd("GET", "p"), conn.cmd("GET", "n")]
+    server.process.kill()
+    server.process.wait()
+    server.start()
+    with server.connect() as conn:
+        assert wait_until(lambda: conn.cmd("DBSIZE") == 2)
+        assert [conn.cmd("GET", "p"), conn.cmd("GET", "n")] == before
