@@ -211,6 +211,8 @@ static void work(struct aof_log *log)
         aof_sync_now(log);
     sync_beside(log);
     lock_release(&log->writer);
+    if (unlikely(atomic_load(&log->full))) /* it may have become so when all was written */
+        aof_look_at_room(log);
     pthread_mutex_lock(&log->mutex);
     pthread_cond_broadcast(&log->progress);
     pthread_mutex_unlock(&log->mutex);

@@ -1,4 +1,5 @@
 """Nothing that tells of a change leaves before the change is safe, and nobody is answered twice, or not at all."""
+import os
 import time
 
 import pytest
@@ -113,3 +114,46 @@ def test_scripts_wait_for_room_too(start_server):
         assert [writer.read() for writer in writers] == [b"OK"] * 40
         for writer in writers:
             writer.close()
+
+
+def test_remembered_counts_are_replayed(start_server):
+    """PFCOUNT only reads, by its flags, but changes the value's bytes: others may copy or combine them."""
+    server = start(start_server)
+    with server.connect() as conn:
+        conn.cmd("PFADD", "p", "a", "b", "c")
+        assert conn.cmd("PFCOUNT", "p") == 3
+        conn.cmd("BITOP", "NOT", "n", "p")
+        before = [conn.cmd("GET", "p"), conn.cmd("GET", "n")]
+    server.process.kill()
+    server.process.wait()
+    server.start()
+    with server.connect() as conn:
+        assert wait_until(lambda: conn.cmd("DBSIZE") == 2)
+        assert [conn.cmd("GET", "p"), conn.cmd("GET", "n")] == before
+
+
+def test_turned_off_and_on_while_the_base_takes_its_place(start_server):
+    """It is on again only when a rewrite of its own has succeeded, not by the one that was too late."""
+    server = start_server(appendonly="no", io_threads=2)
+    folder = os.path.join(server.dir, "appendonlydir")
+    with server.connect() as conn:
+        for i in range(10):
+            before = set(os.listdir(folder)) if i else set()
+            conn.cmd("SET", "k", i)
+            assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == b"OK"
+            end = time.monotonic() + 20
+            while time.monotonic() < end and not any(
+                    ".base." in name and "temp" not in name
+                    for name in set(os.listdir(folder) if os.path.isdir(folder) else ()) - before):
+                pass
+            assert conn.cmd("CONFIG", "SET", "appendonly", "no") == b"OK"
+            assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == b"OK"
+            assert conn.cmd("SET", "k", i) == b"OK"
+            assert wait_until(lambda: conn.cmd("WAITAOF", 1, 0, 0) == [1, 0]
+                              and int(info(conn, "aof_buffer_length")) == 0
+                              and info(conn, "aof_rewrite_in_progress") == b"0")
+            writes = int(info(conn, "aof_writes"))
+            assert wait_until(lambda: conn.cmd("SET", "k", i) == b"OK"
+                              and int(info(conn, "aof_writes")) > writes, 10), i
+            assert conn.cmd("CONFIG", "SET", "appendonly", "no") == b"OK"
+            assert wait_until(lambda: info(conn, "aof_rewrite_in_progress") == b"0")
