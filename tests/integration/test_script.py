@@ -342,12 +342,17 @@ def slow_server(start_server, request):
     return start_server(io_threads=request.param, busy_reply_threshold=50)
 
 
+def until_loaded(conn, *command):
+    return until(lambda: (reply := conn.cmd(*command)) if conn.cmd("PING") == b"PONG" else None)
+
+
 def wait_for_busy(conn):
     until(lambda: conn.cmd("GET", "k") == BUSY)
 
 
 LOOPS = ["while true do end", "while true do pcall(function() while true do end end) end",
          "local f = coroutine.wrap(function() while true do end end) f()",
+         "local function f() while true do end end while true do xpcall(f, f) end",
          "#!lua flags=declared-keys\nwhile true do redis.call('get', KEYS[1]) end"]
 
 
