@@ -5,15 +5,15 @@
 #include "base/log.h"
 #include "cmd/access.h"
 #include "os/file_faults.h"
+#include "script/interpreter.h"
 #include "server/acl_file.h"
 #include "server/acl_session.h"
 #include "server/blocked.h"
 #include "server/client_evict.h"
-#include "server/crash.h"
 #include "server/config.h"
+#include "server/crash.h"
 #include "server/effects_file.h"
 #include "server/events.h"
-#include "script/interpreter.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
 #include "store/value.h"
@@ -166,6 +166,7 @@ static void *thread_main(void *arg)
 
 void server_stop(struct server *s)
 {
+    busy_stop(s);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
     reactor_stop(&s->acceptor);
 }
