@@ -88,10 +88,10 @@ void http_stream_respond(struct exchange *x)
     struct http_client *h = x->client;
     struct slice replies = buf_slice(&h->replies.bytes);
     if (!replies.len || *replies.ptr == '-') {
-        struct slice error = slice_make(replies.ptr + 1, replies.len ? replies.len - 1 : 0);
+        struct slice rest = replies, line = replies.len ? take_line(&rest) : SLICE("-ERR closing");
         char text[256];
-        snprintf(text, sizeof(text), "%.*s", (int)MIN(take_line(&error).len, sizeof(text) - 1),
-                 replies.len ? replies.ptr + 1 : "ERR closing");
+        size_t len = MIN(line.len - 1, sizeof(text) - 1);
+        snprintf(text, sizeof(text), "%.*s", (int)len, line.ptr + 1);
         http_fail(x, http_status_of(slice_cstr(text)), text);
         return;
     }
