@@ -58,6 +58,7 @@ struct server_settings {
     enum poller_kind poller;
     int port, frame_port, http_port; /* 0: no such listener */
     int tls_port;
+    char *http_allowed_hosts; /* never changes: read outside the gates */
     struct string_list bind; /* a leading '-' means "may be missing" */
     _Atomic bool proxy_protocol;
     char *tls_cert_file, *tls_key_file, *tls_key_file_pass, *tls_ca_cert_file, *tls_ca_cert_dir;
