@@ -168,6 +168,17 @@ static bool must_wait(struct aof_log *log, struct aof_segment *s)
     return s->follows;
 }
 
+static enum err write_batch(struct aof_log *log, struct aof_segment *s)
+{
+    int64_t begun_us = clock_monotonic_us();
+    bool beside = atomic_load_explicit(&log->syncs_pending, memory_order_relaxed) != 0;
+    enum err err = file_write(s->file.fd, buf_ptr(&log->batch), buf_len(&log->batch));
+    int error = errno;
+    aof_tell_took(log, beside ? AOF_STEP_WRITE_BESIDE_SYNC : AOF_STEP_WRITE, begun_us);
+    errno = error;
+    return err;
+}
+
 bool aof_write_batch(struct aof_log *log)
 {
     struct aof_segment *s = log->oldest;
@@ -185,7 +196,7 @@ bool aof_write_batch(struct aof_log *log)
         return false;
     }
     s->torn = true;
-    if (unlikely(file_write(s->file.fd, buf_ptr(&log->batch), buf_len(&log->batch)) != OK)) {
+    if (unlikely(write_batch(log, s) != OK)) {
         write_failed(log, s);
         return false;
     }
@@ -215,6 +226,12 @@ void aof_publish(struct aof_log *log)
     log->ops->safe(log->arg);
 }
 
+void aof_tell_took(struct aof_log *log, enum aof_step step, int64_t begun_us)
+{
+    if (log->ops->took)
+        log->ops->took(log->arg, step, clock_monotonic_us() - begun_us);
+}
+
 void aof_set_state(struct aof_log *log, enum aof_state state, int error)
 {
     atomic_store(&log->error, error);
@@ -241,11 +258,14 @@ bool aof_sync_now(struct aof_log *log)
         return false;
     aof_await_jobs(log); /* of files before this one */
     atomic_fetch_add_explicit(&log->syncs, 1, memory_order_relaxed);
+    int64_t begun_us = clock_monotonic_us();
     if (file_sync_data(s->fd) != OK) {
         s->failed = true;
         aof_sync_failed(log, MAX(lsn, s->start_lsn + 1), errno);
         return false;
     }
+    if (atomic_load(&log->policy) == AOF_ALWAYS)
+        aof_tell_took(log, AOF_STEP_SYNC, begun_us);
     atomic_store(&log->synced_lsn, lsn);
     aof_publish(log);
     return true;

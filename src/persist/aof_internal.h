@@ -16,8 +16,8 @@ struct aof_segment {
     /* guarded by `writer` */
     struct aof_file file;
     bool follows; /* another file, which must be durable before this one gets its first byte */
-    bool torn;   /* behind file.size stands part of a batch */
-    bool failed; /* a sync of it failed: nothing more is written */
+    bool torn;    /* behind file.size stands part of a batch */
+    bool failed;  /* a sync of it failed: nothing more is written */
 };
 
 struct aof_sync_job { /* for the thread that syncs; in order */
@@ -38,6 +38,8 @@ void aof_publish(struct aof_log *log);
 /* A sync failed with errno, and with it what has this LSN or less. */
 void aof_sync_failed(struct aof_log *log, uint64_t lsn, int error);
 void aof_set_state(struct aof_log *log, enum aof_state state, int error);
+/* Tells how long a step took that began then. */
+void aof_tell_took(struct aof_log *log, enum aof_step step, int64_t begun_us);
 
 /* aof_batch.c: moves what is in the ring to the segment that gathers. With ring.reader held. */
 uint64_t aof_gather(struct aof_log *log);

@@ -228,6 +228,15 @@ void aof_log_commit(struct aof_log *log)
 
 /* ---- settings and figures ---- */
 
+void aof_log_answer_early(struct aof_log *log)
+{
+    lock_acquire(&log->writer);
+    log->in_force = false;
+    atomic_store(&log->safe_lsn, UINT64_MAX);
+    lock_release(&log->writer);
+    log->ops->safe(log->arg);
+}
+
 void aof_log_set_policy(struct aof_log *log, enum aof_policy policy)
 {
     atomic_store(&log->policy, (int)policy);

@@ -72,6 +72,12 @@ struct aof_file {
  * ERR_SYS. */
 enum err aof_file_open(struct aof_file *f, const char *path, uint64_t size) MUST_USE;
 
+enum aof_step { /* what may take long */
+    AOF_STEP_WRITE,
+    AOF_STEP_WRITE_BESIDE_SYNC, /* a write while a sync is under way */
+    AOF_STEP_SYNC               /* under `always` */
+};
+
 /* What the log tells the server. Called on the log's threads, or on the thread that commits; the
  * functions must not block and not call the log. */
 struct aof_log_ops {
@@ -85,6 +91,8 @@ struct aof_log_ops {
     /* A segment that aof_log_switch() ended is written, synced and closed, or is given up (after a
      * failed sync); `lsn` is its boundary. */
     void (*ended)(void *arg, uint64_t lsn);
+    /* A step took so long. May be NULL. */
+    void (*took)(void *arg, enum aof_step step, int64_t us);
 };
 
 struct aof_segment;
@@ -131,7 +139,8 @@ struct aof_log {
     uint64_t failed_lsn; /* a sync failed that this depended on; 0: none */
     int failed_error;    /* errno of that */
     int64_t failed_ms;   /* when a write failed last */
-    int64_t sync_due_ms;
+    int64_t sync_due_ms; /* changed by the log's thread only */
+    bool sync_delayed;   /* noted that it is due while one still runs */
 
     pthread_t thread, sync_thread;
     bool started;
@@ -178,6 +187,8 @@ bool aof_log_flush(struct aof_log *log);
 /* Makes what is logged so far safe, or sees to it that it will be: called by a reactor at the end
  * of its turn, before replies leave, and outside of all locks. */
 void aof_log_commit(struct aof_log *log);
+/* Replies wait for nothing until the next rewrite: for tests of what has to notice it. */
+void aof_log_answer_early(struct aof_log *log);
 void aof_log_set_policy(struct aof_log *log, enum aof_policy policy);
 /* no-appendfsync-on-rewrite: nothing is synced while a rewrite runs, as under `no`. */
 void aof_log_hold_sync(struct aof_log *log, bool held);

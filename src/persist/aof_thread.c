@@ -36,10 +36,17 @@ static struct timespec deadline(int64_t wait_ms)
     return at;
 }
 
+/* Until something may have to be synced. */
+static int64_t idle_ms(const struct aof_log *log)
+{
+    int64_t due_ms = log->sync_due_ms - clock_monotonic_ms();
+    return due_ms > 0 && due_ms < TICK_MS ? due_ms : TICK_MS;
+}
+
 /* Until there is work, or a tick. False: the log ends. */
 static bool await_work(struct aof_log *log)
 {
-    struct timespec until = deadline(TICK_MS);
+    struct timespec until = deadline(idle_ms(log));
     pthread_mutex_lock(&log->mutex);
     atomic_store(&log->asleep, true);
     while (!atomic_exchange(&log->kicked, false) && !log->quit)
@@ -115,8 +122,7 @@ static void finish_job(struct aof_log *log, struct aof_sync_job *job, int error)
         log->last_job = &log->jobs;
     pthread_cond_broadcast(&log->progress);
     pthread_mutex_unlock(&log->mutex);
-    if (error)
-        aof_kick(log);
+    aof_kick(log); /* to hear of a failure, or because the next sync is due */
 }
 
 static void *run_sync(void *arg)
@@ -129,10 +135,8 @@ static void *run_sync(void *arg)
         finish_job(log, job, sync_segment(log, job));
         mem_free(MEM_OTHER, job, sizeof(*job));
         log->ops->safe(log->arg);
-        if (last) {
-            aof_kick(log); /* the next file may be written */
+        if (last)
             log->ops->ended(log->arg, lsn);
-        }
     }
     return NULL;
 }
@@ -177,7 +181,9 @@ static bool wants_sync(const struct aof_log *log)
     return atomic_load(&log->policy) == AOF_ALWAYS && !atomic_load(&log->sync_held);
 }
 
-/* everysec: once a second, beside the writes. One that still runs then is not joined by another. */
+/* everysec: once a second, beside the writes. One that still runs then is not joined by another;
+ * the next one begins when it ends. So what is older than a second, or than the last sync took if
+ * that is longer, is durable or being synced. */
 static void sync_beside(struct aof_log *log)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -186,11 +192,14 @@ static void sync_beside(struct aof_log *log)
         now_ms < log->sync_due_ms || written <= atomic_load(&log->synced_lsn) || !log->oldest ||
         log->oldest->failed)
         return;
+    if (atomic_load(&log->syncs_pending)) {
+        atomic_fetch_add_explicit(&log->delayed_syncs, !log->sync_delayed, memory_order_relaxed);
+        log->sync_delayed = true;
+        return;
+    }
     log->sync_due_ms = now_ms + SYNC_MS;
-    if (atomic_load(&log->syncs_pending))
-        atomic_fetch_add_explicit(&log->delayed_syncs, 1, memory_order_relaxed);
-    else
-        aof_add_job(log, log->oldest, written, false);
+    log->sync_delayed = false;
+    aof_add_job(log, log->oldest, written, false);
 }
 
 static void work(struct aof_log *log)

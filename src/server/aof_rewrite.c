@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "os/file.h"
 #include "server/effects_file.h"
+#include "server/latency_monitor.h"
 #include "server/persistence_internal.h"
 #include "server/persistence_log.h"
 #include "server/server_internal.h"
@@ -211,7 +212,9 @@ static bool take_effect(struct rewrite *r)
     if (r->logs && !r->named)
         aof_manifest_add_incr(&next, r->incr, r->seq);
     /* When this fails the base stays: nobody knows which manifest the disk has. */
+    int64_t begun_ms = clock_monotonic_ms();
     bool good = aof_set_write(&a->set, &next) == OK;
+    latency_event("aof-rename", clock_monotonic_ms() - begun_ms);
     aof_manifest_deinit(&next);
     if (!good)
         return failed("Can't write the manifest in", a->set.directory);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "persist/rdb_save.h"
+#include "server/latency_monitor.h"
 #include "server/persistence_internal.h"
 #include "server/persistence_log.h"
 #include "server/server_internal.h"
@@ -251,7 +252,10 @@ void persistence_walk(struct persistence *p)
     } else {
         log_warning("Background saving was cancelled");
     }
+    int64_t begun_ms = clock_monotonic_ms();
     rdb_writer_deinit(&p->writer);
+    if (!good)
+        latency_event("rdb-unlink-temp-file", clock_monotonic_ms() - begun_ms);
     int64_t now_s = clock_wall_ms() / 1000;
     atomic_store(&p->last_took_s, now_s - atomic_load(&p->started_s));
     atomic_store(&p->started_s, -1);
