@@ -94,6 +94,7 @@ struct server_settings {
     size_t tracking_table_max_keys;               /* 0: no limit */
 
     _Atomic bool stop_writes_on_bgsave_error;
+    _Atomic int min_replicas_to_write, min_replicas_max_lag_s; /* one of them 0: off */
     bool rdb_checksum, rdb_save_incremental_fsync;
     int rdb_version;
     _Atomic int rdb_key_save_delay_us, key_load_delay_us; /* tests */
