@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "server/http.h"
 #include "server/server_internal.h"
+#include "server/supervise.h"
 #include "server/tls_setup.h"
 
 #include <errno.h>
@@ -64,7 +65,8 @@ static struct server_thread *least_loaded(struct server *s)
 
 static bool is_protected(int fd)
 {
-    return server_settings.protected_mode && atomic_load(&the_server->acl.default_nopass) && !sock_is_local(fd);
+    return server_settings.protected_mode && atomic_load(&the_server->acl.default_nopass) &&
+           !sock_is_local(fd);
 }
 
 static void take(struct server *s, int fd, enum conn_kind kind)
@@ -239,6 +241,7 @@ void listeners_announce(void)
         log_notice("Ready to accept connections unix");
     if (set->tls_port)
         log_notice("Ready to accept connections tls");
+    supervise_ready();
 }
 
 void listeners_close(struct server *s)

@@ -70,6 +70,7 @@ struct server_settings {
     _Atomic bool protected_mode;
     char *unixsocket; /* "" : none; so for all strings */
     unsigned unixsocketperm;
+    int supervised; /* enum supervise_mode */
     bool daemonize, disable_thp, cluster_enabled;
     char *pidfile, *logfile;
     int loglevel;                         /* enum log_level */
