@@ -206,6 +206,22 @@ bool aof_write_batch(struct aof_log *log)
     return true;
 }
 
+/* ---- what there is room for ---- */
+
+/* The lock keeps the two things that are told of in the order in which they became true: a late "no
+ * room" would stop all writes, and with them whoever could take it back. */
+void aof_look_at_room(struct aof_log *log)
+{
+    lock_acquire(&log->room);
+    bool full = atomic_load(&log->full);
+    uint64_t gathered = atomic_load(&log->gathered);
+    if (full ? gathered < AOF_ROOM_BYTES / 2 : gathered > AOF_ROOM_BYTES) {
+        atomic_store(&log->full, !full);
+        log->ops->room(log->arg, full);
+    }
+    lock_release(&log->room);
+}
+
 /* ---- what is safe ---- */
 
 static bool waits_for_sync(const struct aof_log *log)
@@ -217,9 +233,8 @@ void aof_publish(struct aof_log *log)
 {
     uint64_t written = atomic_load(&log->written_lsn), synced = atomic_load(&log->synced_lsn);
     uint64_t lsn = waits_for_sync(log) ? MIN(written, synced) : written;
-    if (unlikely(atomic_load_explicit(&log->full, memory_order_relaxed)) &&
-        atomic_load(&log->gathered) < AOF_ROOM_BYTES / 2 && atomic_exchange(&log->full, false))
-        log->ops->room(log->arg, true);
+    if (unlikely(atomic_load_explicit(&log->full, memory_order_relaxed)))
+        aof_look_at_room(log);
     if (!log->in_force || log->failed_number || lsn <= atomic_load(&log->safe_lsn))
         return;
     atomic_store(&log->safe_lsn, lsn); /* seq_cst: then whoever waits is looked for */

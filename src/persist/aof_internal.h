@@ -47,6 +47,8 @@ uint64_t aof_gather(struct aof_log *log);
 /* aof_thread.c */
 /* Makes the log's thread look, soon. Any thread, any lock. */
 void aof_kick(struct aof_log *log);
+/* Tells when there is too much to be written, or no longer. Any thread, any lock. */
+void aof_look_at_room(struct aof_log *log);
 /* Leaves it to the other thread to sync a segment, and to close it if this is the last job of it.
  */
 void aof_add_job(struct aof_log *log, struct aof_segment *s, uint64_t lsn, bool last);

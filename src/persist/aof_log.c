@@ -41,8 +41,8 @@ static uint64_t append(void *arg, int db, struct slice text)
     if (unlikely(text.len >= LONG_RECORD))
         empty_ring(log);
     if (unlikely(atomic_load_explicit(&log->gathered, memory_order_relaxed) > AOF_ROOM_BYTES) &&
-        !atomic_exchange(&log->full, true)) {
-        log->ops->room(log->arg, false);
+        !atomic_load_explicit(&log->full, memory_order_relaxed)) {
+        aof_look_at_room(log);
         aof_kick(log);
     }
     return lsn;

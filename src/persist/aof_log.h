@@ -126,6 +126,8 @@ struct aof_log {
     _Atomic uint64_t gathered;   /* bytes out of the ring and not yet written */
     _Atomic uint64_t written_bytes, segment_bytes, writes, syncs, delayed_syncs, syncs_pending;
 
+    struct lock room; /* a leaf; guards changes of `full`, and the order of what is told of them */
+
     /* The chain of segments: changed with ring.reader held; `oldest` with `writer`, too. */
     struct aof_segment *newest; /* gathers; NULL: closed */
     struct aof_segment *oldest; /* is written */

@@ -213,6 +213,8 @@ static int64_t work(struct aof_log *log)
     sync_beside(log);
     int64_t wait_ms = idle_ms(log);
     lock_release(&log->writer);
+    if (unlikely(atomic_load(&log->full))) /* it may have become so when all was written */
+        aof_look_at_room(log);
     pthread_mutex_lock(&log->mutex);
     pthread_cond_broadcast(&log->progress);
     pthread_mutex_unlock(&log->mutex);

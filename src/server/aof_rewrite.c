@@ -202,6 +202,17 @@ static void remove_strays(const struct rewrite *r, uint64_t from)
             aof_set_remove(&r->p->aof.set, name);
 }
 
+/* CONFIG SET may have turned the log off after the snapshot, and on again: then it is not on yet. */
+static void settle(struct rewrite *r)
+{
+    struct persistence *p = r->p;
+    aof_log_settle(&p->log);
+    guest_exclusive(&p->snapshot.guest);
+    if (p->log.newest)
+        atomic_store(&p->aof.turning_on, false);
+    guest_open(&p->snapshot.guest);
+}
+
 static bool take_effect(struct rewrite *r)
 {
     struct aof_manifest next;
@@ -220,10 +231,8 @@ static bool take_effect(struct rewrite *r)
     aof_manifest_deinit(&next);
     if (!good)
         return failed("Can't write the manifest in", a->set.directory);
-    if (r->logs) {
-        aof_log_settle(&p->log);
-        atomic_store(&a->turning_on, false);
-    }
+    if (r->logs)
+        settle(r);
     remove_strays(r, old_seq + 1);
     if (!r->keeps_history)
         aof_set_remove_history(&a->set);

@@ -92,15 +92,15 @@ static void debug_log(struct exec *ex)
 
 /* ---- data ---- */
 
+/* Shows a key that has expired, too, and leaves it where it is. */
 static void debug_object(struct exec *ex)
 {
-    struct key key;
-    struct ref ref;
-    if (!find_by_name(ex, ex->argv[2], &key, &ref)) {
+    struct key key = key_make(ex->argv[2]);
+    const struct entry *e = txn_peek(ex->txn, ex->session->db, &key);
+    if (!e) {
         reply_error(ex->reply, ERROR_NO_KEY);
         return;
     }
-    const struct entry *e = ref.entry;
     uint32_t idle_s = access_is_lfu() ? 0 : access_idle_s(e, ex->txn->now_ms);
     char list[64] = "", text[320];
     if (entry_type(e) == TYPE_LIST)

@@ -124,6 +124,7 @@ struct told {
     _Atomic int safe, ended;
     _Atomic int state;
     _Atomic bool room;
+    _Atomic bool hesitates; /* whoever tells that there is no room is slow to do so */
 };
 
 static void on_safe(void *arg)
@@ -138,7 +139,10 @@ static void on_state(void *arg, enum aof_state state, int error)
 
 static void on_room(void *arg, bool room)
 {
-    ((struct told *)arg)->room = room;
+    struct told *t = arg;
+    if (!room && t->hesitates)
+        usleep(RETRY_US);
+    t->room = room;
 }
 
 static void on_ended(void *arg, uint64_t lsn)
@@ -522,6 +526,33 @@ static void room_runs_out_and_comes_back(void **state)
     end(f);
 }
 
+static void *write_all(void *arg)
+{
+    struct fixture *f = arg;
+    while (!atomic_load(&f->log.full))
+        usleep(100);
+    lock_acquire(&f->log.writer);
+    while (aof_write_batch(&f->log))
+        ;
+    lock_release(&f->log.writer);
+    return NULL;
+}
+
+/* Room comes back before "no room" has arrived: the last word is that there is room. */
+static void room_comes_back_at_once(void **state)
+{
+    pthread_t writer;
+    struct fixture *f = begin(AOF_EVERYSEC);
+    f->told.hesitates = true;
+    assert_int_equal(pthread_create(&writer, NULL, write_all, f), 0);
+    while (atomic_load(&f->log.gathered) <= AOF_ROOM_BYTES)
+        put(f, 0, LONG_BYTES - 10);
+    assert_int_equal(pthread_join(writer, NULL), 0);
+    assert_true(f->told.room);
+    assert_false(atomic_load(&f->log.full));
+    end(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +569,7 @@ int main(void)
         cmocka_unit_test(not_in_force_before_its_base),
         cmocka_unit_test(closes_in_spite_of_a_full_disk),
         cmocka_unit_test(room_runs_out_and_comes_back),
+        cmocka_unit_test(room_comes_back_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
