@@ -16,8 +16,8 @@ struct aof_segment {
     /* guarded by `writer` */
     struct aof_file file;
     bool follows; /* another file, which must be durable before this one gets its first byte */
-    bool torn;   /* behind file.size stands part of a batch */
-    bool failed; /* a sync of it failed: nothing more is written */
+    bool torn;    /* behind file.size stands part of a batch */
+    bool failed;  /* a sync of it failed: nothing more is written */
 };
 
 struct aof_sync_job { /* for the thread that syncs; in order */
