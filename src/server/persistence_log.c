@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "server/blocked.h"
 #include "server/effects_file.h"
+#include "server/latency_monitor.h"
 #include "server/persistence_internal.h"
 #include "server/server_internal.h"
 
@@ -43,7 +44,24 @@ static void room_changed(void *arg, bool room)
 
 static void segment_ended(void *arg, uint64_t lsn) {}
 
-static const struct aof_log_ops log_ops = {safe, state_changed, room_changed, segment_ended};
+/* LATENCY's events, by the names that Redis gives them. */
+static void step_took(void *arg, enum aof_step step, int64_t us)
+{
+    const struct persistence *p = arg;
+    int64_t ms = us / 1000;
+    if (step == AOF_STEP_SYNC) {
+        latency_event("aof-fsync-always", ms);
+        return;
+    }
+    latency_event(step == AOF_STEP_WRITE_BESIDE_SYNC ? "aof-write-pending-fsync"
+                  : atomic_load(&p->busy)            ? "aof-write-active-child"
+                                                     : "aof-write-alone",
+                  ms);
+    latency_event("aof-write", ms);
+}
+
+static const struct aof_log_ops log_ops = {safe, state_changed, room_changed, segment_ended,
+                                           step_took};
 
 /* ---- life ---- */
 

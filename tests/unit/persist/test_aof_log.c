@@ -368,7 +368,7 @@ static void switches_at_a_boundary(void **state)
         put(f, 0, i);
     assert_true(aof_log_flush(&f->log));
     assert_true(aof_log_durable(&f->log) >= aof_log_newest(&f->log));
-    aof_log_settle(&f->log, boundary);
+    aof_log_settle(&f->log);
     assert_true(aof_log_stop(&f->log));
     assert_int_equal(f->told.ended, 2);
     assert_int_equal(count_sets("one", 0), 100);
@@ -427,7 +427,7 @@ static void failed_sync(enum aof_policy policy)
     aof_log_commit(&f->log);
     usleep(RETRY_US);
     assert_true(aof_log_safe(&f->log) < second);
-    aof_log_settle(&f->log, boundary);
+    aof_log_settle(&f->log);
     assert_int_equal(f->told.state, AOF_GOOD);
     assert_true(wait_for_safe(f, third));
     assert_true(aof_log_stop(&f->log));
@@ -445,6 +445,32 @@ static void failed_sync_beside_writes(void **state)
     failed_sync(AOF_EVERYSEC);
 }
 
+/* Syncs go on failing while rewrites replace files in which nothing has been logged yet: the first
+ * rewrite on a good disk ends it. */
+static void failed_syncs_of_empty_files(void **state)
+{
+    char name[] = "f0";
+    struct fixture *f = begin(AOF_NO);
+    struct file_ops table = *file_ops;
+    table.sync_data = sync_or_fail;
+    file_ops = &table;
+    sync_error = EIO;
+    assert_int_equal(aof_log_start(&f->log), OK);
+    uint64_t lsn = put(f, 0, 0);
+    for (int i = 0; i < 6; i++, name[1]++) {
+        assert_true(i > 0 || !aof_log_flush(&f->log));
+        struct aof_file next = open_file(name);
+        assert_int_equal(aof_log_switch(&f->log, &next), lsn);
+        usleep(20 * 1000);
+        sync_error = i < 4 ? EIO : 0;
+        aof_log_settle(&f->log);
+    }
+    assert_int_equal(f->told.state, AOF_GOOD);
+    assert_true(wait_for_safe(f, put(f, 0, 0)));
+    assert_true(aof_log_stop(&f->log));
+    end(f);
+}
+
 /* Turned on while the server runs: nobody waits for it before it means something. */
 static void not_in_force_before_its_base(void **state)
 {
@@ -454,11 +480,11 @@ static void not_in_force_before_its_base(void **state)
     aof_log_close(&f->log);
     assert_int_equal(aof_log_safe(&f->log), UINT64_MAX);
     struct aof_file two = open_file("two");
-    uint64_t boundary = aof_log_open(&f->log, &two, false);
+    aof_log_open(&f->log, &two, false);
     uint64_t lsn = put(f, 0, 0);
     aof_log_commit(&f->log);
     assert_int_equal(aof_log_safe(&f->log), UINT64_MAX);
-    aof_log_settle(&f->log, boundary);
+    aof_log_settle(&f->log);
     assert_true(aof_log_safe(&f->log) != UINT64_MAX);
     assert_true(wait_for_safe(f, lsn));
     assert_true(aof_log_stop(&f->log));
@@ -539,6 +565,7 @@ int main(void)
         cmocka_unit_test(switches_at_a_boundary),
         cmocka_unit_test(failed_sync_of_a_batch),
         cmocka_unit_test(failed_sync_beside_writes),
+        cmocka_unit_test(failed_syncs_of_empty_files),
         cmocka_unit_test(not_in_force_before_its_base),
         cmocka_unit_test(closes_in_spite_of_a_full_disk),
         cmocka_unit_test(room_runs_out_and_comes_back),
