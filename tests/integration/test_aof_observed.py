@@ -83,14 +83,14 @@ def test_who_waits_for_room_hears_of_a_failure(start_server):
     value = b"v" * (4 << 20)
     with server.connect(60) as admin:
         writers = [server.connect(60) for _ in range(30)]
-        fault(admin, "SYNC-DELAY-US", 2_000_000)
+        fault(admin, "SYNC-DELAY-US", 8_000_000)
         writers[0].send(encode(["SET", "first", "1"]))
         assert wait_until(lambda: int(info(admin, "aof_writes")) >= 1)
         limit_files(server, aof_bytes(server) + 1000)
         for i, writer in enumerate(writers):
             writer.send(encode(["SET", f"k{i}", value]))
-        assert wait_until(lambda: int(info(admin, "aof_buffer_length")) > 64 << 20)
-        assert wait_until(lambda: info(admin, "aof_last_write_status") == b"err")
+        assert wait_until(lambda: int(info(admin, "aof_buffer_length")) > 64 << 20, 20)
+        assert wait_until(lambda: info(admin, "aof_last_write_status") == b"err", 20)
         refused = [r for r in (has_reply(w, 1) for w in writers[1:]) if r is not None]
         assert len(refused) >= 5 and all(r.startswith(MISCONF) for r in refused), refused
         fault(admin, "SYNC-DELAY-US", 0)
