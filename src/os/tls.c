@@ -81,7 +81,7 @@ static BIO *bio_create(struct tls_session *s)
     return bio;
 }
 
-struct tls_session *tls_session_create(struct tls_context *context, struct buf *wire)
+static struct tls_session *create(struct tls_context *context, struct buf *wire)
 {
     struct tls_session *s = mem_zalloc(MEM_CLIENT, sizeof(*s));
     s->wire = wire;
@@ -93,7 +93,25 @@ struct tls_session *tls_session_create(struct tls_context *context, struct buf *
         return NULL;
     }
     SSL_set_bio(s->ssl, bio, bio);
-    SSL_set_accept_state(s->ssl);
+    return s;
+}
+
+struct tls_session *tls_session_create(struct tls_context *context, struct buf *wire)
+{
+    struct tls_session *s = create(context, wire);
+    if (s)
+        SSL_set_accept_state(s->ssl);
+    return s;
+}
+
+struct tls_session *tls_client_session_create(struct tls_context *context, struct buf *wire)
+{
+    struct tls_session *s = create(context, wire);
+    if (!s)
+        return NULL;
+    SSL_set_connect_state(s->ssl);
+    (void)SSL_do_handshake(s->ssl); /* says hello and wants the answer */
+    ERR_clear_error();
     return s;
 }
 

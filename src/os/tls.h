@@ -45,12 +45,20 @@ struct tls_session;
  * a reactor in the middle of its work. */
 enum err tls_context_create(const struct tls_options *options, struct tls_context **out,
                             char *error) MUST_USE;
+/* For clients (the load generator). Files are optional here: a certificate to show, authorities
+ * that the server's must come from (none given: anybody's is taken). */
+enum err tls_client_context_create(const struct tls_options *options, struct tls_context **out,
+                                   char *error) MUST_USE;
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context); /* NULL: nothing */
 
 /* The server's end of a connection; keeps what it needs of the context. `wire` must live as long
  * and may be shared by all sessions of a thread. NULL: out of memory. */
 struct tls_session *tls_session_create(struct tls_context *context, struct buf *wire) MUST_USE;
+/* The client's end, of a client context; its first words are on the wire already. Established when
+ * tls_decrypt() has seen the answer. NULL: out of memory. */
+struct tls_session *tls_client_session_create(struct tls_context *context,
+                                              struct buf *wire) MUST_USE;
 void tls_session_destroy(struct tls_session *s); /* NULL: nothing */
 
 /* Takes all of `data`, goes on with the handshake, and returns the bytes of plaintext put to `out`,

@@ -235,17 +235,27 @@ static enum err configure(SSL_CTX *ssl, const struct tls_options *o, char *error
     return err ? err : load_dh_params(ssl, o->dh_params_file, error);
 }
 
-enum err tls_context_create(const struct tls_options *options, struct tls_context **out,
-                            char *error)
+static enum err configure_client(SSL_CTX *ssl, const struct tls_options *o, char *error)
 {
-    enum err err = check(options, error);
-    if (err)
-        return err;
+    bool verify = given(o->ca_file) || given(o->ca_dir);
+    SSL_CTX_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    enum err err = set_protocols(ssl, o->protocols, error);
+    if (!err && given(o->cert_file))
+        err = load_identity(ssl, o, error);
+    if (!err)
+        err = load_authorities(ssl, o, error);
+    return err ? err : set_ciphers(ssl, o, error);
+}
+
+static enum err create(const SSL_METHOD *method,
+                       enum err (*set)(SSL_CTX *, const struct tls_options *, char *),
+                       const struct tls_options *options, struct tls_context **out, char *error)
+{
     ERR_clear_error();
-    SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *ssl = SSL_CTX_new(method);
     if (!ssl)
         return fail(error, "Failed to create a TLS context%s", "");
-    err = configure(ssl, options, error);
+    enum err err = set(ssl, options, error);
     if (err) {
         SSL_CTX_free(ssl);
         return err;
@@ -254,4 +264,17 @@ enum err tls_context_create(const struct tls_options *options, struct tls_contex
     (*out)->ssl = ssl;
     (*out)->refs = 1;
     return OK;
+}
+
+enum err tls_client_context_create(const struct tls_options *options, struct tls_context **out,
+                                   char *error)
+{
+    return create(TLS_client_method(), configure_client, options, out, error);
+}
+
+enum err tls_context_create(const struct tls_options *options, struct tls_context **out,
+                            char *error)
+{
+    enum err err = check(options, error);
+    return err ? err : create(TLS_server_method(), configure, options, out, error);
 }

@@ -24,11 +24,12 @@ enum {
 
 /* Why commands are refused, or wait. */
 enum refusal {
-    REFUSE_LOADING = 1, /* what needs data: -LOADING */
-    REFUSE_WRITES = 2,  /* the last snapshot failed: -MISCONF */
-    REFUSE_ALL = 4,     /* the last save is done: nothing may change any more */
-    REFUSE_LOG = 8,     /* writes: the log cannot be written, -MISCONF */
-    REFUSE_NO_ROOM = 16 /* too much is to be written to it: writes wait */
+    REFUSE_LOADING = 1,  /* what needs data: -LOADING */
+    REFUSE_WRITES = 2,   /* the last snapshot failed: -MISCONF */
+    REFUSE_ALL = 4,      /* the last save is done: nothing may change any more */
+    REFUSE_LOG = 8,      /* writes: the log cannot be written, -MISCONF */
+    REFUSE_NO_ROOM = 16, /* too much is to be written to it: writes wait */
+    REFUSE_REPLICAS = 32 /* writes: too few replicas have them, -NOREPLICAS */
 };
 
 /* What the thread has to do, the first one first. */
@@ -133,6 +134,8 @@ bool persistence_join_functions(struct persistence *p, struct guest *guest, bool
 /* FLUSHALL: the running snapshot has lost its point, and the file its data. Exclusive mode. */
 void persistence_flushed(void);
 
+#define ERROR_NO_REPLICAS "NOREPLICAS Not enough good replicas to write."
+
 /* False: answered. For commands that some refusal may concern. */
 bool persistence_admits(struct persistence *p, unsigned command_flags, bool is_ping,
                         const char **error);
@@ -154,6 +157,12 @@ INLINE bool persistence_has_ended(const struct persistence *p)
 INLINE bool persistence_saving(const struct persistence *p)
 {
     return atomic_load(&p->busy) && !atomic_load(&p->aof.rewriting);
+}
+
+/* Fewer replicas than min-replicas-to-write: writes are refused with ERROR_NO_REPLICAS. */
+INLINE bool persistence_lacks_replicas(const struct persistence *p)
+{
+    return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_REPLICAS;
 }
 
 INLINE bool persistence_loading(const struct persistence *p)

@@ -16,6 +16,7 @@
 #include "server/events.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
+#include "server/supervise.h"
 #include "store/value.h"
 
 #include <errno.h>
@@ -370,6 +371,7 @@ int server_run(struct server *s)
         }
         started++;
     }
+    supervise_status("Loading the data");
     if (started == s->thread_count && !persistence_run(&s->persistence)) {
         log_warning("Cannot start a thread: %s", strerror(errno));
         server_stop(s);
@@ -377,6 +379,7 @@ int server_run(struct server *s)
         listeners_announce();
     }
     reactor_run(&s->acceptor);
+    supervise_stopping();
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
     let_signals_end_us();
     acceptor_call_end(s);

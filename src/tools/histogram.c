@@ -54,3 +54,24 @@ double histogram_mean(const struct histogram *h)
 {
     return h->count ? h->sum / (double)h->count : 0;
 }
+
+void histogram_merge(struct histogram *h, const struct histogram *from)
+{
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        h->buckets[i] += from->buckets[i];
+    h->count += from->count;
+    h->sum += from->sum;
+    h->min = MIN(h->min, from->min);
+    h->max = MAX(h->max, from->max);
+}
+
+void histogram_each(const struct histogram *h,
+                    void (*row)(void *arg, uint64_t value, uint64_t up_to), void *arg)
+{
+    uint64_t seen = 0;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        seen += h->buckets[i];
+        if (h->buckets[i])
+            row(arg, MIN(bucket_top(i), h->max), seen);
+    }
+}

@@ -23,3 +23,9 @@ void histogram_record(struct histogram *h, uint64_t value);
  * maximum. */
 uint64_t histogram_percentile(const struct histogram *h, double percent);
 double histogram_mean(const struct histogram *h);
+/* Adds all of `from`. */
+void histogram_merge(struct histogram *h, const struct histogram *from);
+/* Calls `row` for each bucket that is not empty: its largest value, and how many values there are
+ * up to it. */
+void histogram_each(const struct histogram *h,
+                    void (*row)(void *arg, uint64_t value, uint64_t up_to), void *arg);

@@ -1,179 +1,212 @@
 #include "tools/load.h"
 
 #include "base/clock.h"
-#include "os/sock.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
-#include <sys/socket.h>
+#include <sys/timerfd.h>
 
 enum {
-    CONNECT_TIMEOUT_MS = 5000,
     SILENCE_MS = 30000, /* a server that says nothing for so long is gone */
     TICK_MS = 250,
-    READ_BYTES = 16 * 1024,
     EVENTS = 256,
 };
 
-static enum err give_up(struct load *l, enum err err, const char *format, ...) PRINTF_LIKE(3, 4);
-
-static enum err give_up(struct load *l, enum err err, const char *format, ...)
+static enum err give_up(struct load *l, enum err err, const char *text)
 {
-    va_list args;
-    va_start(args, format);
-    vsnprintf(l->failure, sizeof(l->failure), format, args);
-    va_end(args);
+    snprintf(l->failure, sizeof(l->failure), "%s", text);
     return err;
 }
 
-static enum err open_client(struct load *l, struct load_client *c)
+static enum err open_poller(struct load *l)
 {
-    const struct load_options *o = l->options;
-    c->fd = -1;
-    buf_init(&c->out, MEM_OTHER);
-    buf_init(&c->in, MEM_OTHER);
-    enum err err = sock_connect_tcp(o->host, o->port, CONNECT_TIMEOUT_MS, &c->fd);
-    if (!err)
-        err = l->ops->add(l->poller, c->fd, POLLER_READ, c);
+    enum err err = l->ops->create(&l->poller);
     if (err)
-        return give_up(l, err, "cannot connect to %s:%d: %s", o->host, o->port, strerror(errno));
-    return OK;
+        return give_up(l, err, "cannot poll");
+    if (l->options->rate <= 0)
+        return OK;
+    l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (l->timer_fd < 0)
+        return give_up(l, ERR_SYS, "cannot make a timer");
+    return l->ops->add(l->poller, l->timer_fd, POLLER_READ, NULL);
 }
 
-static void fill_value(struct load *l)
+enum err load_init(struct load *l, const struct load_options *options, const struct load_plan *plan)
 {
-    size_t size = l->options->value_size;
-    buf_init(&l->value, MEM_OTHER);
-    memset(buf_reserve(&l->value, size + 1), 'x', size);
-    buf_advance(&l->value, size);
-}
-
-enum err load_init(struct load *l, const struct load_options *options)
-{
-    *l = (struct load){.options = options, .ops = poller_by_name("auto")};
-    histogram_init(&l->latency);
+    *l = (struct load){.options = options,
+                       .plan = plan,
+                       .ops = poller_by_name("auto"),
+                       .timer_fd = -1,
+                       .keys = options->keys};
     rng_seed(&l->rng, options->seed);
-    fill_value(l);
+    l->latency = mem_zalloc(MEM_OTHER, plan->mix->count * sizeof(*l->latency));
+    for (unsigned i = 0; i < plan->mix->count; i++)
+        histogram_init(&l->latency[i]);
     l->clients = mem_zalloc(MEM_OTHER, options->clients * sizeof(*l->clients));
     for (unsigned i = 0; i < options->clients; i++)
         l->clients[i].fd = -1;
-    enum err err = l->ops->create(&l->poller);
-    if (err)
-        return give_up(l, err, "cannot poll: %s", strerror(errno));
-    for (unsigned i = 0; i < options->clients && !err; i++)
-        err = open_client(l, &l->clients[i]);
-    return err;
-}
-
-static void close_client(struct load *l, struct load_client *c)
-{
-    if (c->fd >= 0) {
-        l->ops->remove(l->poller, c->fd);
-        close(c->fd);
+    enum err err = open_poller(l);
+    for (unsigned i = 0; i < options->clients && !err; i++) {
+        struct load_client *c = &l->clients[i];
+        err = load_client_open(c, &options->target, options->pipeline, l->failure);
+        if (!err)
+            err = l->ops->add(l->poller, c->fd, POLLER_READ, c);
     }
-    c->fd = -1;
-    buf_deinit(&c->out);
-    buf_deinit(&c->in);
+    return err;
 }
 
 void load_deinit(struct load *l)
 {
-    for (unsigned i = 0; i < l->options->clients; i++)
-        close_client(l, &l->clients[i]);
+    for (unsigned i = 0; i < l->options->clients; i++) {
+        if (l->clients[i].fd >= 0)
+            l->ops->remove(l->poller, l->clients[i].fd);
+        load_client_close(&l->clients[i]);
+    }
     mem_free(MEM_OTHER, l->clients, l->options->clients * sizeof(*l->clients));
-    buf_deinit(&l->value);
+    mem_free(MEM_OTHER, l->latency, l->plan->mix->count * sizeof(*l->latency));
+    if (l->timer_fd >= 0) {
+        l->ops->remove(l->poller, l->timer_fd);
+        close(l->timer_fd);
+    }
     if (l->poller)
         l->ops->destroy(l->poller);
 }
 
-static void watch_write(struct load *l, struct load_client *c, bool wanted)
-{
-    if (c->wants_write == wanted)
-        return;
-    c->wants_write = wanted;
-    l->ops->modify(l->poller, c->fd, POLLER_READ | (wanted ? POLLER_WRITE : 0), c);
-}
-
 static enum err flush(struct load *l, struct load_client *c)
 {
-    while (buf_len(&c->out) > 0) {
-        ssize_t sent = send(c->fd, buf_ptr(&c->out), buf_len(&c->out), MSG_NOSIGNAL);
-        if (sent > 0)
-            buf_consume(&c->out, (size_t)sent);
-        else if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            break;
-        else if (sent < 0 && errno != EINTR)
-            return give_up(l, ERR_CLOSED, "the connection was lost: %s", strerror(errno));
+    enum err err = load_client_flush(c, l->failure);
+    bool blocked = !err && load_client_blocked(c);
+    if (blocked != c->wants_write) {
+        c->wants_write = blocked;
+        l->ops->modify(l->poller, c->fd, POLLER_READ | (blocked ? POLLER_WRITE : 0), c);
     }
-    watch_write(l, c, buf_len(&c->out) > 0);
+    return err;
+}
+
+static void put_request(struct load *l, struct load_client *c, uint64_t since_ns)
+{
+    load_client_add_flight(c, since_ns, load_plan_next(l->plan, &l->keys, &l->rng, &c->out));
+    l->issued++;
+    l->in_flight++;
+}
+
+/* Closed loop: the next batch, as far as there is anything left to ask. */
+static enum err send_batch(struct load *l, struct load_client *c)
+{
+    uint64_t now = clock_monotonic_ns(), left = l->over ? 0 : l->options->requests - l->issued;
+    unsigned count = (unsigned)MIN(left, (uint64_t)l->options->pipeline);
+    for (unsigned i = 0; i < count; i++)
+        put_request(l, c, now);
+    return count ? flush(l, c) : OK;
+}
+
+static uint64_t due_ns(const struct load *l, uint64_t request)
+{
+    return l->started_ns + (uint64_t)((double)request * 1e9 / l->options->rate);
+}
+
+/* The next client with room, or NULL; it keeps the turn until it has no more. */
+static struct load_client *free_client(struct load *l)
+{
+    unsigned clients = l->options->clients;
+    for (unsigned i = 0; i < clients; i++) {
+        struct load_client *c = &l->clients[l->next];
+        l->next = l->next + 1 == clients ? 0 : l->next + 1;
+        if (c->waiting < c->cap)
+            return c;
+    }
+    return NULL;
+}
+
+static enum err set_timer(struct load *l)
+{
+    if (l->over || l->issued >= l->options->requests)
+        return OK;
+    uint64_t due = due_ns(l, l->issued);
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(due / 1000000000), .tv_nsec = (long)(due % 1000000000)}};
+    if (timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) != 0)
+        return give_up(l, ERR_SYS, "cannot set a timer");
     return OK;
 }
 
-/* The next batch, as far as there is anything left to ask. */
-static enum err send_batch(struct load *l, struct load_client *c)
+/* Open loop: sends what is due as far as clients have room. When none has, a reply brings us back;
+ * the timer of a moment that is past would only turn the loop. */
+static enum err send_due(struct load *l)
 {
-    const struct load_options *o = l->options;
-    uint64_t left = o->requests - l->issued;
-    unsigned count = (unsigned)MIN(left, (uint64_t)o->pipeline);
-    if (count == 0) {
-        l->open--;
-        return OK;
+    enum err err = OK;
+    uint64_t now = clock_monotonic_ns();
+    struct load_client *c = NULL;
+    while (!err && !l->over && l->issued < l->options->requests && due_ns(l, l->issued) <= now) {
+        c = free_client(l);
+        if (!c)
+            return OK;
+        uint64_t due = due_ns(l, l->issued);
+        l->late_ns = MAX(l->late_ns, now - due);
+        put_request(l, c, due);
+        err = flush(l, c);
     }
-    for (unsigned i = 0; i < count; i++)
-        load_request(o, &l->rng, buf_slice(&l->value), &c->out);
-    l->issued += count;
-    c->waiting = count;
-    c->sent_ns = clock_monotonic_ns();
-    return flush(l, c);
+    return err ? err : set_timer(l);
 }
 
 static void note_error(struct load *l, struct slice text)
 {
-    if (l->errors++ == 0)
+    uint64_t errors = atomic_load_explicit(&l->errors, memory_order_relaxed);
+    if (errors == 0)
         snprintf(l->failure, sizeof(l->failure), "%.*s", (int)MIN(text.len, (size_t)150), text.ptr);
+    atomic_store_explicit(&l->errors, errors + 1, memory_order_relaxed);
+}
+
+static enum err take_reply(struct load *l, struct load_client *c, enum load_reply_kind kind,
+                           struct slice text, uint64_t now_ns)
+{
+    if (kind == LOAD_BROKEN)
+        return give_up(l, ERR_SYNTAX, "a reply is not what the protocol allows");
+    if (c->waiting == 0)
+        return give_up(l, ERR_SYNTAX, "a reply came that nobody asked for");
+    if (kind == LOAD_ERROR)
+        note_error(l, text);
+    l->nils += kind == LOAD_NIL;
+    struct load_flight flight = load_client_take_flight(c);
+    histogram_record(&l->latency[flight.item], now_ns - flight.since_ns);
+    return OK;
 }
 
 /* Takes the replies that are whole; all that are read together arrived at the same moment. */
 static enum err take_replies(struct load *l, struct load_client *c)
 {
-    uint64_t latency = clock_monotonic_ns() - c->sent_ns;
-    while (buf_len(&c->in) > 0) {
+    const struct load_codec *codec = l->options->target.codec;
+    uint64_t now = clock_monotonic_ns();
+    unsigned before = c->waiting;
+    enum err err = OK;
+    while (!err && buf_len(&c->in) > 0) {
         size_t size;
-        struct slice text;
-        enum load_reply_kind kind =
-            load_reply(l->options->protocol, buf_slice(&c->in), &size, &text);
+        struct slice text = {0};
+        enum load_reply_kind kind = codec->reply(buf_slice(&c->in), &size, &text);
         if (kind == LOAD_INCOMPLETE)
-            return OK;
-        if (kind == LOAD_BROKEN)
-            return give_up(l, ERR_SYNTAX, "a reply is not what the protocol allows");
-        if (c->waiting == 0)
-            return give_up(l, ERR_SYNTAX, "a reply came that nobody asked for");
-        if (kind == LOAD_ERROR)
-            note_error(l, text);
-        l->nils += kind == LOAD_NIL;
-        histogram_record(&l->latency, latency);
-        l->done++;
-        c->waiting--;
-        buf_consume(&c->in, size);
+            break;
+        err = take_reply(l, c, kind, text, now);
+        if (!err)
+            buf_consume(&c->in, size);
     }
-    return OK;
+    unsigned taken = before - c->waiting;
+    l->in_flight -= taken;
+    uint64_t done = atomic_load_explicit(&l->done, memory_order_relaxed) + taken;
+    atomic_store_explicit(&l->done, done, memory_order_relaxed);
+    return err;
 }
 
 static enum err receive(struct load *l, struct load_client *c)
 {
-    ssize_t got = recv(c->fd, buf_reserve(&c->in, READ_BYTES), READ_BYTES, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return OK;
-    if (got <= 0)
-        return give_up(l, ERR_CLOSED, "the connection was lost: %s",
-                       got ? strerror(errno) : "closed by the server");
-    buf_advance(&c->in, (size_t)got);
-    bool asked = c->waiting > 0;
-    enum err err = take_replies(l, c);
-    if (!err && asked && c->waiting == 0)
+    unsigned before = c->waiting;
+    enum err err = load_client_receive(c, l->failure);
+    if (!err)
+        err = take_replies(l, c);
+    if (!err && l->options->rate <= 0 && before > 0 && c->waiting == 0)
         err = send_batch(l, c);
     return err;
 }
@@ -183,45 +216,65 @@ static enum err serve(struct load *l, const struct poller_event *events, int cou
     enum err err = OK;
     for (int i = 0; i < count && !err; i++) {
         struct load_client *c = events[i].arg;
+        uint64_t expirations;
+        if (!c) { /* the timer: that it has been read makes it quiet */
+            if (read(l->timer_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+                err = give_up(l, ERR_SYS, "cannot read a timer");
+            continue;
+        }
         if (events[i].bits & POLLER_WRITE)
             err = flush(l, c);
         if (!err && events[i].bits & (POLLER_READ | POLLER_HANGUP))
             err = receive(l, c);
     }
-    return err;
+    return !err && l->options->rate > 0 ? send_due(l) : err;
 }
 
-static enum err loop(struct load *l, void (*progress)(const struct load *l))
+static bool finished(const struct load *l)
+{
+    return l->in_flight == 0 && (l->over || l->issued >= l->options->requests);
+}
+
+static enum err loop(struct load *l)
 {
     struct poller_event events[EVENTS];
-    int64_t heard_ms = clock_monotonic_ms(), told_ms = heard_ms;
+    int64_t heard_ms = clock_monotonic_ms();
+    int64_t end_ms =
+        l->options->duration_ms ? heard_ms + (int64_t)l->options->duration_ms : INT64_MAX;
     enum err err = OK;
-    while (l->open > 0 && !err) {
-        int count = l->ops->wait(l->poller, events, EVENTS, TICK_MS);
+    while (!err && !finished(l)) {
+        int64_t patience = MIN((int64_t)TICK_MS, end_ms - heard_ms);
+        int count = l->ops->wait(l->poller, events, EVENTS, (int)MAX(patience, (int64_t)1));
         err = serve(l, events, count);
         int64_t now_ms = clock_monotonic_ms();
-        if (count > 0)
+        l->over |= now_ms >= end_ms;
+        if (count > 0 || l->in_flight == 0)
             heard_ms = now_ms;
-        else if (now_ms - heard_ms > SILENCE_MS)
+        else if (!err && now_ms - heard_ms > SILENCE_MS)
             err = give_up(l, ERR_CLOSED, "the server does not answer");
-        if (progress && now_ms - told_ms >= TICK_MS) {
-            l->ended_ns = clock_monotonic_ns();
-            progress(l);
-            told_ms = now_ms;
-        }
     }
     return err;
 }
 
-enum err load_run(struct load *l, void (*progress)(const struct load *l))
+static uint64_t thread_cpu_ns(void)
 {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+enum err load_run(struct load *l)
+{
+    uint64_t cpu = thread_cpu_ns();
     enum err err = OK;
     l->started_ns = clock_monotonic_ns();
-    l->open = l->options->clients;
-    for (unsigned i = 0; i < l->options->clients && !err; i++)
+    if (l->options->rate > 0)
+        err = send_due(l);
+    for (unsigned i = 0; i < l->options->clients && !err && l->options->rate <= 0; i++)
         err = send_batch(l, &l->clients[i]);
     if (!err)
-        err = loop(l, progress);
+        err = loop(l);
     l->ended_ns = clock_monotonic_ns();
+    l->cpu_ns = thread_cpu_ns() - cpu;
     return err;
 }

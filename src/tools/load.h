@@ -1,89 +1,62 @@
-/* load.h: the load of tokamak-bench: connections that each send a batch of requests, wait for
- * all replies, send the next.
+/* load.h: the load of one thread of tokamak-bench.
  *
- * Closed loop: a slow server is asked more slowly, so the latencies are what these clients saw, not
- * what independent users would have. A request's latency runs from the moment its batch is handed
- * to the socket to the moment its reply has been read. Every reply is looked at: one too few, one
- * too many or an error is counted or ends the run.
+ * Closed loop: each connection sends a batch, waits for all replies, sends the next. A slow server
+ * is asked more slowly, so latencies are what these clients saw, not what independent users would
+ * have; they run from the moment when a batch is handed to the socket.
  *
- * One thread, one poller. Ownership: struct load owns everything inside; the strings of the options
- * are borrowed. */
+ * Open loop (a rate is given): request i is due i/rate seconds after the start, whatever the server
+ * does. It goes to the next connection that has less than `pipeline` requests under way, and while
+ * there is none it waits here; its latency runs from when it was due. So a pause of the server
+ * is felt by all who would have asked meanwhile, and not omitted (G. Tene, "How NOT to Measure
+ * Latency"; wrk2).
+ *
+ * Every reply is looked at: an error is counted; one too many, one that is no reply, or a
+ * connection that ends, ends the run. One thread, one poller; `done` and `error_count` may be read
+ * by others while it runs. Ownership: struct load owns its clients; options and plan are borrowed.
+ */
 #pragma once
 
-#include "base/buf.h"
-#include "base/err.h"
-#include "base/rand.h"
 #include "io/poller.h"
 
+#include <stdatomic.h>
+
 #include "tools/histogram.h"
-
-enum load_protocol {
-    LOAD_RESP,
-    LOAD_FRAME
-};
-
-enum load_command {
-    LOAD_PING,
-    LOAD_GET,
-    LOAD_SET,
-    LOAD_INCR
-};
+#include "tools/load_client.h"
 
 struct load_options {
-    const char *host;
-    int port;
-    enum load_protocol protocol;
-    enum load_command command;
+    struct load_target target;
     unsigned clients, pipeline;
-    uint64_t requests, keyspace; /* keys are key:000000000000 … below keyspace, at random */
-    size_t value_size;
+    uint64_t requests;    /* UINT64_MAX: until the time is over */
+    uint64_t duration_ms; /* 0: no limit */
+    double rate;          /* requests per second; 0: closed loop */
+    struct load_keys keys;
     uint64_t seed;
-};
-
-struct load_client {
-    int fd;
-    unsigned waiting; /* replies still to come */
-    uint64_t sent_ns; /* when the batch was handed over */
-    bool wants_write; /* the poller watches for room */
-    struct buf out, in;
 };
 
 struct load {
     const struct load_options *options;
+    const struct load_plan *plan;
     const struct poller_ops *ops;
     struct poller *poller;
     struct load_client *clients;
-    unsigned open; /* clients with a batch under way */
-    uint64_t issued, done, errors, nils;
-    uint64_t started_ns, ended_ns;
-    struct histogram latency; /* ns */
+    int timer_fd;       /* open loop */
+    unsigned next;      /* open loop: the client whose turn it is */
+    unsigned in_flight; /* requests under way */
+    bool over;          /* nothing more is asked */
+    uint64_t issued, nils;
+    _Atomic uint64_t done, errors; /* relaxed: read for the progress line */
+    uint64_t started_ns, ended_ns, cpu_ns;
+    uint64_t late_ns;          /* the longest that a request waited here after it was due */
+    struct histogram *latency; /* ns; one per item of the mix */
+    struct load_keys keys;
     struct rng rng;
-    struct buf value;
-    char failure[160]; /* why the run ended early, or the first error reply */
+    char failure[LOAD_FAILURE_MAX]; /* why the run ended early, or the first error reply */
 };
 
 /* Connects all clients. On failure `failure` says why; load_deinit() is to be called in any case.
  */
-enum err load_init(struct load *l, const struct load_options *options) MUST_USE;
+enum err load_init(struct load *l, const struct load_options *options,
+                   const struct load_plan *plan) MUST_USE;
 void load_deinit(struct load *l);
-/* Runs until all requests are answered. `progress` is called about four times a second; may be
- * NULL. */
-enum err load_run(struct load *l, void (*progress)(const struct load *l)) MUST_USE;
-
-/* What one reply is, as far as it has arrived. */
-enum load_reply_kind {
-    LOAD_INCOMPLETE,
-    LOAD_VALUE,
-    LOAD_NIL,
-    LOAD_ERROR,
-    LOAD_BROKEN
-};
-
-/* Looks at the reply at the front of `data`: one value of the kinds these commands have, no arrays.
- * *size is its length (unless incomplete or broken); for an error *text is the error. Pure; for
- * tests too. */
-enum load_reply_kind load_reply(enum load_protocol protocol, struct slice data, size_t *size,
-                                struct slice *text);
-/* Appends one request. Pure but for the generator. */
-void load_request(const struct load_options *options, struct rng *rng, struct slice value,
-                  struct buf *out);
+/* Runs until all requests are answered, or the time is over and the last replies are there. */
+enum err load_run(struct load *l) MUST_USE;

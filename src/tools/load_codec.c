@@ -1,95 +1,135 @@
-/* Requests and replies of tokamak-bench. */
+#include "tools/load_codec.h"
+
 #include "base/num.h"
 
-#include <stdio.h>
-
 #include "tools/frame_client.h"
-#include "tools/load.h"
 
-enum {
-    KEY_BYTES = 16, /* key:000000000000, num:… */
-};
-
-static uint32_t make_arguments(const struct load_options *options, struct rng *rng,
-                               struct slice value, char key[KEY_BYTES + 1], struct slice argv[3])
-{
-    static const struct slice names[] = {[LOAD_PING] = {"PING", 4},
-                                         [LOAD_GET] = {"GET", 3},
-                                         [LOAD_SET] = {"SET", 3},
-                                         [LOAD_INCR] = {"INCR", 4}};
-    argv[0] = names[options->command];
-    if (options->command == LOAD_PING)
-        return 1;
-    uint64_t number = rng_below(rng, options->keyspace) % 1000000000000;
-    const char *prefix =
-        options->command == LOAD_INCR ? "num" : "key"; /* what SET left is no number */
-    snprintf(key, KEY_BYTES + 1, "%s:%012llu", prefix, (unsigned long long)number);
-    argv[1] = slice_make(key, KEY_BYTES);
-    argv[2] = value;
-    return options->command == LOAD_SET ? 3 : 2;
-}
-
-static void encode_resp(struct buf *out, const struct slice *argv, uint32_t argc)
+static enum err encode_resp(struct buf *out, const struct slice *argv, uint32_t argc,
+                            const char *token, size_t *at)
 {
     buf_printf(out, "*%u\r\n", argc);
     for (uint32_t i = 0; i < argc; i++) {
         buf_printf(out, "$%zu\r\n", argv[i].len);
-        if (argv[i].len)
-            buf_append(out, argv[i].ptr, argv[i].len);
+        at[i] = buf_len(out);
+        buf_append(out, argv[i].ptr, argv[i].len);
         buf_append(out, "\r\n", 2);
     }
+    return OK;
 }
 
-void load_request(const struct load_options *options, struct rng *rng, struct slice value,
-                  struct buf *out)
+/* The number of a header line: digits with an optional sign, no more than 18 of them. */
+static bool line_number(struct slice line, int64_t *out)
 {
-    char key[KEY_BYTES + 1];
-    struct slice argv[3];
-    uint32_t argc = make_arguments(options, rng, value, key, argv);
-    if (options->protocol == LOAD_RESP)
-        encode_resp(out, argv, argc);
-    else if (frame_client_encode(out, argv, argc) != OK)
-        return; /* the value's size was checked with the options */
+    bool negative = line.len && line.ptr[0] == '-';
+    int64_t value = 0;
+    if (line.len == negative || line.len > 18)
+        return false;
+    for (size_t i = negative; i < line.len; i++) {
+        if (line.ptr[i] < '0' || line.ptr[i] > '9')
+            return false;
+        value = value * 10 + (line.ptr[i] - '0');
+    }
+    *out = negative ? -value : value;
+    return true;
 }
 
-static enum load_reply_kind bulk_reply(struct slice data, size_t line, struct slice number,
-                                       size_t *size)
+/* The value's first line, without the type and the line's end; false: not there yet. */
+static bool take_line(struct slice data, struct slice *line)
+{
+    const char *cr = data.len ? memchr(data.ptr, '\r', data.len) : NULL;
+    if (!cr || cr + 1 == data.ptr + data.len)
+        return false;
+    *line = slice_make(data.ptr + 1, cr > data.ptr ? (size_t)(cr - data.ptr) - 1 : 0);
+    return true;
+}
+
+static enum load_reply_kind bulk_value(struct slice data, size_t *size, struct slice *text)
 {
     int64_t len;
-    if (!num_parse_int64(number, &len) || len < -1)
+    size_t head = *size;
+    if (!line_number(*text, &len) || len < -1)
         return LOAD_BROKEN;
-    *size = line + 2;
     if (len < 0)
         return LOAD_NIL;
-    *size += (size_t)len + 2;
+    *size = head + (size_t)len + 2;
     if (data.len < *size)
         return LOAD_INCOMPLETE;
+    *text = slice_make(data.ptr + head, (size_t)len);
     return memcmp(data.ptr + *size - 2, "\r\n", 2) == 0 ? LOAD_VALUE : LOAD_BROKEN;
 }
 
-static enum load_reply_kind resp_reply(struct slice data, size_t *size, struct slice *text)
+static enum load_reply_kind aggregate(struct slice line, unsigned per_entry, uint64_t *values)
 {
-    if (!data.len)
+    int64_t count;
+    if (!line_number(line, &count) || count < -1 || count > INT32_MAX)
+        return LOAD_BROKEN;
+    if (count < 0)
+        return LOAD_NIL;
+    *values += (uint64_t)count * per_entry;
+    return LOAD_VALUE;
+}
+
+/* One value without what an aggregate announces: that is added to *values. */
+static enum load_reply_kind one_value(struct slice data, size_t *size, struct slice *text,
+                                      uint64_t *values)
+{
+    if (!take_line(data, text))
         return LOAD_INCOMPLETE;
-    const char *cr = memchr(data.ptr, '\r', data.len);
-    if (!cr || cr + 1 == data.ptr + data.len)
-        return LOAD_INCOMPLETE;
-    size_t line = (size_t)(cr - data.ptr);
-    *text = slice_make(data.ptr + 1, line ? line - 1 : 0);
-    *size = line + 2;
-    if (cr[1] != '\n')
+    *size = text->len + 3;
+    if (data.ptr[*size - 1] != '\n')
         return LOAD_BROKEN;
     switch (data.ptr[0]) {
     case '+':
     case ':':
+    case ',':
+    case '#':
+    case '(':
         return LOAD_VALUE;
     case '-':
         return LOAD_ERROR;
+    case '_':
+        return LOAD_NIL;
     case '$':
-        return bulk_reply(data, line, *text, size);
+    case '=':
+    case '!':
+        return bulk_value(data, size, text);
+    case '*':
+    case '~':
+        return aggregate(*text, 1, values);
+    case '%':
+        return aggregate(*text, 2, values);
     default:
         return LOAD_BROKEN;
     }
+}
+
+/* An aggregate is what its header says, and as long as all that it announces. No recursion. */
+static enum load_reply_kind resp_reply(struct slice data, size_t *size, struct slice *text)
+{
+    uint64_t values = 0;
+    enum load_reply_kind first = one_value(data, size, text, &values);
+    if (first == LOAD_INCOMPLETE || first == LOAD_BROKEN)
+        return first;
+    for (size_t at = *size; values > 0; values--) {
+        struct slice inner;
+        enum load_reply_kind kind =
+            one_value(slice_make(data.ptr + at, data.len - at), size, &inner, &values);
+        if (kind == LOAD_INCOMPLETE || kind == LOAD_BROKEN)
+            return kind;
+        *size = at += *size;
+    }
+    return first;
+}
+
+static enum err encode_frame(struct buf *out, const struct slice *argv, uint32_t argc,
+                             const char *token, size_t *at)
+{
+    size_t where = buf_len(out) + 8;
+    for (uint32_t i = 0; i < argc; i++) {
+        at[i] = where + 4;
+        where = at[i] + argv[i].len;
+    }
+    return frame_client_encode(out, argv, argc);
 }
 
 static enum load_reply_kind frame_reply(struct slice data, size_t *size, struct slice *text)
@@ -98,7 +138,7 @@ static enum load_reply_kind frame_reply(struct slice data, size_t *size, struct 
     struct slice body;
     if (frame_value_reply(data, &body, size) != OK)
         return LOAD_INCOMPLETE;
-    if (!frame_value_valid(body) || frame_value_take(&body, &v) != OK || v.tag == FRAME_ARRAY)
+    if (!frame_value_valid(body) || frame_value_take(&body, &v) != OK)
         return LOAD_BROKEN;
     *text = v.text;
     if (v.tag == FRAME_NIL)
@@ -106,8 +146,18 @@ static enum load_reply_kind frame_reply(struct slice data, size_t *size, struct 
     return v.tag == FRAME_ERROR ? LOAD_ERROR : LOAD_VALUE;
 }
 
-enum load_reply_kind load_reply(enum load_protocol protocol, struct slice data, size_t *size,
-                                struct slice *text)
+const struct load_codec load_codecs[] = {
+    {"resp", false, false, encode_resp, resp_reply},
+    {"resp3", true, false, encode_resp, resp_reply},
+    {"frame", false, false, encode_frame, frame_reply},
+    {"http", false, true, load_http_encode, load_http_reply},
+};
+const size_t load_codec_count = ARRAY_LEN(load_codecs);
+
+const struct load_codec *load_codec_find(const char *name)
 {
-    return protocol == LOAD_RESP ? resp_reply(data, size, text) : frame_reply(data, size, text);
+    for (size_t i = 0; i < load_codec_count; i++)
+        if (slice_is(slice_cstr(name), load_codecs[i].name))
+            return &load_codecs[i];
+    return NULL;
 }
