@@ -4,9 +4,11 @@ import json
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from lib import rdb
 from lib.http import HttpConnection, message
 from lib.server import free_port
 from lib.wait import wait_until
@@ -518,19 +520,21 @@ def test_metrics(http_server):
 
 
 def test_health_while_loading(start_server):
-    server = start_server(http_port=free_port(), save="")
-    with server.connect() as conn:
-        conn.cmd("DEBUG", "POPULATE", 2000)
-        conn.cmd("CONFIG", "SET", "key-load-delay", 5000)
-        done = threading.Thread(target=lambda: server.connect().cmd("DEBUG", "RELOAD"))
-        done.start()
-        with open_http(server) as http:
-            wait_until(lambda: http.request("GET", "/readyz").status == 503)
-            assert http.request("GET", "/healthz").status == 200
-            assert http.request("GET", "/get/key:1").status == 503
-            conn.cmd("CONFIG", "SET", "key-load-delay", 0)
-            wait_until(lambda: http.request("GET", "/readyz").status == 200)
-        done.join()
+    server = start_server(http_port=free_port())
+    server.stop()
+    keys = [rdb.key(b"k%d" % i, 0, rdb.text(b"v")) for i in range(20000)]
+    Path(server.dir, "dump.rdb").write_bytes(rdb.file(rdb.select(0), *keys))
+    server.directives["key-load-delay"] = 20000
+    server.stopped = False
+    server.start()
+    with server.connect() as conn, open_http(server) as http:
+        assert http.request("GET", "/readyz").status == 503
+        assert http.request("GET", "/healthz").status == 200
+        refused = http.request("GET", "/get/k1")
+        assert refused.status == 503 and refused.json()["error"].startswith("LOADING")
+        conn.cmd("CONFIG", "SET", "key-load-delay", 0)
+        assert wait_until(lambda: http.request("GET", "/readyz").status == 200, 60)
+        assert http.request("GET", "/get/k1").json() == {"result": "v"}
 
 
 def test_openapi(http):
