@@ -282,6 +282,15 @@ def test_chunked_bodies_and_expect(http):
     assert http.cmd("GET", "k") == {"result": "v"}
 
 
+def test_a_body_in_chunks_is_taken_as_it_is(http):
+    """Its memory is the parser's, which looks for the next message only when it is stored."""
+    for i in range(100):
+        value = bytes([i]) * 20000
+        http.send(message("PUT", "/kv/k", None, transfer_encoding="chunked") + b"4e20\r\n" + value + b"\r\n0\r\n\r\n")
+        assert http.read().status == 204
+        assert http.request("GET", "/kv/k").body == value
+
+
 def test_options_and_unknown_methods(http):
     options = http.request("OPTIONS", "*")
     assert options.status == 204 and "POST" in options.headers["allow"]
