@@ -18,7 +18,8 @@ build_broken() {
     ninja -C build-broken tokamak-server >/dev/null && export TOKAMAK_BROKEN_SERVER="$PWD/build-broken/tokamak-server"
 }
 
-[ "$mode" = long ] && export TOKAMAK_LONG=1 # unit tests: all cases instead of a sample
+# Unit tests: all cases instead of a sample; kills and power failures in full number.
+[ "$mode" = long ] && export TOKAMAK_LONG=1 POWER_LOSS_RUNS=10000 CRASH_KILLS=300 FAULT_ROUNDS=100
 $python tools/check_layers.py || failed=1
 meson test -C "$dir" --print-errorlogs --timeout-multiplier 4 || failed=1
 case $mode in

@@ -78,6 +78,13 @@ static size_t next_candidate(struct slice pattern, size_t at, struct slice text,
     return hit ? (size_t)(hit - text.ptr) : text.len;
 }
 
+/* A pattern with more groups of stars than that, one at its end aside, matches nothing, as in Redis
+ * since its answer to CVE-2024-31228. Nothing here needs the limit, but KEYS and ACL rules shall
+ * say the same. */
+enum {
+    STARS_MAX = 1000
+};
+
 /* Only the last star needs to be tried again: whatever the earlier ones could take instead, the
  * part between them and the last one is already matched as far left as possible. */
 bool glob_match(struct slice pattern, struct slice text, bool ignore_case)
@@ -85,12 +92,15 @@ bool glob_match(struct slice pattern, struct slice text, bool ignore_case)
     if (text.len == 0)
         return pattern.len == 0;
     size_t p = 0, t = 0, star = SIZE_MAX, retry = 0; /* star: the pattern behind the last star */
+    unsigned stars = 0;
     while (t < text.len) {
         if (p < pattern.len && pattern.ptr[p] == '*') {
             while (p < pattern.len && pattern.ptr[p] == '*')
                 p++;
             if (p == pattern.len)
                 return true;
+            if (unlikely(++stars > STARS_MAX))
+                return false;
             star = p;
             t = retry = next_candidate(pattern, star, text, t, ignore_case);
         } else if (p < pattern.len &&

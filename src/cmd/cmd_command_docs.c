@@ -8,6 +8,8 @@ struct old_command {
 };
 
 static const struct old_command old_commands[] = {
+    {CMD_ID_cluster_slaves, "5.0.0", "`CLUSTER REPLICAS`"},
+    {CMD_ID_cluster_slots, "7.0.0", "`CLUSTER SHARDS`"},
     {CMD_ID_georadius, "6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument"},
     {CMD_ID_georadius_ro, "6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument"},
     {CMD_ID_georadiusbymember, "6.2.0",

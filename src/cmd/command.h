@@ -175,6 +175,9 @@ bool migrate_runs_alone(const struct slice *argv, uint32_t argc);
 bool eval_runs_alone(const struct slice *argv, uint32_t argc);
 bool evalsha_runs_alone(const struct slice *argv, uint32_t argc);
 bool fcall_runs_alone(const struct slice *argv, uint32_t argc);
+/* Whether the script or function that the command names, if it is there, has the flag no-writes.
+ * Any thread, inside its gate or not. */
+bool script_is_harmless(const struct command *cmd, const struct slice *argv, uint32_t argc);
 
 enum command_id {
 #define COMMAND(cid, ...)            CMD_ID_##cid,
@@ -215,6 +218,15 @@ INLINE bool command_runs_alone(const struct command *cmd, const struct slice *ar
     const struct execution *e = &cmd->exclusive;
     return unlikely(e->reason != NULL) && (!e->when || e->when(argv, argc));
 }
+/* Its flags with these arguments: a script that says so writes nothing. */
+INLINE uint32_t command_flags(const struct command *cmd, const struct slice *argv, uint32_t argc)
+{
+    bool asks = cmd->flags & CMD_MAY_REPLICATE && cmd->categories & ACL_SCRIPTING;
+    return unlikely(asks) && script_is_harmless(cmd, argv, argc)
+               ? cmd->flags & ~(uint32_t)CMD_MAY_REPLICATE
+               : cmd->flags;
+}
+
 /* By name only: "config|get" too. */
 const struct command *command_by_name(struct slice name);
 /* The same by the name that its row has, whatever clients call it: the rules of ACL users. */

@@ -120,7 +120,7 @@ bool transaction_add(struct session *session, const struct command *cmd, const s
     x->tail = &q->next;
     x->count++;
     x->key_count += q->key_count;
-    x->flags |= cmd->flags;
+    x->flags |= command_flags(cmd, argv, argc);
     x->alone |= command_runs_alone(cmd, argv, argc) || cmd->flags & CMD_WALKS;
     x->bytes += q->bytes;
     x->argument_bytes += total_len(q->argv, argc);

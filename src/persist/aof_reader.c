@@ -110,31 +110,45 @@ static size_t next_line(struct aof_reader *r, size_t from)
     }
 }
 
-static bool has_other_mark(struct aof_reader *r, size_t at)
+/* A line like a mark also stands in a value that holds one. A real one continues the chain: it says
+ * how far back the mark before it ends, and the first one where the last whole unit ends.
+ * `chained`: the end of the last mark of the chain, 0: none so far. Behind `seen`, where the damage
+ * was seen, values cannot be told from marks, and every line that looks like one counts. True: the
+ * mark belongs to another unit than the broken one. */
+static bool has_other_mark(const struct aof_reader *r, size_t at, uint64_t seen, uint64_t *chained)
 {
     struct aof_scan scan;
     struct aof_mark mark;
+    uint64_t offset = r->at + at;
     struct slice line = slice_make(buf_slice(&r->window).ptr + at, buf_len(&r->window) - at);
-    return line.len && *line.ptr == '#' && aof_scan(line, 0, &scan) == AOF_SCAN_LINE &&
-           aof_mark_read(scan.name, &mark) && mark.bytes != r->at + at - r->fault.whole;
+    if (!line.len || *line.ptr != '#' || aof_scan(line, 0, &scan) != AOF_SCAN_LINE ||
+        !aof_mark_read(scan.name, &mark))
+        return false;
+    bool own = mark.bytes == offset - r->fault.whole + r->unit_span_bytes;
+    bool next = *chained && mark.bytes == offset - *chained;
+    if (own || next)
+        *chained = offset + scan.len;
+    return next || (!own && offset >= seen);
 }
 
 /* True: behind the unit that is broken stands a mark, which nobody wrote before what is missing
  * here was written. The mark that belongs to the broken unit itself says nothing. */
-static bool goes_on(struct aof_reader *r)
+static bool goes_on(struct aof_reader *r, uint64_t seen)
 {
     size_t at = 0;
-    while (at != SIZE_MAX && !has_other_mark(r, at))
+    uint64_t chained = 0;
+    while (at != SIZE_MAX && !has_other_mark(r, at, seen, &chained))
         at = next_line(r, at);
     return at != SIZE_MAX || r->loaded < r->size; /* what cannot be read is not cut off */
 }
 
-/* What is wrong was noted by fault(). */
+/* What is wrong was noted by fault(). At the end: all that is there reads well, as far as it goes.
+ */
 static enum aof_read judge(struct aof_reader *r, bool at_end)
 {
-    if (!r->marked)
-        return at_end ? AOF_READ_TORN : AOF_READ_FAULT;
-    return goes_on(r) ? AOF_READ_FAULT : AOF_READ_TORN;
+    if (!r->marked && !at_end)
+        return AOF_READ_FAULT;
+    return goes_on(r, at_end ? r->size : r->fault.offset) ? AOF_READ_FAULT : AOF_READ_TORN;
 }
 
 static enum aof_read cut_off(struct aof_reader *r)
@@ -165,7 +179,8 @@ static enum aof_read take_mark(struct aof_reader *r, struct aof_mark mark, size_
               ", the file has %" PRIu64 " and %08" PRIx32,
               mark.bytes, mark.crc, r->span_bytes, r->span_crc);
         r->marked = true;
-        return judge(r, false);
+        /* what it covers may have been handed out already, command by command */
+        return r->unit_span_bytes ? AOF_READ_FAULT : judge(r, false);
     }
     r->scanned += len;
     r->span_bytes = 0;

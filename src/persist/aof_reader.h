@@ -6,9 +6,9 @@
  *
  * Where a part has marks, the two ways to be broken can be told apart. TORN: what follows the last
  * whole unit is the begin of a write that did not end, and nothing comes after it: cutting it off
- * loses nothing that was promised. FAULT: the file goes on behind the damage (a mark stands there),
- * or the damage is in a part without marks and is not just a missing end. Nobody may cut there
- * silently.
+ * loses nothing that was promised. FAULT: the file goes on behind the damage (a mark stands there,
+ * not just in a value), or the damage is in a part without marks and is not just a missing end.
+ * Nobody may cut there silently.
  *
  * A part is another server's when its first command is SELECT in capitals, which Redis writes first
  * after each start; we write "select" (aof_put_select()).

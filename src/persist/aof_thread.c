@@ -36,10 +36,17 @@ static struct timespec deadline(int64_t wait_ms)
     return at;
 }
 
+/* Until something may have to be synced. */
+static int64_t idle_ms(const struct aof_log *log)
+{
+    int64_t due_ms = log->sync_due_ms - clock_monotonic_ms();
+    return due_ms > 0 && due_ms < TICK_MS ? due_ms : TICK_MS;
+}
+
 /* Until there is work, or a tick. False: the log ends. */
 static bool await_work(struct aof_log *log)
 {
-    struct timespec until = deadline(TICK_MS);
+    struct timespec until = deadline(idle_ms(log));
     pthread_mutex_lock(&log->mutex);
     atomic_store(&log->asleep, true);
     while (!atomic_exchange(&log->kicked, false) && !log->quit)
@@ -94,7 +101,7 @@ static int sync_segment(struct aof_log *log, const struct aof_sync_job *job)
  * waits for it. */
 static void finish_job(struct aof_log *log, struct aof_sync_job *job, int error)
 {
-    uint64_t start = job->segment->start_lsn;
+    uint64_t number = job->segment->number;
     if (job->last) {
         if (file_close(job->segment->fd) != OK && !error && !job->skip)
             error = errno;
@@ -107,7 +114,7 @@ static void finish_job(struct aof_log *log, struct aof_sync_job *job, int error)
     pthread_mutex_lock(&log->mutex);
     if (error) {
         log->job_error = error;
-        log->job_failed_start = start;
+        log->job_failed_number = number;
         log->job_failed_lsn = job->lsn;
     }
     log->jobs = job->next;
@@ -115,8 +122,7 @@ static void finish_job(struct aof_log *log, struct aof_sync_job *job, int error)
         log->last_job = &log->jobs;
     pthread_cond_broadcast(&log->progress);
     pthread_mutex_unlock(&log->mutex);
-    if (error)
-        aof_kick(log);
+    aof_kick(log); /* to hear of a failure, or because the next sync is due */
 }
 
 static void *run_sync(void *arg)
@@ -129,10 +135,8 @@ static void *run_sync(void *arg)
         finish_job(log, job, sync_segment(log, job));
         mem_free(MEM_OTHER, job, sizeof(*job));
         log->ops->safe(log->arg);
-        if (last) {
-            aof_kick(log); /* the next file may be written */
+        if (last)
             log->ops->ended(log->arg, lsn);
-        }
     }
     return NULL;
 }
@@ -150,7 +154,7 @@ void aof_look_at_jobs(struct aof_log *log)
 {
     pthread_mutex_lock(&log->mutex);
     int error = log->job_error;
-    uint64_t start = log->job_failed_start, lsn = log->job_failed_lsn;
+    uint64_t number = log->job_failed_number, lsn = log->job_failed_lsn;
     log->job_error = 0;
     pthread_mutex_unlock(&log->mutex);
     if (!error)
@@ -161,11 +165,9 @@ void aof_look_at_jobs(struct aof_log *log)
         return;
     }
     struct aof_segment *s = log->oldest;
-    if (s && s->start_lsn == start) { /* it is still written */
+    if (s && s->number == number) /* it is still written */
         s->failed = true;
-        lsn = MAX(atomic_load(&log->written_lsn), s->start_lsn + 1);
-    }
-    aof_sync_failed(log, lsn, error);
+    aof_sync_failed(log, number, error);
 }
 
 /* ---- the writing thread ---- */
@@ -177,7 +179,9 @@ static bool wants_sync(const struct aof_log *log)
     return atomic_load(&log->policy) == AOF_ALWAYS && !atomic_load(&log->sync_held);
 }
 
-/* everysec: once a second, beside the writes. One that still runs then is not joined by another. */
+/* everysec: once a second, beside the writes. One that still runs then is not joined by another;
+ * the next one begins when it ends. So what is older than a second, or than the last sync took if
+ * that is longer, is durable or being synced. */
 static void sync_beside(struct aof_log *log)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -186,11 +190,14 @@ static void sync_beside(struct aof_log *log)
         now_ms < log->sync_due_ms || written <= atomic_load(&log->synced_lsn) || !log->oldest ||
         log->oldest->failed)
         return;
+    if (atomic_load(&log->syncs_pending)) {
+        atomic_fetch_add_explicit(&log->delayed_syncs, !log->sync_delayed, memory_order_relaxed);
+        log->sync_delayed = true;
+        return;
+    }
     log->sync_due_ms = now_ms + SYNC_MS;
-    if (atomic_load(&log->syncs_pending))
-        atomic_fetch_add_explicit(&log->delayed_syncs, 1, memory_order_relaxed);
-    else
-        aof_add_job(log, log->oldest, written, false);
+    log->sync_delayed = false;
+    aof_add_job(log, log->oldest, written, false);
 }
 
 static void work(struct aof_log *log)
@@ -204,6 +211,8 @@ static void work(struct aof_log *log)
         aof_sync_now(log);
     sync_beside(log);
     lock_release(&log->writer);
+    if (unlikely(atomic_load(&log->full))) /* it may have become so when all was written */
+        aof_look_at_room(log);
     pthread_mutex_lock(&log->mutex);
     pthread_cond_broadcast(&log->progress);
     pthread_mutex_unlock(&log->mutex);

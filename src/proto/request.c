@@ -60,14 +60,16 @@ enum parse_result parser_fail(struct parser *p, const char *format, ...)
 enum parse_result parser_next(struct parser *p, const char *data, size_t len,
                               struct request_arena *arena, struct request *out)
 {
-    return p->codec == CODEC_RESP ? resp_parse(p, data, len, arena, out)
+    if (likely(p->codec == CODEC_RESP))
+        return resp_parse(p, data, len, arena, out);
+    return p->codec == CODEC_HTTP ? http_parse(p, data, len, arena, out)
                                   : frame_parse(p, data, len, arena, out);
 }
 
 size_t parser_wants(const struct parser *p)
 {
     const struct parse_pending *q = p->pending;
-    if (p->codec == CODEC_FRAME)
+    if (p->codec != CODEC_RESP)
         return p->wants;
     return q && q->bulk_len > 0 ? q->at + (size_t)q->bulk_len + 2 : 0;
 }
@@ -80,6 +82,7 @@ size_t parser_bytes(const struct parser *p)
 
 void parser_reset(struct parser *p)
 {
+    p->wants = 0;
     parser_drop_pending(p);
 }
 

@@ -24,7 +24,8 @@ struct request_arena {
 
 enum codec {
     CODEC_RESP,
-    CODEC_FRAME
+    CODEC_FRAME,
+    CODEC_HTTP /* http_parse.h */
 };
 
 enum parse_result {
@@ -34,6 +35,13 @@ enum parse_result {
     PARSE_ERROR, /* the stream is unusable: answer parser->error and close */
 };
 
+/* Of an unfinished HTTP message. */
+struct http_progress {
+    size_t head;         /* bytes of its head, 0: not yet known */
+    uint64_t chunk_left; /* of the chunk being read, and its line end */
+    bool in_chunk, told, whole;
+};
+
 /* An unfinished request. Offsets, since the input may move before more of it arrives. */
 struct parse_pending {
     size_t at;          /* bytes of the request already scanned */
@@ -41,7 +49,8 @@ struct parse_pending {
     int64_t bulk_len;   /* of the argument being read, -1 before its length line */
     struct slice *args; /* ptr holds offsets while unfinished */
     uint32_t argc, cap;
-    struct buf text; /* unescaped inline arguments */
+    struct buf text; /* unescaped inline arguments; the body of an HTTP message in chunks */
+    struct http_progress http;
 };
 
 struct parser {
@@ -50,6 +59,7 @@ struct parser {
     uint64_t max_bulk;  /* proto-max-bulk-len */
     struct parse_pending *pending;
     size_t wants;   /* bytes of an unfinished frame, 0: not known yet */
+    int status;     /* after PARSE_ERROR of HTTP: what to answer */
     char error[64]; /* after PARSE_ERROR: "Protocol error: …" */
 };
 

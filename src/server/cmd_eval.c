@@ -1,6 +1,7 @@
 /* EVAL, EVALSHA and their read-only forms. */
 #include "script/cache.h"
 #include "script/chunks.h"
+#include "script/header.h"
 #include "server/nested_call.h"
 #include "server/server_internal.h"
 
@@ -28,6 +29,37 @@ bool evalsha_runs_alone(const struct slice *argv, uint32_t argc)
     if (s)
         script_unref(s);
     return !declares;
+}
+
+static uint32_t flags_of_text(struct slice text)
+{
+    char error[SCRIPT_HEADER_ERROR_BYTES];
+    struct slice body;
+    uint32_t flags;
+    return script_read_header(text, &flags, &body, error) ? flags : 0;
+}
+
+static uint32_t flags_of_sha(struct slice sha)
+{
+    struct script *s = script_cache_find(&the_server->scripts, sha);
+    uint32_t flags = s ? s->flags : 0;
+    if (s)
+        script_unref(s);
+    return flags;
+}
+
+bool script_is_harmless(const struct command *cmd, const struct slice *argv, uint32_t argc)
+{
+    uint32_t flags = 0;
+    if (argc < 2)
+        return false;
+    if (cmd->id == CMD_ID_eval)
+        flags = flags_of_text(argv[1]);
+    else if (cmd->id == CMD_ID_evalsha)
+        flags = flags_of_sha(argv[1]);
+    else if (cmd->id == CMD_ID_fcall && !libraries_flags(&the_server->libraries, argv[1], &flags))
+        return false;
+    return flags & SCRIPT_NO_WRITES;
 }
 
 /* ---- running ---- */

@@ -129,7 +129,11 @@ void cmd_sunsubscribe(struct exec *ex)
 
 static void publish(struct exec *ex, enum pubsub_kind kind)
 {
+    if (ex->in_exec) /* what EXEC or the script changes gets its record when it ends */
+        push_defer(ex->txn);
     reply_int(ex->reply, (int64_t)push_publish(exec_thread(ex), kind, ex->argv[1], ex->argv[2]));
+    if (ex->in_exec)
+        push_defer_end(ex->txn);
 }
 
 void cmd_publish(struct exec *ex)

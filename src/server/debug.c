@@ -92,15 +92,15 @@ static void debug_log(struct exec *ex)
 
 /* ---- data ---- */
 
+/* Shows a key that has expired, too, and leaves it where it is. */
 static void debug_object(struct exec *ex)
 {
-    struct key key;
-    struct ref ref;
-    if (!find_by_name(ex, ex->argv[2], &key, &ref)) {
+    struct key key = key_make(ex->argv[2]);
+    const struct entry *e = txn_peek(ex->txn, ex->session->db, &key);
+    if (!e) {
         reply_error(ex->reply, ERROR_NO_KEY);
         return;
     }
-    const struct entry *e = ref.entry;
     uint32_t idle_s = access_is_lfu() ? 0 : access_idle_s(e, ex->txn->now_ms);
     char list[64] = "", text[320];
     if (entry_type(e) == TYPE_LIST)
@@ -293,17 +293,22 @@ static void debug_packed_threshold(struct exec *ex)
 static void debug_aof_fault(struct exec *ex)
 {
     int64_t value;
-    bool delay = arg_is(ex, 2, "sync-delay-us");
-    if (!delay && !arg_is(ex, 2, "sync-error")) {
+    if (!arg_int_range(ex, 3, 0, INT_MAX, &value, NULL))
+        return;
+    if (arg_is(ex, 2, "sync-delay-us"))
+        atomic_store(&file_faults.sync_delay_us, value);
+    else if (arg_is(ex, 2, "write-delay-us"))
+        atomic_store(&file_faults.write_delay_us, value);
+    else if (arg_is(ex, 2, "sync-error"))
+        atomic_store(&file_faults.sync_error, (int)value);
+    else if (arg_is(ex, 2, "write-error"))
+        atomic_store(&file_faults.write_error, (int)value);
+    else if (arg_is(ex, 2, "early-replies") && value)
+        aof_log_answer_early(&the_server->persistence.log);
+    else {
         fail_syntax(ex);
         return;
     }
-    if (!arg_int_range(ex, 3, 0, INT_MAX, &value, NULL))
-        return;
-    if (delay)
-        atomic_store(&file_faults.sync_delay_us, value);
-    else
-        atomic_store(&file_faults.sync_error, (int)value);
     reply_ok(ex->reply);
 }
 
@@ -333,8 +338,11 @@ static void debug_panic(struct exec *ex)
 static void debug_help(struct exec *ex)
 {
     static const char *const lines[] = {
-        "AOF-FAULT <SYNC-DELAY-US|SYNC-ERROR> <number>",
-        "    Make each sync of the log slow, or let it fail with this errno; 0 ends it.",
+        "AOF-FAULT <SYNC-DELAY-US|SYNC-ERROR|WRITE-DELAY-US|WRITE-ERROR> <number>",
+        "    Make each sync of the log, or each write to a file, slow, or let it fail with this",
+        "    errno; 0 ends it.",
+        "AOF-FAULT EARLY-REPLIES 1",
+        "    Answer before the log is safe, up to the next rewrite: what a checker must notice.",
         "ASSERT | OOM | PANIC | SEGFAULT",
         "    End the server in that way.",
         "CHANGE-REPL-ID",

@@ -569,10 +569,11 @@ COLD static bool hold_or_keep(struct server_thread *t, uint32_t command_flags)
 }
 
 INLINE bool is_paused(struct server_thread *t, const struct session *session,
-                      const struct command *cmd)
+                      const struct command *cmd, const struct request *r)
 {
     return unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
-           hold_or_keep(t, transaction_flags(session, cmd));
+           hold_or_keep(t, cmd->id == CMD_ID_exec ? transaction_flags(session, cmd)
+                                                  : command_flags(cmd, r->argv, r->argc));
 }
 
 /* A write that would wait with exclusive mode raised would keep everybody waiting. */
@@ -605,7 +606,7 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
 {
     struct server_thread *t = run->thread;
     struct session *session = run->session;
-    if (unlikely(is_paused(t, session, p->cmd)))
+    if (unlikely(is_paused(t, session, p->cmd, r)))
         return RUN_HELD;
     if (unlikely(log_holds(run, session, p->cmd)))
         return RUN_LATER;

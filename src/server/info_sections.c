@@ -321,10 +321,11 @@ void info_persistence(struct server *s, struct buf *out)
 void info_replication(struct server *s, struct buf *out)
 {
     buf_printf(out,
-               "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
+               "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n%s"
                "master_failover_state:no-failover\r\nmaster_replid:%s\r\nmaster_replid2:%040d\r\n"
                "master_repl_offset:0\r\nsecond_repl_offset:-1\r\nrepl_backlog_active:0\r\n"
                "repl_backlog_size:",
+               persistence_lacks_replicas(&s->persistence) ? "min_slaves_good_slaves:0\r\n" : "",
                s->replication_id, 0);
     config_get_one(SLICE("repl-backlog-size"), out);
     buf_puts(out, "\r\nrepl_backlog_first_byte_offset:0\r\nrepl_backlog_histlen:0\r\n");

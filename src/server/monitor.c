@@ -103,6 +103,7 @@ COLD void monitor_feed(struct server_thread *t, const struct command *cmd, const
     if (cmd->flags & CMD_ADMIN || !t->current)
         return;
     struct blob *line = make_line(t->current, cmd, argv, argc, db, by_script);
+    push_defer(&t->txn);
     for (unsigned i = 0; i < t->server->thread_count; i++) {
         struct server_thread *to = t->server->threads[i];
         if (!atomic_load_explicit(&to->monitors.count, memory_order_relaxed))
@@ -112,6 +113,7 @@ COLD void monitor_feed(struct server_thread *t, const struct command *cmd, const
         blob_ref(line);
         push_post(t, to, &sight->message);
     }
+    push_defer_end(&t->txn);
     blob_unref(line);
 }
 

@@ -32,9 +32,11 @@ bool nested_admits(struct exec *ex, uint32_t flags, bool read_only)
         return true;
     if (!(flags & SCRIPT_NO_WRITES)) {
         if (!persistence_admits(&t->server->persistence, CMD_WRITE, false, &error))
-            return refuse_start(
-                ex, "MISCONF Redis is configured to save RDB snapshots, but it's currently unable "
-                    "to persist to disk. " MISCONF_SCRIPTS);
+            return refuse_start(ex, !strcmp(error, ERROR_NO_REPLICAS)
+                                        ? error
+                                        : "MISCONF Redis is configured to save RDB snapshots, but "
+                                          "it's currently unable "
+                                          "to persist to disk. " MISCONF_SCRIPTS);
         if (read_only)
             return refuse_start(ex,
                                 "ERR Can not execute a script with write flag using *_ro command.");
@@ -163,7 +165,8 @@ static bool admit(struct nested *n, const struct command *cmd, const struct slic
         return refuse(n, cmd, "ERR This Redis command is not allowed from script");
     if (acl_is_limited(&n->session) && refuse_user(n, cmd, argv, argc))
         return false;
-    if (cmd->flags & CMD_WRITE && !admit_write(n, cmd))
+    bool writes = cmd->flags & (n->read_only ? CMD_WRITE | CMD_MAY_REPLICATE : CMD_WRITE);
+    if (writes && !admit_write(n, cmd))
         return false;
     return admit_memory(n, cmd);
 }

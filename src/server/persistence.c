@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "persist/rdb_save.h"
+#include "server/latency_monitor.h"
 #include "server/persistence_internal.h"
 #include "server/persistence_log.h"
 #include "server/server_internal.h"
@@ -38,6 +39,10 @@ void persistence_update_refusal(struct persistence *p)
                        points && !atomic_load(&p->last_ok) &&
                            atomic_load(&server_settings.stop_writes_on_bgsave_error));
     lock_release(&p->points_lock);
+    /* there are none yet */
+    persistence_refuse(p, REFUSE_REPLICAS,
+                       atomic_load(&server_settings.min_replicas_to_write) &&
+                           atomic_load(&server_settings.min_replicas_max_lag_s));
 }
 
 bool persistence_admits(struct persistence *p, unsigned command_flags, bool is_ping,
@@ -57,6 +62,10 @@ bool persistence_admits(struct persistence *p, unsigned command_flags, bool is_p
         snprintf(text, sizeof(text), "MISCONF Errors writing to the AOF file: %s",
                  strerror(atomic_load(&p->log.error)));
         *error = text;
+        return false;
+    }
+    if (refusals & REFUSE_REPLICAS && command_flags & CMD_WRITE) {
+        *error = ERROR_NO_REPLICAS;
         return false;
     }
     if (refusals & REFUSE_LOADING && !(command_flags & CMD_LOADING)) {
@@ -140,10 +149,21 @@ void persistence_cancel_snapshot(struct persistence *p)
 enum err persistence_last_save(struct persistence *p)
 {
     persistence_cancel_snapshot(p);
+    if (p->spoiled) {
+        log_warning("A script that had written was broken off: what changed since the last save is "
+                    "not saved, as after SHUTDOWN NOSAVE.");
+        return OK;
+    }
     enum err err = persistence_save(p);
     if (!err)
         persistence_refuse(p, REFUSE_ALL, true);
     return err;
+}
+
+void persistence_spoil(struct persistence *p)
+{
+    p->spoiled = true;
+    persistence_refuse(p, REFUSE_ALL, true);
 }
 
 void persistence_flushed(void)
@@ -243,7 +263,10 @@ void persistence_walk(struct persistence *p)
     } else {
         log_warning("Background saving was cancelled");
     }
+    int64_t begun_ms = clock_monotonic_ms();
     rdb_writer_deinit(&p->writer);
+    if (!good)
+        latency_event("rdb-unlink-temp-file", clock_monotonic_ms() - begun_ms);
     int64_t now_s = clock_wall_ms() / 1000;
     atomic_store(&p->last_took_s, now_s - atomic_load(&p->started_s));
     atomic_store(&p->started_s, -1);
@@ -355,7 +378,7 @@ static enum err apply_points(char *errbuf)
     return OK;
 }
 
-static enum err apply_stop_writes(char *errbuf)
+static enum err apply_refusals(char *errbuf)
 {
     persistence_update_refusal(&the_server->persistence);
     return OK;
@@ -367,5 +390,7 @@ void persistence_watch_config(void)
     (void)apply_points(unused);
     config_on_change("save", apply_points);
     persistence_log_watch_config();
-    config_on_change("stop-writes-on-bgsave-error", apply_stop_writes);
+    config_on_change("stop-writes-on-bgsave-error", apply_refusals);
+    config_on_change("min-replicas-to-write", apply_refusals);
+    config_on_change("min-replicas-max-lag", apply_refusals);
 }

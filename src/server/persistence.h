@@ -24,11 +24,12 @@ enum {
 
 /* Why commands are refused, or wait. */
 enum refusal {
-    REFUSE_LOADING = 1, /* what needs data: -LOADING */
-    REFUSE_WRITES = 2,  /* the last snapshot failed: -MISCONF */
-    REFUSE_ALL = 4,     /* the last save is done: nothing may change any more */
-    REFUSE_LOG = 8,     /* writes: the log cannot be written, -MISCONF */
-    REFUSE_NO_ROOM = 16 /* too much is to be written to it: writes wait */
+    REFUSE_LOADING = 1,  /* what needs data: -LOADING */
+    REFUSE_WRITES = 2,   /* the last snapshot failed: -MISCONF */
+    REFUSE_ALL = 4,      /* the last save is done: nothing may change any more */
+    REFUSE_LOG = 8,      /* writes: the log cannot be written, -MISCONF */
+    REFUSE_NO_ROOM = 16, /* too much is to be written to it: writes wait */
+    REFUSE_REPLICAS = 32 /* writes: too few replicas have them, -NOREPLICAS */
 };
 
 /* What the thread has to do, the first one first. */
@@ -69,6 +70,7 @@ struct persistence {
     _Atomic bool busy;           /* a snapshot is asked for or runs, for a file or the log's base */
     _Atomic bool save_scheduled; /* one is wanted when the one that runs for the log has ended */
     _Atomic bool stopping;       /* the last save has been asked for */
+    bool spoiled;                /* the data has half of a script's work in it; exclusive mode */
 
     struct aof aof;
 
@@ -113,6 +115,9 @@ bool persistence_snapshot(struct persistence *p);
 /* The same as soon as whoever is alone now is through: in a transaction, of which the file must not
  * hold a half. */
 bool persistence_schedule(struct persistence *p);
+/* The data has half of a script's work in it, and the server is to stop: no command runs any more,
+ * and the save of the shutdown leaves the file as it is. Exclusive mode. */
+void persistence_spoil(struct persistence *p);
 /* The save of a shutdown; afterwards no command runs any more. Exclusive mode. */
 enum err persistence_last_save(struct persistence *p) MUST_USE;
 /* What a signal or SHUTDOWN without options means: whether to save. Any thread. */
@@ -128,6 +133,8 @@ enum err persistence_reload(struct persistence *p, struct txn *t, bool replace) 
 bool persistence_join_functions(struct persistence *p, struct guest *guest, bool replace) MUST_USE;
 /* FLUSHALL: the running snapshot has lost its point, and the file its data. Exclusive mode. */
 void persistence_flushed(void);
+
+#define ERROR_NO_REPLICAS "NOREPLICAS Not enough good replicas to write."
 
 /* False: answered. For commands that some refusal may concern. */
 bool persistence_admits(struct persistence *p, unsigned command_flags, bool is_ping,
@@ -150,6 +157,12 @@ INLINE bool persistence_has_ended(const struct persistence *p)
 INLINE bool persistence_saving(const struct persistence *p)
 {
     return atomic_load(&p->busy) && !atomic_load(&p->aof.rewriting);
+}
+
+/* Fewer replicas than min-replicas-to-write: writes are refused with ERROR_NO_REPLICAS. */
+INLINE bool persistence_lacks_replicas(const struct persistence *p)
+{
+    return atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_REPLICAS;
 }
 
 INLINE bool persistence_loading(const struct persistence *p)

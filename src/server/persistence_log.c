@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "server/blocked.h"
 #include "server/effects_file.h"
+#include "server/latency_monitor.h"
 #include "server/persistence_internal.h"
 #include "server/server_internal.h"
 
@@ -19,23 +20,48 @@ static void safe(void *arg)
         net_thread_safe(&p->server->threads[i]->net);
 }
 
+static void wake_parked(const struct persistence *p)
+{
+    for (unsigned i = 0; i < p->server->thread_count; i++)
+        dispatch_gate_wake(p->server->threads[i]);
+}
+
 static void state_changed(void *arg, enum aof_state state, int error)
 {
     struct persistence *p = arg;
     persistence_refuse(p, REFUSE_LOG, state != AOF_GOOD);
+    if (state != AOF_GOOD) /* there will be no room soon: who waits for it is told */
+        wake_parked(p);
 }
 
 static void room_changed(void *arg, bool room)
 {
     struct persistence *p = arg;
     persistence_refuse(p, REFUSE_NO_ROOM, !room);
-    for (unsigned i = 0; room && i < p->server->thread_count; i++)
-        dispatch_gate_wake(p->server->threads[i]);
+    if (room)
+        wake_parked(p);
 }
 
 static void segment_ended(void *arg, uint64_t lsn) {}
 
-static const struct aof_log_ops log_ops = {safe, state_changed, room_changed, segment_ended};
+/* LATENCY's events, by the names that Redis gives them. */
+static void step_took(void *arg, enum aof_step step, int64_t us)
+{
+    const struct persistence *p = arg;
+    int64_t ms = us / 1000;
+    if (step == AOF_STEP_SYNC) {
+        latency_event("aof-fsync-always", ms);
+        return;
+    }
+    latency_event(step == AOF_STEP_WRITE_BESIDE_SYNC ? "aof-write-pending-fsync"
+                  : atomic_load(&p->busy)            ? "aof-write-active-child"
+                                                     : "aof-write-alone",
+                  ms);
+    latency_event("aof-write", ms);
+}
+
+static const struct aof_log_ops log_ops = {safe, state_changed, room_changed, segment_ended,
+                                           step_took};
 
 /* ---- life ---- */
 
@@ -116,12 +142,13 @@ static bool sees_all(const struct server_thread *t, const struct command *cmd, b
     return flags & CMD_READONLY && !t->exec.key_count;
 }
 
-/* What was executed is not answered with an error, only what has just looked. */
+/* What was executed is not answered with an error, only what has just looked. What has begun to
+ * wait has seen nothing, and is answered by whoever serves it. */
 COLD static bool refuse_unsafe(struct server_thread *t, const struct command *cmd, uint64_t lsn)
 {
     const struct aof_log *log = &t->server->persistence.log;
     const char *error;
-    if (lsn <= aof_log_safe(log) || !(cmd->flags & CMD_READONLY) ||
+    if (lsn <= aof_log_safe(log) || !(cmd->flags & CMD_READONLY) || t->current->blocked ||
         persistence_admits(&t->server->persistence, CMD_WRITE, false, &error))
         return true;
     output_rewind(t->reply.out, t->mark);
@@ -149,7 +176,7 @@ bool persistence_log_holds(struct server_thread *t, unsigned flags)
 {
     unsigned refusals = atomic_load(&t->server->persistence.refusals);
     bool writes = flags & (CMD_WRITE | CMD_MAY_REPLICATE);
-    if (refusals & REFUSE_NO_ROOM && flags & CMD_WRITE)
+    if (refusals & REFUSE_NO_ROOM && writes)
         return true;
     bool keep = refusals & REFUSE_LOG && !writes;
     if (keep)

@@ -1,4 +1,5 @@
 #include "server/push.h"
+#include "server/http.h"
 
 #include "base/assert.h"
 #include "base/hash.h"
@@ -15,9 +16,12 @@ enum {
     PROTOCOLS = REPLY_FRAME + 1
 };
 
+#define LSN_NEWEST UINT64_MAX
+
 struct parcel { /* a publication: shared by its deliveries */
     _Atomic uint32_t refs;
     uint32_t reactors;
+    uint64_t lsn; /* what its receivers wait for; LSN_NEWEST: what is the newest at delivery */
     _Atomic(struct blob *) encoded[PROTOCOLS]; /* made when first needed */
     struct publication publication;            /* its slices point behind the deliveries */
     size_t bytes;
@@ -97,21 +101,25 @@ static void push_current(struct server_thread *t, struct blob *b)
         output_ref_blob(t->reply.out, b);
 }
 
+COLD static void push_events(struct conn *c, struct blob *b, uint64_t lsn)
+{
+    struct blob *text = http_events(client_http(c), slice_make(b->bytes, b->len));
+    if (!text)
+        return;
+    conn_push(c, text, lsn);
+    blob_unref(text);
+}
+
 void push_bytes(struct server_thread *t, struct conn *c, struct blob *b, uint64_t lsn)
 {
     if (unlikely(c == t->current)) {
         t->net.reply_lsn = MAX(t->net.reply_lsn, lsn);
         push_current(t, b);
+    } else if (unlikely(client_http(c) != NULL)) {
+        push_events(c, b, lsn);
     } else {
         conn_push(c, b, lsn);
     }
-}
-
-static bool is_notification(const struct publication *p)
-{
-    static const char prefix[] = "__key";
-    return p->channel.len > sizeof(prefix) &&
-           memcmp(p->channel.ptr, prefix, sizeof(prefix) - 1) == 0;
 }
 
 static void deliver_to(struct server_thread *t, const struct subscription *s, struct parcel *p)
@@ -120,8 +128,7 @@ static void deliver_to(struct server_thread *t, const struct subscription *s, st
     if (p->publication.number <= s->since || p->publication.number > s->until ||
         c->state != CONN_OPEN)
         return;
-    /* notifications tell of changes */
-    uint64_t lsn = is_notification(&p->publication) ? persistence_log_newest(t) : 0;
+    uint64_t lsn = p->lsn == LSN_NEWEST ? persistence_log_newest(t) : p->lsn;
     push_bytes(t, c, encoded(p, client_session(c)->proto), lsn);
 }
 
@@ -217,12 +224,22 @@ void push_post(struct server_thread *self, struct server_thread *to, struct mess
         reactor_wake(&to->net.reactor);
 }
 
+/* Who hears of a change finds it after a crash: a message waits for all that its sender has done or
+ * seen. What is deferred gets its record in the log before it is posted. */
+static uint64_t lsn_of_sender(const struct server_thread *self)
+{
+    if (self->push.defers)
+        return LSN_NEWEST;
+    return self->current ? client_session(self->current)->lsn : 0;
+}
+
 static void post(void *arg, const struct publication *p, uint64_t reactors)
 {
     struct server_thread *self = arg;
     if (!reactors) /* they have left since the patterns were looked at */
         return;
     struct parcel *parcel = parcel_create(p, (uint32_t)__builtin_popcountll(reactors));
+    parcel->lsn = lsn_of_sender(self);
     struct delivery *d = parcel->deliveries;
     for (; reactors; reactors &= reactors - 1, d++) {
         struct server_thread *t = self->server->threads[__builtin_ctzll(reactors)];

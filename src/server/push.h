@@ -63,7 +63,9 @@ INLINE uint32_t push_total(const struct subscriber *s)
     return s->count[PUBSUB_CHANNEL] + s->count[PUBSUB_PATTERN] + s->count[PUBSUB_SHARD];
 }
 
-/* Publishes; returns the number of receivers. Posts under the locks of pubsub.h. */
+/* Publishes; returns the number of receivers. Posts under the locks of pubsub.h. The message leaves
+ * when what the current client has done or seen is safe; between push_defer() and push_defer_end(),
+ * when all that is logged at its delivery is. */
 uint64_t push_publish(struct server_thread *t, enum pubsub_kind kind, struct slice channel,
                       struct slice payload);
 

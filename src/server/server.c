@@ -167,6 +167,7 @@ static void *thread_main(void *arg)
 
 void server_stop(struct server *s)
 {
+    busy_stop(s);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
     reactor_stop(&s->acceptor);
 }

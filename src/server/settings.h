@@ -58,6 +58,7 @@ struct server_settings {
     enum poller_kind poller;
     int port, frame_port, http_port; /* 0: no such listener */
     int tls_port;
+    char *http_allowed_hosts; /* never changes: read outside the gates */
     struct string_list bind; /* a leading '-' means "may be missing" */
     _Atomic bool proxy_protocol;
     char *tls_cert_file, *tls_key_file, *tls_key_file_pass, *tls_ca_cert_file, *tls_ca_cert_dir;
@@ -94,6 +95,7 @@ struct server_settings {
     size_t tracking_table_max_keys;               /* 0: no limit */
 
     _Atomic bool stop_writes_on_bgsave_error;
+    _Atomic int min_replicas_to_write, min_replicas_max_lag_s; /* one of them 0: off */
     bool rdb_checksum, rdb_save_incremental_fsync;
     int rdb_version;
     _Atomic int rdb_key_save_delay_us, key_load_delay_us; /* tests */

@@ -140,6 +140,7 @@ void stats_reset(struct server *s)
     sum_raw(s, &s->baseline);
     evict_reset_stats();
     atomic_store(&s->evicted_clients, 0);
+    atomic_store(&s->lazy_freed, 0);
     for (unsigned i = 0; i < s->thread_count; i++)
         clear_thread(s->threads[i]);
     atomic_store(&s->connections_received, 0);

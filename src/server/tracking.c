@@ -128,12 +128,18 @@ static bool wants_reads(const struct tracker *k)
     return k->modes & TRACKING_OPTIN ? caching : !(k->modes & TRACKING_OPTOUT && caching);
 }
 
+/* EVAL_RO and FCALL_RO only hand their keys over: what a script reads, its commands report. */
+static bool reads_its_keys(const struct command *cmd)
+{
+    return cmd->flags & CMD_READONLY && !(cmd->categories & ACL_SCRIPTING);
+}
+
 void tracking_remember(struct exec *ex)
 {
     struct server_thread *t = exec_thread(ex);
     struct tracker *k = client_tracker(t->current);
     bool walks = ex->cmd->flags & CMD_WALKS && !ex->txn->exclusive; /* holds no lock any more */
-    if (!(ex->cmd->flags & CMD_READONLY) || walks || !wants_reads(k))
+    if (!reads_its_keys(ex->cmd) || walks || !wants_reads(k))
         return;
     uint64_t number = tracking_reader(t, tracker_id(k));
     for (uint32_t i = 0; i < ex->key_count; i++)

@@ -30,7 +30,7 @@ static enum parse_result next(struct parser *p, struct slice data, struct reques
         arena->used = 0;
         result = parser_next(p, copy, data.len, arena, &request);
     }
-    if (result == PARSE_DONE) {
+    if (result == PARSE_DONE && request.bytes) { /* of 0: a head shown before its body has come */
         note_request(out, &request);
         out->used += request.bytes;
     }

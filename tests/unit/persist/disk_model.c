@@ -55,6 +55,7 @@ static struct {
     uint64_t random, fails_in; /* changes until the power fails; 0: it does not */
     bool dead, ignores_syncs;
     unsigned sync_us;
+    void (*sleep_us)(unsigned us);
     struct inode inodes[FILES];
     unsigned inode_count;
     struct name now[NAMES], durable[NAMES];
@@ -277,13 +278,15 @@ static int model_sync(int fd)
     enter();
     struct inode *inode = descriptor_of(fd)->inode;
     struct content begun = {0};
-    unsigned names = disk.change_count;
+    unsigned names = disk.change_count, us = disk.sync_us;
+    void (*sleep_us)(unsigned us) = disk.sleep_us;
     bool works = powered(), ignores = disk.ignores_syncs;
-    unsigned us = disk.sync_us;
     if (works && inode)
         content_set(&begun, inode->now.bytes, inode->now.len);
     leave();
-    if (works && us)
+    if (works && us && sleep_us)
+        sleep_us(us);
+    else if (works && us)
         usleep(us);
     enter();
     works = works && powered();
@@ -442,5 +445,14 @@ void disk_model_ignore_syncs(bool ignore)
 
 void disk_model_slow_syncs(unsigned us)
 {
+    enter();
     disk.sync_us = us;
+    leave();
+}
+
+void disk_model_sleep_with(void (*sleep_us)(unsigned us))
+{
+    enter();
+    disk.sleep_us = sleep_us;
+    leave();
 }

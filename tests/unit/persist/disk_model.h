@@ -32,3 +32,5 @@ void disk_model_ignore_syncs(bool ignore);
 /* What every sync takes, in µs, with the disk free for others: for group commit to have something
  * to gather. */
 void disk_model_slow_syncs(unsigned us);
+/* What syncs sleep with instead of usleep(); NULL: that. */
+void disk_model_sleep_with(void (*sleep_us)(unsigned us));

@@ -333,6 +333,90 @@ static void test_transaction_over_marks(void **state)
     memory_files_remove();
 }
 
+/* A value may hold all of a log file, marks and all. */
+static void put_log_as_value(struct log *l, const struct log *inner)
+{
+    struct slice text = buf_slice(&inner->text);
+    buf_printf(&l->text, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%zu\r\n", text.len + 40);
+    buf_append(&l->text, text.ptr, text.len);
+    put(l, "#CK:5:00000000\r\n#CK:77:12345678\r\n1234567\r\n");
+}
+
+static void expect_torn(struct slice file, uint64_t end)
+{
+    struct aof_fault fault;
+    uint64_t whole;
+    enum aof_read got = read_all(file, file, &whole, &fault);
+    if (got != (file.len == end ? AOF_READ_END : AOF_READ_TORN) || whole != end)
+        fail_msg("cut at %zu: %d, whole %llu of %llu: %s", file.len, (int)got,
+                 (unsigned long long)whole, (unsigned long long)end, fault.reason);
+}
+
+/* The last write did not end, in a value with lines like marks: it is cut off, also when the disk
+ * left zeros in its place. */
+static void test_marks_in_a_torn_value(void **state)
+{
+    struct log l, inner;
+    struct buf zeros;
+    memory_files_install();
+    log_init(&inner);
+    put_mark(&inner);
+    for (int i = 0; i < 6; i++) {
+        put_set(&inner, i, 30);
+        put_mark(&inner);
+    }
+    log_init(&l);
+    put_mark(&l);
+    aof_put_select(&l.text, 0);
+    put_log_as_value(&l, &inner);
+    put_mark(&l);
+    size_t end = buf_len(&l.text);
+    put_log_as_value(&l, &inner);
+    put_set(&l, 1, 9);
+    size_t torn_end = buf_len(&l.text);
+    for (size_t size = end; size <= torn_end; size++)
+        expect_torn(slice_make(buf_slice(&l.text).ptr, size), end);
+    for (size_t size = end + 1; size < torn_end; size += SAMPLE) {
+        buf_init(&zeros, MEM_OTHER);
+        buf_append(&zeros, buf_slice(&l.text).ptr, size);
+        while (buf_len(&zeros) < torn_end)
+            buf_putc(&zeros, 0);
+        expect_torn(buf_slice(&zeros), end);
+        buf_deinit(&zeros);
+    }
+    buf_deinit(&inner.text);
+    buf_deinit(&l.text);
+    memory_files_remove();
+}
+
+/* A length that grew swallows the marks behind it, up to the end of the file: not a torn end. */
+static void test_length_that_swallows_marks(void **state)
+{
+    struct aof_fault fault;
+    uint64_t whole;
+    struct log l;
+    memory_files_install();
+    for (int marked_first = 0; marked_first < 2; marked_first++) {
+        log_init(&l);
+        if (marked_first)
+            put_mark(&l);
+        put(&l, SELECT0 SET);
+        if (marked_first)
+            put_mark(&l);
+        put_set(&l, 1, 100);
+        char *length = memmem(buf_ptr(&l.text), buf_len(&l.text), "$100", 4);
+        size_t at = (size_t)(length - (char *)buf_ptr(&l.text));
+        put_mark(&l);
+        put_set(&l, 2, 10);
+        put_mark(&l);
+        ((char *)buf_ptr(&l.text))[at + 1] = '9';
+        struct slice text = buf_slice(&l.text);
+        assert_int_equal(read_all(text, text, &whole, &fault), AOF_READ_FAULT);
+        buf_deinit(&l.text);
+    }
+    memory_files_remove();
+}
+
 static void test_commands(void **state)
 {
     struct slice unit = SLICE("#TS:77\r\n" MULTI SET "#other\r\n" EXEC "#TS:78\r\n");
@@ -370,11 +454,17 @@ static void test_marks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_marks),         cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_whole),         cmocka_unit_test(test_redis_rules),
-        cmocka_unit_test(test_two_authors),   cmocka_unit_test(test_transaction_over_marks),
-        cmocka_unit_test(test_moved_batches), cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_redis_rules),
+        cmocka_unit_test(test_two_authors),
+        cmocka_unit_test(test_transaction_over_marks),
+        cmocka_unit_test(test_moved_batches),
+        cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_flipped_bits),
+        cmocka_unit_test(test_marks_in_a_torn_value),
+        cmocka_unit_test(test_length_that_swallows_marks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
