@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lib.server import ROOT, Server, binary_under_test
+from lib.http import HttpConnection
+from lib.server import ROOT, Server, binary_under_test, free_port
 
 pytestmark = pytest.mark.tokamak
 BUILD = Path(binary_under_test()).parent
@@ -203,11 +204,18 @@ def test_scripts_are_valid_shell():
         assert run("sh", "-n", script).returncode == 0, script
 
 
-def test_the_dashboard_is_json():
+def test_the_dashboard_asks_for_what_there_is(start_server):
+    server = start_server(http_port=free_port(), maxmemory="100mb")
+    with server.connect() as conn:
+        conn.cmd("SET", "k", "v", "EX", "1000")
+    with HttpConnection(server.directives["http-port"]) as http:
+        metrics = http.request("GET", "/metrics").body.decode()
     dashboard = json.loads((ROOT / "packaging" / "grafana" / "tokamak.json").read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"]) and expressions
-    assert all(re.search(r"\bredis_\w+\{instance=", expression) for expression in expressions)
+    for expression in expressions:
+        names = re.findall(r"\b(redis_\w+)\{instance=", expression)
+        assert names and all(re.search(rf"^{name}[{{ ]", metrics, re.M) for name in names), expression
 
 
 @pytest.mark.parametrize("arguments", [["-p", "65536"], ["-p", "-1"], ["-p", "x"], ["-i", "65"], ["-i", "-1"], ["-i", "x"],
