@@ -157,13 +157,14 @@ static bool is_ended(struct aof_log *log, struct aof_segment *s)
 }
 
 /* What follows in another file must not reach the disk before the end of this one: after a loss of
- * power something in the middle would be missing. The syncing thread wakes us. */
+ * power something in the middle would be missing. The syncing thread wakes us; when it could not
+ * sync, nothing follows until a rewrite has taken the place of both. */
 static bool must_wait(struct aof_log *log, struct aof_segment *s)
 {
     if (likely(!s->follows))
         return false;
     pthread_mutex_lock(&log->mutex);
-    s->follows = log->jobs != NULL;
+    s->follows = log->jobs || log->job_error || log->failed_number;
     pthread_mutex_unlock(&log->mutex);
     return s->follows;
 }
