@@ -3,7 +3,7 @@ PYTHON ?= /usr/bin/python3
 ARGS ?=
 MESON_CLANG = CC=clang meson setup
 
-.PHONY: all run test test-long asan tsan asan-short tsan-short fuzz bench fmt tidy deps clean help unit
+.PHONY: all run test test-long asan tsan asan-short tsan-short fuzz bench docs deb fmt tidy deps clean help unit
 
 all: build/build.ninja ## build/tokamak-server, build/tokamak-bench, build/tokamak-check
 	ninja -C build
@@ -61,6 +61,13 @@ bench: all ## beside redis-server; results into bench/RESULTS.md
 	tools/install-deps.sh build test
 	$(PYTHON) bench/run.py $(ARGS)
 	$(PYTHON) bench/aof.py
+	$(PYTHON) bench/client.py
+
+docs: all ## sample configuration, its reference, man pages, completion: from the tables
+	tools/generate-docs.py build
+
+deb: all ## build/tokamak_VERSION_ARCH.deb
+	tools/make-deb.sh build
 
 fmt: ## clang-format over src and tests
 	git ls-files 'src/*.c' 'src/*.h' 'tests/*.c' 'tests/*.h' | xargs clang-format -i

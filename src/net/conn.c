@@ -48,6 +48,13 @@ static void unlink_conn(struct conn *c)
     c->thread->conn_count--;
 }
 
+static enum codec codec_of(enum conn_kind kind)
+{
+    if (kind == CONN_HTTP)
+        return CODEC_HTTP;
+    return kind == CONN_FRAME ? CODEC_FRAME : CODEC_RESP;
+}
+
 static struct conn *conn_create(struct net_thread *t, int fd, enum conn_kind kind, uint64_t id)
 {
     struct conn *c = mem_zalloc(MEM_CLIENT, sizeof(*c));
@@ -57,8 +64,9 @@ static struct conn *conn_create(struct net_thread *t, int fd, enum conn_kind kin
     c->info.active_ms = c->info.created_ms;
     c->opened_ms = c->active_ms = t->reactor.now_ms;
     sock_names(fd, c->info.peer, c->info.local);
-    parser_init(&c->parser, kind == CONN_FRAME ? CODEC_FRAME : CODEC_RESP,
-                (uint64_t)proto_settings.max_bulk_len);
+    if (kind == CONN_HTTP)
+        c->message_ms = c->opened_ms;
+    parser_init(&c->parser, codec_of(kind), (uint64_t)proto_settings.max_bulk_len);
     buf_init(&c->in, MEM_CLIENT);
     output_init(&c->pending);
     return c;

@@ -56,6 +56,7 @@ struct conn {
     int64_t soft_since_ms; /* when the soft output limit was passed; 0: it is not */
     int64_t active_ms;     /* monotonic */
     int64_t opened_ms;     /* monotonic: when the time to authenticate began */
+    int64_t message_ms;    /* of HTTP: monotonic, when its unfinished message began; 0: there is none */
     uint64_t queued_at;    /* the thread's `flushes` when a run was queued; older: none waits */
     struct conn_info info;
     void *session; /* of the server */

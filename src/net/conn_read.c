@@ -1,6 +1,7 @@
 /* The input path: socket → requests → server. */
 #include "base/assert.h"
 #include "net/conn_internal.h"
+#include "proto/http_parse.h"
 
 #include <errno.h>
 
@@ -32,7 +33,9 @@ static enum parse_result parse_batch(struct conn *c, const char *data, size_t le
                                      struct batch *batch)
 {
     struct net_thread *t = c->thread;
-    uint32_t limit = c->parser.authenticated ? LIMIT_BATCH_REQUESTS : 1;
+    bool single = !c->parser.authenticated ||
+                  c->parser.codec == CODEC_HTTP; /* its body may be the parser's */
+    uint32_t limit = single ? 1 : LIMIT_BATCH_REQUESTS;
     enum parse_result result = PARSE_DONE;
     batch->count = 0;
     batch->bytes = 0;
@@ -112,8 +115,19 @@ static void check_query_limit(struct conn *c)
     conn_close(c);
 }
 
+/* For conn_check_timeouts(). */
+COLD static void note_message(struct conn *c)
+{
+    if (!http_parse_is_within(&c->parser))
+        c->message_ms = 0;
+    else if (!c->message_ms)
+        c->message_ms = c->thread->reactor.now_ms;
+}
+
 static void note_input(struct conn *c)
 {
+    if (unlikely(c->parser.codec == CODEC_HTTP))
+        note_message(c);
     atomic_store_explicit(&c->info.in_bytes, (uint32_t)buf_len(&c->in), memory_order_relaxed);
     atomic_store_explicit(&c->info.in_free, (uint32_t)(c->in.cap - c->in.end),
                           memory_order_relaxed);
@@ -138,7 +152,7 @@ static void process_received(struct conn *c, const char *data, size_t len)
 {
     size_t begin = buf_len(&c->thread->out.bytes);
     size_t done = consume(c, data, len, &begin);
-    if (unlikely(done < len)) {
+    if (unlikely(done < len || c->message_ms)) {
         buf_append(&c->in, data + done, len - done);
         note_input(c);
     }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "net/conn_gate.h"
 #include "net/conn_internal.h"
+#include "proto/http_parse.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -361,6 +362,17 @@ void conn_drain(struct conn *c, int64_t until_ms)
     }
 }
 
+/* A head, or a body, that drips in. */
+static bool is_too_slow(const struct conn *c, int64_t now_ms)
+{
+    if (likely(!c->message_ms))
+        return false;
+    int64_t limit_ms = LIMIT_HTTP_HEAD_MS;
+    if (http_parse_is_within(&c->parser) && !http_parse_is_in_head(&c->parser))
+        limit_ms += (int64_t)buf_len(&c->in) / LIMIT_HTTP_BYTES_PER_MS;
+    return now_ms - c->message_ms > limit_ms;
+}
+
 void conn_check_timeouts(struct conn *c, int64_t now_ms)
 {
     int timeout_s = net_settings.timeout_s;
@@ -368,6 +380,8 @@ void conn_check_timeouts(struct conn *c, int64_t now_ms)
         check_output_limit(c);
     bool opening = !c->parser.authenticated || (c->transport && !c->transport->ready);
     if (opening && now_ms - c->opened_ms > LIMIT_PREAUTH_MS)
+        conn_close(c);
+    if (is_too_slow(c, now_ms))
         conn_close(c);
     if (timeout_s > 0 && c->class == CLIENT_NORMAL && !c->held && !c->blocked && !c->away &&
         now_ms - c->active_ms > timeout_s * 1000LL)

@@ -123,7 +123,7 @@ static void wrote(struct aof_log *log, struct aof_segment *s)
     atomic_store(&log->written_lsn, log->batch_lsn);
     if (unlikely(atomic_load(&log->state) == AOF_WRITE_FAILED)) {
         log_warning("AOF write error looks solved. The server can write again.");
-        aof_set_state(log, log->failed_lsn ? AOF_SYNC_FAILED : AOF_GOOD, log->failed_error);
+        aof_set_state(log, log->failed_number ? AOF_SYNC_FAILED : AOF_GOOD, log->failed_error);
     }
 }
 
@@ -206,6 +206,22 @@ bool aof_write_batch(struct aof_log *log)
     return true;
 }
 
+/* ---- what there is room for ---- */
+
+/* The lock keeps the two things that are told of in the order in which they became true: a late "no
+ * room" would stop all writes, and with them whoever could take it back. */
+void aof_look_at_room(struct aof_log *log)
+{
+    lock_acquire(&log->room);
+    bool full = atomic_load(&log->full);
+    uint64_t gathered = atomic_load(&log->gathered);
+    if (full ? gathered < AOF_ROOM_BYTES / 2 : gathered > AOF_ROOM_BYTES) {
+        atomic_store(&log->full, !full);
+        log->ops->room(log->arg, full);
+    }
+    lock_release(&log->room);
+}
+
 /* ---- what is safe ---- */
 
 static bool waits_for_sync(const struct aof_log *log)
@@ -217,10 +233,9 @@ void aof_publish(struct aof_log *log)
 {
     uint64_t written = atomic_load(&log->written_lsn), synced = atomic_load(&log->synced_lsn);
     uint64_t lsn = waits_for_sync(log) ? MIN(written, synced) : written;
-    if (unlikely(atomic_load_explicit(&log->full, memory_order_relaxed)) &&
-        atomic_load(&log->gathered) < AOF_ROOM_BYTES / 2 && atomic_exchange(&log->full, false))
-        log->ops->room(log->arg, true);
-    if (!log->in_force || log->failed_lsn || lsn <= atomic_load(&log->safe_lsn))
+    if (unlikely(atomic_load_explicit(&log->full, memory_order_relaxed)))
+        aof_look_at_room(log);
+    if (!log->in_force || log->failed_number || lsn <= atomic_load(&log->safe_lsn))
         return;
     atomic_store(&log->safe_lsn, lsn); /* seq_cst: then whoever waits is looked for */
     log->ops->safe(log->arg);
@@ -239,13 +254,13 @@ void aof_set_state(struct aof_log *log, enum aof_state state, int error)
         log->ops->state(log->arg, state, error);
 }
 
-void aof_sync_failed(struct aof_log *log, uint64_t lsn, int error)
+void aof_sync_failed(struct aof_log *log, uint64_t number, int error)
 {
     log_warning(
         "Error syncing the AOF: %s. Nobody knows what the disk has of it: writes are refused "
         "until a rewrite into new files has succeeded.",
         strerror(error));
-    log->failed_lsn = MAX(log->failed_lsn, lsn);
+    log->failed_number = MAX(log->failed_number, number);
     log->failed_error = error;
     aof_set_state(log, AOF_SYNC_FAILED, error);
 }
@@ -261,7 +276,7 @@ bool aof_sync_now(struct aof_log *log)
     int64_t begun_us = clock_monotonic_us();
     if (file_sync_data(s->fd) != OK) {
         s->failed = true;
-        aof_sync_failed(log, MAX(lsn, s->start_lsn + 1), errno);
+        aof_sync_failed(log, s->number, errno);
         return false;
     }
     if (atomic_load(&log->policy) == AOF_ALWAYS)

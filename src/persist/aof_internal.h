@@ -7,7 +7,7 @@
 struct aof_segment {
     struct aof_segment *next; /* set, with `ended`, by the switch; guarded by ring.reader */
     bool ended;               /* nothing more is gathered … */
-    uint64_t start_lsn;       /* newest LSN before it */
+    uint64_t number;          /* counts segments, from 1; never changes once it is chained */
     uint64_t end_lsn;         /* … but what has this LSN or less */
     struct buf gather;        /* guarded by ring.reader, like the next two */
     int db;                   /* of the last record; -1: none */
@@ -35,8 +35,8 @@ bool aof_write_batch(struct aof_log *log);
 bool aof_sync_now(struct aof_log *log);
 /* Tells who waits what has become safe. */
 void aof_publish(struct aof_log *log);
-/* A sync failed with errno, and with it what has this LSN or less. */
-void aof_sync_failed(struct aof_log *log, uint64_t lsn, int error);
+/* A sync of the segment with this number failed with errno. */
+void aof_sync_failed(struct aof_log *log, uint64_t number, int error);
 void aof_set_state(struct aof_log *log, enum aof_state state, int error);
 /* Tells how long a step took that began then. */
 void aof_tell_took(struct aof_log *log, enum aof_step step, int64_t begun_us);
@@ -47,6 +47,8 @@ uint64_t aof_gather(struct aof_log *log);
 /* aof_thread.c */
 /* Makes the log's thread look, soon. Any thread, any lock. */
 void aof_kick(struct aof_log *log);
+/* Tells when there is too much to be written, or no longer. Any thread, any lock. */
+void aof_look_at_room(struct aof_log *log);
 /* Leaves it to the other thread to sync a segment, and to close it if this is the last job of it.
  */
 void aof_add_job(struct aof_log *log, struct aof_segment *s, uint64_t lsn, bool last);

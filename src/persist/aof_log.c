@@ -41,8 +41,8 @@ static uint64_t append(void *arg, int db, struct slice text)
     if (unlikely(text.len >= LONG_RECORD))
         empty_ring(log);
     if (unlikely(atomic_load_explicit(&log->gathered, memory_order_relaxed) > AOF_ROOM_BYTES) &&
-        !atomic_exchange(&log->full, true)) {
-        log->ops->room(log->arg, false);
+        !atomic_load_explicit(&log->full, memory_order_relaxed)) {
+        aof_look_at_room(log);
         aof_kick(log);
     }
     return lsn;
@@ -97,13 +97,12 @@ void aof_log_deinit(struct aof_log *log)
 
 /* ---- segments ---- */
 
-static struct aof_segment *segment_create(const struct aof_file *file, uint64_t start_lsn)
+static struct aof_segment *segment_create(const struct aof_file *file)
 {
     struct aof_segment *s = mem_zalloc(MEM_OTHER, sizeof(*s));
     s->file = *file;
     s->fd = file->fd;
     s->db = -1;
-    s->start_lsn = start_lsn;
     buf_init(&s->gather, MEM_OTHER);
     return s;
 }
@@ -125,6 +124,7 @@ static void chain(struct aof_log *log, struct aof_segment *s)
 {
     struct aof_segment **at = &log->oldest;
     s->follows = *at != NULL;
+    s->number = ++log->segment_count;
     while (*at)
         at = &(*at)->next;
     *at = log->newest = s;
@@ -132,7 +132,7 @@ static void chain(struct aof_log *log, struct aof_segment *s)
 
 uint64_t aof_log_open(struct aof_log *log, const struct aof_file *file, bool in_force)
 {
-    struct aof_segment *s = segment_create(file, aof_log_newest(log));
+    struct aof_segment *s = segment_create(file);
     lock_acquire(&log->writer);
     lock_acquire(&log->ring.reader);
     ASSERT(!log->newest);
@@ -145,7 +145,7 @@ uint64_t aof_log_open(struct aof_log *log, const struct aof_file *file, bool in_
         atomic_store(&log->synced_lsn, lsn);
         atomic_store(&log->segment_bytes, file->size);
     }
-    log->failed_lsn = 0;
+    log->failed_number = 0;
     atomic_store(&log->closed, false);
     log->in_force = in_force;
     if (in_force)
@@ -157,7 +157,7 @@ uint64_t aof_log_open(struct aof_log *log, const struct aof_file *file, bool in_
 
 uint64_t aof_log_switch(struct aof_log *log, const struct aof_file *next)
 {
-    struct aof_segment *s = segment_create(next, aof_log_newest(log));
+    struct aof_segment *s = segment_create(next);
     lock_acquire(&log->ring.reader);
     ASSERT(log->newest);
     uint64_t lsn = end_newest(log);
@@ -179,7 +179,7 @@ void aof_log_close(struct aof_log *log)
             s->failed = true;
     lock_release(&log->ring.reader);
     atomic_store(&log->closed, true);
-    log->failed_lsn = 0;
+    log->failed_number = 0;
     aof_set_state(log, AOF_GOOD, 0);
     log->in_force = false;
     atomic_store(&log->safe_lsn, UINT64_MAX);
@@ -188,12 +188,20 @@ void aof_log_close(struct aof_log *log)
     aof_kick(log);
 }
 
-void aof_log_settle(struct aof_log *log, uint64_t boundary)
+static uint64_t newest_number(struct aof_log *log)
+{
+    lock_acquire(&log->ring.reader);
+    uint64_t number = log->newest ? log->newest->number : 0;
+    lock_release(&log->ring.reader);
+    return number;
+}
+
+void aof_log_settle(struct aof_log *log)
 {
     lock_acquire(&log->writer);
     aof_look_at_jobs(log);
-    if (log->failed_lsn && log->failed_lsn <= boundary) {
-        log->failed_lsn = 0;
+    if (log->failed_number && log->failed_number < newest_number(log)) {
+        log->failed_number = 0;
         if (atomic_load(&log->state) == AOF_SYNC_FAILED)
             aof_set_state(log, AOF_GOOD, 0);
     }
@@ -203,6 +211,7 @@ void aof_log_settle(struct aof_log *log, uint64_t boundary)
     }
     aof_publish(log);
     lock_release(&log->writer);
+    log->ops->safe(log->arg); /* also when nothing has been logged: what there is became durable */
     aof_kick(log);
 }
 

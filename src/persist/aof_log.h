@@ -126,9 +126,12 @@ struct aof_log {
     _Atomic uint64_t gathered;   /* bytes out of the ring and not yet written */
     _Atomic uint64_t written_bytes, segment_bytes, writes, syncs, delayed_syncs, syncs_pending;
 
+    struct lock room; /* a leaf; guards changes of `full`, and the order of what is told of them */
+
     /* The chain of segments: changed with ring.reader held; `oldest` with `writer`, too. */
     struct aof_segment *newest; /* gathers; NULL: closed */
     struct aof_segment *oldest; /* is written */
+    uint64_t segment_count;     /* since the start; with ring.reader */
 
     /* guarded by `writer` */
     struct lock writer;
@@ -136,11 +139,11 @@ struct aof_log {
     uint64_t batch_lsn;
     uint32_t batch_crc;
     bool in_force;
-    uint64_t failed_lsn; /* a sync failed that this depended on; 0: none */
-    int failed_error;    /* errno of that */
-    int64_t failed_ms;   /* when a write failed last */
-    int64_t sync_due_ms; /* changed by the log's thread only */
-    bool sync_delayed;   /* noted that it is due while one still runs */
+    uint64_t failed_number; /* the newest segment of which a sync failed; 0: none */
+    int failed_error;       /* errno of that */
+    int64_t failed_ms;      /* when a write failed last */
+    int64_t sync_due_ms;    /* changed by the log's thread only */
+    bool sync_delayed;      /* noted that it is due while one still runs */
 
     pthread_t thread, sync_thread;
     bool started;
@@ -149,7 +152,7 @@ struct aof_log {
     bool quit, sync_quit;
     struct aof_sync_job *jobs, **last_job; /* the first one is being done */
     int job_error;                         /* errno of one that failed; 0: none */
-    uint64_t job_failed_start, job_failed_lsn;
+    uint64_t job_failed_number, job_failed_lsn;
 };
 
 void aof_log_init(struct aof_log *log, const struct aof_log_ops *ops, void *arg);
@@ -164,7 +167,7 @@ void aof_log_deinit(struct aof_log *log);
 
 /* Begins to log into this file: the caller then plugs `sink` into the keyspace. `in_force`: replies
  * wait from now on; otherwise from aof_log_settle() on: the file means nothing before its base is
- * there (appendonly turned on). The log is closed. Returns the boundary for aof_log_settle(). May
+ * there (appendonly turned on). The log is closed. Returns the boundary: the newest LSN before. May
  * wait for a write. */
 uint64_t aof_log_open(struct aof_log *log, const struct aof_file *file, bool in_force);
 /* What is logged from now on goes to this file. Returns the boundary, the newest LSN before. The
@@ -177,10 +180,10 @@ void aof_log_close(struct aof_log *log);
 
 /* ---- any thread ---- */
 
-/* The rewrite that called aof_log_switch() or aof_log_open() has succeeded: what was logged before
- * the boundary stands in the new base, durably. Ends AOF_SYNC_FAILED, if the failure was before the
- * switch. */
-void aof_log_settle(struct aof_log *log, uint64_t boundary);
+/* The rewrite that called aof_log_switch() or aof_log_open() last has succeeded: what was logged
+ * before stands in the new base, durably. Ends AOF_SYNC_FAILED, unless it was a sync of the new
+ * file that failed. */
+void aof_log_settle(struct aof_log *log);
 /* Waits until everything logged so far is written and synced, whatever the policy. Outside of all
  * locks; may be called in exclusive mode. False: it cannot be, see state. */
 bool aof_log_flush(struct aof_log *log);
@@ -200,6 +203,12 @@ void aof_log_figures(struct aof_log *log, struct aof_figures *out);
 INLINE uint64_t aof_log_safe(const struct aof_log *log)
 {
     return atomic_load_explicit(&log->safe_lsn, memory_order_acquire);
+}
+
+/* Replies wait for the log; its files are what a start would load. */
+INLINE bool aof_log_in_force(const struct aof_log *log)
+{
+    return aof_log_safe(log) != UINT64_MAX;
 }
 
 /* What has this LSN or less survives a loss of power. */

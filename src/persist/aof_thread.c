@@ -36,17 +36,10 @@ static struct timespec deadline(int64_t wait_ms)
     return at;
 }
 
-/* Until something may have to be synced. */
-static int64_t idle_ms(const struct aof_log *log)
+/* Until there is work, at most so long. False: the log ends. */
+static bool await_work(struct aof_log *log, int64_t wait_ms)
 {
-    int64_t due_ms = log->sync_due_ms - clock_monotonic_ms();
-    return due_ms > 0 && due_ms < TICK_MS ? due_ms : TICK_MS;
-}
-
-/* Until there is work, or a tick. False: the log ends. */
-static bool await_work(struct aof_log *log)
-{
-    struct timespec until = deadline(idle_ms(log));
+    struct timespec until = deadline(wait_ms);
     pthread_mutex_lock(&log->mutex);
     atomic_store(&log->asleep, true);
     while (!atomic_exchange(&log->kicked, false) && !log->quit)
@@ -101,7 +94,7 @@ static int sync_segment(struct aof_log *log, const struct aof_sync_job *job)
  * waits for it. */
 static void finish_job(struct aof_log *log, struct aof_sync_job *job, int error)
 {
-    uint64_t start = job->segment->start_lsn;
+    uint64_t number = job->segment->number;
     if (job->last) {
         if (file_close(job->segment->fd) != OK && !error && !job->skip)
             error = errno;
@@ -114,7 +107,7 @@ static void finish_job(struct aof_log *log, struct aof_sync_job *job, int error)
     pthread_mutex_lock(&log->mutex);
     if (error) {
         log->job_error = error;
-        log->job_failed_start = start;
+        log->job_failed_number = number;
         log->job_failed_lsn = job->lsn;
     }
     log->jobs = job->next;
@@ -154,7 +147,7 @@ void aof_look_at_jobs(struct aof_log *log)
 {
     pthread_mutex_lock(&log->mutex);
     int error = log->job_error;
-    uint64_t start = log->job_failed_start, lsn = log->job_failed_lsn;
+    uint64_t number = log->job_failed_number, lsn = log->job_failed_lsn;
     log->job_error = 0;
     pthread_mutex_unlock(&log->mutex);
     if (!error)
@@ -165,11 +158,9 @@ void aof_look_at_jobs(struct aof_log *log)
         return;
     }
     struct aof_segment *s = log->oldest;
-    if (s && s->start_lsn == start) { /* it is still written */
+    if (s && s->number == number) /* it is still written */
         s->failed = true;
-        lsn = MAX(atomic_load(&log->written_lsn), s->start_lsn + 1);
-    }
-    aof_sync_failed(log, lsn, error);
+    aof_sync_failed(log, number, error);
 }
 
 /* ---- the writing thread ---- */
@@ -202,7 +193,15 @@ static void sync_beside(struct aof_log *log)
     aof_add_job(log, log->oldest, written, false);
 }
 
-static void work(struct aof_log *log)
+/* Until a sync is due, or a tick. With `writer` held. */
+static int64_t idle_ms(const struct aof_log *log)
+{
+    int64_t due_ms = log->sync_due_ms - clock_monotonic_ms();
+    return due_ms > 0 && due_ms < TICK_MS ? due_ms : TICK_MS;
+}
+
+/* Returns how long there is nothing to do, unless somebody calls. */
+static int64_t work(struct aof_log *log)
 {
     lock_acquire(&log->writer);
     aof_look_at_jobs(log);
@@ -212,17 +211,22 @@ static void work(struct aof_log *log)
     if (wants_sync(log)) /* asked for later, or the policy has changed */
         aof_sync_now(log);
     sync_beside(log);
+    int64_t wait_ms = idle_ms(log);
     lock_release(&log->writer);
+    if (unlikely(atomic_load(&log->full))) /* it may have become so when all was written */
+        aof_look_at_room(log);
     pthread_mutex_lock(&log->mutex);
     pthread_cond_broadcast(&log->progress);
     pthread_mutex_unlock(&log->mutex);
+    return wait_ms;
 }
 
 static void *run(void *arg)
 {
     struct aof_log *log = arg;
-    while (await_work(log))
-        work(log);
+    int64_t wait_ms = TICK_MS;
+    while (await_work(log, wait_ms))
+        wait_ms = work(log);
     return NULL;
 }
 

@@ -30,6 +30,13 @@ static void push_offset(struct json_commands *c, size_t begin)
     c->args[c->arg_count++] = slice_make((const char *)begin, buf_len(&c->text) - begin);
 }
 
+static void unsettle(struct json_commands *c)
+{
+    const char *base = buf_slice(&c->text).ptr;
+    for (uint32_t i = 0; i < c->arg_count; i++)
+        c->args[i].ptr = (const char *)(c->args[i].ptr - base);
+}
+
 static void settle(struct json_commands *c)
 {
     const char *base = buf_slice(&c->text).ptr;
@@ -262,6 +269,7 @@ static enum err read_command(struct reader *r)
 enum err json_commands_read(struct json_commands *c, struct slice text)
 {
     struct reader r = {text.ptr, text.ptr + text.len, c};
+    unsettle(c);
     if (!utf8_valid(text))
         return fail(&r, "not UTF-8");
     skip_space(&r);

@@ -28,7 +28,8 @@ void json_commands_deinit(struct json_commands *c);
 void json_commands_add(struct json_commands *c, struct slice arg);
 /* The arguments since the last end are a command. */
 void json_commands_end(struct json_commands *c);
-/* ERR_SYNTAX: c->error says why. The arguments stay valid until something is added. */
+/* Appends commands. ERR_SYNTAX: c->error says why, and the arguments are lost. They stay valid
+ * until something is added. */
 enum err json_commands_read(struct json_commands *c, struct slice text) MUST_USE;
 
 /* A string with its quotes. */

@@ -1,5 +1,6 @@
 #include "script/api.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/sha1.h"
 #include "script/sandbox.h"
@@ -33,6 +34,12 @@ struct api_error api_read_error(lua_State *lua)
     struct api_error e = {.text = "ERR unknown error"};
     lua_pushliteral(lua, "err");
     lua_rawget(lua, -2);
+    if (lua_type(lua, -1) == LUA_TNUMBER) { /* its text must outlive the place on the stack */
+        (void)lua_tostring(lua, -1);
+        lua_pushliteral(lua, "err");
+        lua_pushvalue(lua, -2);
+        lua_rawset(lua, -4);
+    }
     if (lua_isstring(lua, -1))
         e.text = lua_tostring(lua, -1);
     lua_pop(lua, 1);
@@ -102,12 +109,15 @@ static bool call_command(lua_State *lua, struct script_run *run, const struct ca
                          int count)
 {
     struct output *out = &run->in->out;
+    uint64_t began = clock_cycles();
     output_clear(out);
     run->inside_call = true;
     run->ops->call(run, a->argv, (uint32_t)count, out);
     run->inside_call = false;
     lua_settop(lua, 0); /* 8,000 arguments would leave the reply no room */
-    return to_lua(lua, out);
+    bool failed = to_lua(lua, out);
+    script_look(lua, began);
+    return failed;
 }
 
 static int call(lua_State *lua, bool raises)

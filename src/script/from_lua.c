@@ -169,7 +169,7 @@ static void put_boolean(struct script_run *run, bool value)
 static void put_value(lua_State *lua, struct script_run *run)
 {
     size_t len;
-    if (unlikely(!lua_checkstack(lua, 3))) {
+    if (unlikely(!lua_checkstack(lua, LUA_MINSTACK))) { /* luaL_Buffer takes its share */
         reply_error(run->reply, "ERR reached lua stack limit");
         lua_pop(lua, 1);
         return;

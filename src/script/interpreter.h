@@ -37,6 +37,7 @@ struct interpreter {
     uint32_t compiled_cap;
     struct output out;           /* the reply of the command that a script has just called */
     uint64_t random;             /* state of math.random */
+    bool ended;                  /* by the tick: a handler of errors must not go on */
     bool json_configured;        /* a script has called one of cjson's setters */
     struct library_run *loading; /* a library's text runs: library_load.h */
     struct library_code **codes; /* by serial number: what it has of libraries */

@@ -10,7 +10,7 @@
 #include <strings.h>
 
 enum {
-    TICK_INSTRUCTIONS = 100000,
+    TICK_INSTRUCTIONS = 5000,
 };
 
 /* What one interpreter has of one library. */
@@ -285,6 +285,7 @@ static void tick(lua_State *lua, lua_Debug *where)
     (void)where;
     if (!l || clock_monotonic_ms() <= l->end_ms)
         return;
+    interpreter_of(lua)->ended = true;
     lua_sethook(lua, tick, LUA_MASKLINE, 0);
     raise(lua, "FUNCTION LOAD timeout");
 }
@@ -362,6 +363,7 @@ static bool run(struct interpreter *in, struct library_run *l)
     l->code = make_code(l->lib);
     l->error[0] = 0;
     in->loading = l;
+    in->ended = false;
     if (lua_cpcall(lua, run_text, l) != 0)
         take_error(lua, "Error registering functions", l->error);
     in->loading = NULL;

@@ -1,12 +1,14 @@
 #include "script/run.h"
 
+#include "base/clock.h"
 #include "script/api.h"
 #include "script/from_lua.h"
 #include "script/json.h"
 #include "script/sandbox.h"
 
 enum {
-    TICK_INSTRUCTIONS = 100000,
+    TICK_INSTRUCTIONS = 5000,       /* few, for each may take long: s .. s */
+    LONG_CYCLES = 10 * 1000 * 1000, /* some milliseconds */
     OUT_KEEP_BYTES = 256 * 1024,
     COLLECT_SHARE = 2 /* a run that ends with half of the limit in use collects */
 };
@@ -31,9 +33,16 @@ static void tick(lua_State *lua, lua_Debug *ar)
     enum script_verdict verdict = run->ops->tick(run);
     if (likely(verdict == SCRIPT_GO_ON))
         return;
+    run->in->ended = true;
     lua_sethook(lua, tick, LUA_MASKLINE, 0);
     api_push_error(lua, slice_cstr(end_text(run, verdict)), false);
     lua_error(lua);
+}
+
+void script_look(lua_State *lua, uint64_t began)
+{
+    if (unlikely(clock_cycles() - began > LONG_CYCLES))
+        tick(lua, NULL);
 }
 
 /* ---- errors ---- */
@@ -143,6 +152,7 @@ static void begin(struct script_run *run)
     if (unlikely(!in->error_handler))
         (void)lua_cpcall(in->lua, store_handler, NULL);
     in->run = run;
+    in->ended = false;
     lua_sethook(in->lua, tick, LUA_MASKCOUNT, TICK_INSTRUCTIONS);
 }
 

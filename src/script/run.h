@@ -28,7 +28,7 @@ struct script_ops {
      * returns. It never raises a Lua error. */
     void (*call)(struct script_run *run, const struct slice *argv, uint32_t argc,
                  struct output *out);
-    /* Every 100,000 instructions. */
+    /* Every 5,000 instructions. */
     enum script_verdict (*tick)(struct script_run *run);
     /* redis.acl_check_cmd(). */
     enum script_permission (*permits)(struct script_run *run, const struct slice *argv,
@@ -49,6 +49,11 @@ struct script_run {
     uint32_t reply_values; /* written so far */
     bool inside_call;      /* a command runs: it must not call back */
 };
+
+/* For functions of C that may take long, between whose calls Lua counts few instructions: asks the
+ * tick if this one has, since clock_cycles() was `began`. May raise the error that ends the script.
+ */
+void script_look(lua_State *lua, uint64_t began);
 
 /* Runs it and writes one reply. Sets reply->error_counted when that is an error which a command has
  * counted. */

@@ -1,5 +1,7 @@
 #include "script/sandbox_lua.h"
 
+#include "base/clock.h"
+#include "script/run.h"
 #include "script/sandbox.h"
 
 #include <lua5.1/lualib.h>
@@ -8,13 +10,23 @@
 
 enum {
     /* Lua 5.1 matches patterns with a C call for each item that repeats, and does not count them */
-    PATTERN_MAX = 10000
+    PATTERN_MAX = 10000,
+    INSERT_BELOW_MAX = 1000
 };
 
 /* A stock function is kept as the first upvalue of ours. */
 static lua_CFunction original(lua_State *lua)
 {
     return lua_tocfunction(lua, lua_upvalueindex(1));
+}
+
+/* For functions whose work is as large as their arguments. */
+static int timed(lua_State *lua)
+{
+    uint64_t began = clock_cycles();
+    int results = original(lua)(lua);
+    script_look(lua, began);
+    return results;
 }
 
 /* ---- around metatables ---- */
@@ -96,6 +108,31 @@ static int text_pcall(lua_State *lua)
     }
     lua_pushboolean(lua, status == 0);
     lua_insert(lua, 1);
+    return lua_gettop(lua);
+}
+
+/* The script's handler, unless the script is being ended: that error comes out of the hook, where
+ * Lua calls no hook, and nothing could end the handler. */
+static int handle_error(lua_State *lua)
+{
+    lua_settop(lua, 1);
+    if (interpreter_of(lua)->ended)
+        return 1;
+    lua_pushvalue(lua, lua_upvalueindex(1));
+    lua_insert(lua, 1);
+    lua_call(lua, 1, 1);
+    return 1;
+}
+
+static int guarded_xpcall(lua_State *lua)
+{
+    luaL_checkany(lua, 2);
+    lua_settop(lua, 2);
+    lua_pushcclosure(lua, handle_error, 1);
+    lua_insert(lua, 1);
+    int status = lua_pcall(lua, 0, LUA_MULTRET, 1);
+    lua_pushboolean(lua, status == 0);
+    lua_replace(lua, 1);
     return lua_gettop(lua);
 }
 
@@ -190,7 +227,17 @@ static int bounded_pattern(lua_State *lua)
     const char *pattern = lua_isstring(lua, 2) ? lua_tolstring(lua, 2, &len) : NULL;
     if (unlikely(len > PATTERN_MAX) && !is_plain(pattern, len))
         return luaL_error(lua, "pattern is too long");
-    return original(lua)(lua);
+    return timed(lua);
+}
+
+/* table.insert(t, -2^31, v) would move two thousand million nils. */
+static int bounded_insert(lua_State *lua)
+{
+    if (lua_gettop(lua) == 3 && luaL_checkint(lua, 2) < -INSERT_BELOW_MAX)
+        return luaL_argerror(lua, 2, "position out of bounds");
+    if (sandbox_is_protected(lua, 1))
+        return guarded_write(lua);
+    return timed(lua);
 }
 
 /* string.rep("", 2^31) would only count. */
@@ -203,7 +250,7 @@ static int bounded_rep(lua_State *lua)
         lua_settop(lua, 1);
         return 1;
     }
-    return original(lua)(lua);
+    return timed(lua);
 }
 
 static int os_clock(lua_State *lua)
@@ -223,9 +270,10 @@ struct guard {
 static const struct guard guards[] = {
     {"", "rawset", guarded_write},
     {"", "setmetatable", guarded_write},
-    {"table", "insert", guarded_write},
+    {"table", "insert", bounded_insert},
     {"", "rawget", guarded_read},
     {"", "pcall", text_pcall},
+    {"", "xpcall", guarded_xpcall},
     {"", "next", guarded_read},
     {"", "setfenv", limited_setfenv},
     {"", "loadstring", compile_string},
@@ -239,6 +287,13 @@ static const struct guard guards[] = {
     {"string", "gfind", bounded_pattern},
     {"string", "gsub", bounded_pattern},
     {"string", "rep", bounded_rep},
+    {"string", "lower", timed},
+    {"string", "upper", timed},
+    {"string", "reverse", timed},
+    {"string", "format", timed},
+    {"table", "concat", timed},
+    {"table", "remove", timed},
+    {"table", "sort", timed},
     {"table", "foreach", guarded_read},
     {"table", "foreachi", guarded_read},
 };

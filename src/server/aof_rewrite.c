@@ -32,11 +32,10 @@ struct rewrite {
     struct persistence *p;
     struct aof_file file; /* the new incremental one; fd -1: none */
     uint64_t seq;         /* its number; 0: none */
-    uint64_t boundary;
-    bool logs;  /* there is a log, or there will be */
-    bool named; /* the manifest on disk has the new file */
-    bool rdb;   /* the form of the base */
-    bool begun; /* the log writes to the new file */
+    bool logs;            /* there is a log, or there will be */
+    bool named;           /* the manifest on disk has the new file */
+    bool rdb;             /* the form of the base */
+    bool begun;           /* the log writes to the new file */
     bool keeps_history;
     char base[NAME_MAX + 1], incr[NAME_MAX + 1];
 };
@@ -125,7 +124,10 @@ static bool switch_log(struct rewrite *r)
     if (!p->log.started && aof_log_start(&p->log) != OK)
         return failed("Can't start the threads of", "the log");
     take_segment_bytes(p);
-    r->boundary = open ? aof_log_switch(&p->log, &r->file) : aof_log_open(&p->log, &r->file, false);
+    if (open)
+        aof_log_switch(&p->log, &r->file);
+    else
+        aof_log_open(&p->log, &r->file, false);
     p->server->ks->sink = effects_file_before(&p->log.sink);
     r->begun = true;
     return true;
@@ -200,6 +202,18 @@ static void remove_strays(const struct rewrite *r, uint64_t from)
             aof_set_remove(&r->p->aof.set, name);
 }
 
+/* CONFIG SET may have turned the log off after the snapshot, and on again: then it is not on yet.
+ */
+static void settle(struct rewrite *r)
+{
+    struct persistence *p = r->p;
+    aof_log_settle(&p->log);
+    guest_exclusive(&p->snapshot.guest);
+    if (p->log.newest)
+        atomic_store(&p->aof.turning_on, false);
+    guest_open(&p->snapshot.guest);
+}
+
 static bool take_effect(struct rewrite *r)
 {
     struct aof_manifest next;
@@ -218,10 +232,8 @@ static bool take_effect(struct rewrite *r)
     aof_manifest_deinit(&next);
     if (!good)
         return failed("Can't write the manifest in", a->set.directory);
-    if (r->logs) {
-        aof_log_settle(&p->log, r->boundary);
-        atomic_store(&a->turning_on, false);
-    }
+    if (r->logs)
+        settle(r);
     remove_strays(r, old_seq + 1);
     if (!r->keeps_history)
         aof_set_remove_history(&a->set);

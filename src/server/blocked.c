@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "cmd/help.h"
 #include "server/acl_session.h"
+#include "server/http.h"
 #include "server/server_internal.h"
 
 static void count_blocked(struct server_thread *t, const struct blocked *b, int delta)
@@ -70,11 +71,12 @@ static void count_call(struct server_thread *t, const struct blocked *b, bool fa
 }
 
 /* The reply of a wait that was not served. */
-static void write_end(struct server_thread *t, const struct blocked *b, enum wait_state how)
+static void write_end(struct server_thread *t, const struct blocked *b, enum wait_state how,
+                      struct output *out)
 {
     struct reply *r = &t->reply;
     uint32_t errors = r->errors;
-    r->out = &t->net.out;
+    r->out = out;
     r->proto = b->proto;
     reply_begin(r);
     if (how == WAIT_UNBLOCKED)
@@ -82,7 +84,7 @@ static void write_end(struct server_thread *t, const struct blocked *b, enum wai
     else if (b->answer == BLOCKING_ZERO)
         reply_int(r, 0);
     else if (b->answer == BLOCKING_AOF)
-        waitaof_answer(t, r, ((struct blocked_client *)b->client)->lsn);
+        waitaof_answer(t, r, b->client);
     else
         reply_null_array(r);
     reply_end(r);
@@ -97,14 +99,18 @@ static void finish(struct server_thread *t, struct blocked *b, enum wait_state h
 {
     struct blocked_client *client = b->client;
     struct conn *c = client->conn;
+    struct http_client *http = client_http(c);
+    struct output *out = unlikely(http != NULL) ? &http->replies : &t->net.out;
     size_t begin = buf_len(&t->net.out.bytes);
-    struct output_mark mark = output_mark(&t->net.out);
+    struct output_mark mark = output_mark(out);
     if (how == WAIT_SERVED)
-        output_take(&t->net.out, &client->reply);
+        output_take(out, &client->reply);
     else
-        write_end(t, b, how);
+        write_end(t, b, how, out);
     if (is_silent(client_session(c)))
-        output_rewind(&t->net.out, mark);
+        output_rewind(out, mark);
+    if (unlikely(http != NULL))
+        http_answered_later(http, client->lsn);
     stat_bump(&c->info.commands, 1);
     t->net.reply_lsn = client->lsn;
     client_session(c)->lsn = MAX(client_session(c)->lsn, client->lsn);

@@ -6,10 +6,13 @@
 #include "server/acl_session.h"
 #include "server/nested_call.h"
 #include "server/server_internal.h"
+#include "server/stop_watch.h"
 
 enum {
     INNER_TURN_MS = 5,
-    STRIPED_MS = 50 /* under locks: a thousand times what such scripts are for */
+    STRIPED_MS = 50,      /* under locks: a thousand times what such scripts are for */
+    STOP_LIMIT_MS = 5000, /* with busy-reply-threshold 0, once the server is to stop */
+    STOP_GRACE_MS = 5000  /* more, for a script that has written */
 };
 
 #define BUSY_TEXT "BUSY Redis is busy running a script. You can only call "
@@ -59,6 +62,18 @@ static void serve_others(struct nested *n)
     t->at = at;
 }
 
+/* A stop that was asked for waits for a script, for it would save or log what the script does; but
+ * not for ever. One that has written gets more time, because its work is lost then. */
+static bool holds_up_stop(const struct nested *n, int64_t now_ms, int64_t limit_ms)
+{
+    struct server *s = n->thread->server;
+    int64_t stop_ms = atomic_load(&s->busy.stop_ms), waited_ms = now_ms - stop_ms;
+    if (likely(!stop_ms) || MAX(now_ms - n->started_ms, waited_ms) < limit_ms)
+        return false;
+    return !n->wrote || atomic_load(&s->status) == ENGINE_SHUTTING_DOWN ||
+           waited_ms >= STOP_GRACE_MS;
+}
+
 /* Under the locks of its keys. */
 static enum script_verdict tick_striped(struct nested *n, int64_t ran_ms, int64_t limit_ms)
 {
@@ -74,10 +89,12 @@ enum script_verdict busy_tick(struct nested *n)
     int64_t now_ms = clock_monotonic_ms(), ran_ms = now_ms - n->started_ms;
     int64_t limit_ms =
         atomic_load_explicit(&server_settings.busy_reply_threshold_ms, memory_order_relaxed);
+    int64_t stop_limit_ms = limit_ms ? limit_ms : STOP_LIMIT_MS;
+    stop_watch_seen(n->thread->net.reactor.id, now_ms);
     if (!n->thread->txn.exclusive)
-        return tick_striped(n, ran_ms, limit_ms);
-    if (n->is_published && (atomic_load(&s->busy.fate) == BUSY_IS_KILLED ||
-                            atomic_load(&s->status) == ENGINE_SHUTTING_DOWN))
+        return tick_striped(n, ran_ms, atomic_load(&s->busy.stop_ms) ? stop_limit_ms : limit_ms);
+    n->stopped = n->stopped || holds_up_stop(n, now_ms, stop_limit_ms);
+    if (n->stopped || (n->is_published && atomic_load(&s->busy.fate) == BUSY_IS_KILLED))
         return SCRIPT_KILLED;
     if (!limit_ms || ran_ms < limit_ms || now_ms < n->next_turn_ms)
         return SCRIPT_GO_ON;
@@ -91,6 +108,8 @@ enum script_verdict busy_tick(struct nested *n)
 bool busy_may_write(struct nested *n)
 {
     int fate = BUSY_CLEAN;
+    if (unlikely(n->stopped))
+        return false;
     n->wrote =
         likely(!n->is_published) ||
         atomic_compare_exchange_strong(&n->thread->server->busy.fate, &fate, BUSY_HAS_WRITTEN);
@@ -99,10 +118,12 @@ bool busy_may_write(struct nested *n)
 
 void busy_end(struct nested *n)
 {
+    if (unlikely(n->stopped && n->wrote)) { /* broken off half way: neither log nor file get that */
+        effect_forget(&n->thread->txn);
+        persistence_spoil(&n->thread->server->persistence);
+    }
     if (likely(!n->is_published))
         return;
-    if (n->wrote && atomic_load(&n->thread->server->status) == ENGINE_SHUTTING_DOWN)
-        effect_forget(&n->thread->txn); /* it was broken off half way */
     atomic_store(&n->thread->server->busy.what, BUSY_NOTHING);
     set_running(&n->thread->server->busy, NULL);
 }
@@ -239,6 +260,21 @@ uint32_t busy_dispatch(struct conn *c, struct request *requests, uint32_t count,
     c->parser.authenticated = session->authenticated;
     t->current = NULL;
     return at;
+}
+
+/* ---- the end of the server ---- */
+
+void busy_stop(struct server *s)
+{
+    int64_t never = 0;
+    (void)atomic_compare_exchange_strong(&s->busy.stop_ms, &never, clock_monotonic_ms());
+    stop_watch_begin();
+}
+
+void busy_stop_failed(struct server *s)
+{
+    atomic_store(&s->busy.stop_ms, 0);
+    stop_watch_end();
 }
 
 /* ---- SCRIPT KILL, FUNCTION KILL ---- */

@@ -37,9 +37,10 @@ enum busy_fate {
 };
 
 struct busy_state {
-    _Atomic int what; /* enum busy_what: one that has passed the threshold */
-    _Atomic int fate; /* enum busy_fate; changes once, by compare and swap */
-    struct lock lock; /* a leaf */
+    _Atomic int what;        /* enum busy_what: one that has passed the threshold */
+    _Atomic int fate;        /* enum busy_fate; changes once, by compare and swap */
+    _Atomic int64_t stop_ms; /* monotonic: when the server was first asked to stop; 0: it was not */
+    struct lock lock;        /* a leaf */
     const struct nested
         *running; /* under the lock: who has it may look at what it was called with */
 };
@@ -51,13 +52,18 @@ bool busy_is(const struct server *s);
 uint32_t busy_dispatch(struct conn *c, struct request *requests, uint32_t count,
                        struct output *out);
 
-/* Every 100,000 instructions of a script. May not return: the command is broken off and runs again,
+/* Every 5,000 instructions of a script. May not return: the command is broken off and runs again,
  * alone. */
 enum script_verdict busy_tick(struct nested *n);
 /* The script is about to write for the first time, and cannot be killed from then on. False: it has
  * been killed, and must not. */
 bool busy_may_write(struct nested *n);
 void busy_end(struct nested *n);
+
+/* The server is to stop: a script that runs too long will not hold that up. Any thread. */
+void busy_stop(struct server *s);
+/* It goes on: the last save has failed. */
+void busy_stop_failed(struct server *s);
 
 /* SCRIPT KILL and FUNCTION KILL. */
 enum busy_kill {

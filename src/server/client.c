@@ -5,6 +5,7 @@
 #include "cmd/transaction.h"
 #include "server/acl_session.h"
 #include "server/blocked.h"
+#include "server/http.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
 
@@ -16,6 +17,7 @@ struct client {
     struct slow_client slow;
     struct tracker tracker;
     struct monitor monitor;
+    struct http_client *http; /* NULL: it speaks something else */
 };
 
 struct session *client_session(struct conn *c)
@@ -48,11 +50,18 @@ struct monitor *client_monitor(struct conn *c)
     return &((struct client *)c->session)->monitor;
 }
 
+struct http_client *client_http(struct conn *c)
+{
+    return ((struct client *)c->session)->http;
+}
+
 static void opened(struct conn *c)
 {
     struct client *client = mem_zalloc(MEM_CLIENT, sizeof(*client));
     client->conn = client->subscriber.conn = client->tracker.conn = client->monitor.conn = c;
     slow_client_init(&client->slow, c);
+    if (c->info.kind == CONN_HTTP)
+        client->http = http_client_create();
     client->session.id = c->info.id;
     client->session.proto = c->info.kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2;
     client->session.authenticated = c->info.id < atomic_load(&the_server->password_since_id);
@@ -72,6 +81,11 @@ static bool refused(struct conn *c, struct output *out)
     struct server_thread *t = thread_of(c);
     if (!c->transport->remote || !server_settings.protected_mode || server_has_password(t->server))
         return false;
+    if (client_http(c)) {
+        http_put_refusal(&out->bytes, 403, error_protected);
+        conn_close_after_flush(c);
+        return true;
+    }
     t->reply.out = out;
     t->reply.proto = client_session(c)->proto;
     reply_begin(&t->reply);
@@ -159,6 +173,7 @@ static void closed(struct conn *c)
     migrate_forget(t, client_session(c));
     if (client_session(c)->transaction)
         transaction_destroy(&t->txn, client_session(c));
+    http_client_destroy(client_http(c));
     acl_user_unref(client_session(c)->user);
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));
     atomic_fetch_sub_explicit(&t->server->connected, 1, memory_order_relaxed);
@@ -168,6 +183,10 @@ static void closed(struct conn *c)
 static void protocol_error(struct conn *c, struct output *out)
 {
     struct server_thread *t = thread_of(c);
+    if (client_http(c)) {
+        http_protocol_error(c, out);
+        return;
+    }
     t->reply.out = out;
     t->reply.proto = client_session(c)->proto;
     reply_begin(&t->reply);
@@ -183,4 +202,11 @@ static void commit(struct net_thread *t)
     aof_log_commit(&thread->server->persistence.log);
 }
 
-const struct conn_ops client_conn_ops = {opened, ready, dispatch, protocol_error, closed, commit};
+static uint32_t execute(struct conn *c, struct request *requests, uint32_t count,
+                        struct output *out)
+{
+    return unlikely(c->parser.codec == CODEC_HTTP) ? http_execute(c, requests, count, out)
+                                                   : dispatch(c, requests, count, out);
+}
+
+const struct conn_ops client_conn_ops = {opened, ready, execute, protocol_error, closed, commit};

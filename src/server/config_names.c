@@ -3,6 +3,7 @@
 #include "os/tls.h"
 #include "server/config_row.h"
 #include "server/settings.h"
+#include "server/supervise.h"
 #include "store/settings.h"
 
 #include <ctype.h>
@@ -19,8 +20,11 @@ const struct config_name config_tls_auth_clients[] = {
 
 const struct config_name config_tls_users[] = {{"off", 0}, {"CN", 1}, {NULL, 0}};
 
-const struct config_name config_supervised[] = {
-    {"upstart", 3}, {"systemd", 2}, {"auto", 1}, {"no", 0}, {NULL, 0}};
+const struct config_name config_supervised[] = {{"upstart", SUPERVISE_UPSTART},
+                                                {"systemd", SUPERVISE_SYSTEMD},
+                                                {"auto", SUPERVISE_AUTO},
+                                                {"no", SUPERVISE_NO},
+                                                {NULL, 0}};
 
 const struct config_name config_log_levels[] = {{"debug", LOG_DEBUG},     {"verbose", LOG_VERBOSE},
                                                 {"notice", LOG_NOTICE},   {"warning", LOG_WARNING},

@@ -3,6 +3,7 @@
 #include "server/config.h"
 #include "server/functions.h"
 #include "server/info.h"
+#include "server/supervise.h"
 #include "store/wait.h"
 #include "store/watch.h"
 
@@ -52,7 +53,7 @@ static void put_process(struct server *s, struct buf *out)
     ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
     path[len > 0 ? len : 0] = 0;
     put_int(out, "process_id", getpid());
-    put_text(out, "process_supervised", "no");
+    put_text(out, "process_supervised", supervise_name());
     put_text(out, "run_id", s->run_id);
     put_int(out, "tcp_port",
             server_settings.port ? server_settings.port : server_settings.tls_port);

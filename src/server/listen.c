@@ -1,6 +1,8 @@
 /* listen.c: the listeners, on the main thread: accept, check the limits, hand over to a reactor. */
 #include "base/log.h"
+#include "server/http.h"
 #include "server/server_internal.h"
+#include "server/supervise.h"
 #include "server/tls_setup.h"
 
 #include <errno.h>
@@ -42,9 +44,13 @@ static void refuse(int fd, enum conn_kind kind, const char *error)
     struct output out;
     struct reply reply = {.out = &out, .proto = kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2};
     output_init(&out);
-    reply_begin(&reply);
-    reply_error(&reply, error);
-    reply_end(&reply);
+    if (kind == CONN_HTTP) {
+        http_put_refusal(&out.bytes, error == error_protected ? 403 : 503, error);
+    } else {
+        reply_begin(&reply);
+        reply_error(&reply, error);
+        reply_end(&reply);
+    }
     ssize_t ignored = send(fd, buf_ptr(&out.bytes), buf_len(&out.bytes), MSG_NOSIGNAL);
     (void)ignored; /* best effort: the peer may be gone */
     output_deinit(&out);
@@ -59,7 +65,8 @@ static struct server_thread *least_loaded(struct server *s)
 
 static bool is_protected(int fd)
 {
-    return server_settings.protected_mode && atomic_load(&the_server->acl.default_nopass) && !sock_is_local(fd);
+    return server_settings.protected_mode && atomic_load(&the_server->acl.default_nopass) &&
+           !sock_is_local(fd);
 }
 
 static void take(struct server *s, int fd, enum conn_kind kind)
@@ -178,7 +185,9 @@ static enum err open_ports(struct server *s)
     enum err err = open_port(s, server_settings.port, CONN_RESP);
     if (!err)
         err = open_port(s, server_settings.tls_port, CONN_TLS);
-    return err ? err : open_port(s, server_settings.frame_port, CONN_FRAME);
+    if (!err)
+        err = open_port(s, server_settings.frame_port, CONN_FRAME);
+    return err ? err : open_port(s, server_settings.http_port, CONN_HTTP);
 }
 
 enum err listeners_open(struct server *s)
@@ -232,6 +241,7 @@ void listeners_announce(void)
         log_notice("Ready to accept connections unix");
     if (set->tls_port)
         log_notice("Ready to accept connections tls");
+    supervise_ready();
 }
 
 void listeners_close(struct server *s)

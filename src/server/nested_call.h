@@ -29,6 +29,7 @@ struct nested {
     int64_t now_us;   /* what TIME says */
     int64_t started_ms, next_turn_ms; /* monotonic: busy.h */
     bool is_published;                /* as running too long */
+    bool stopped;                     /* it is being ended, because the server stops */
     uint32_t key_count;               /* of the command that runs */
 };
 

@@ -149,10 +149,21 @@ void persistence_cancel_snapshot(struct persistence *p)
 enum err persistence_last_save(struct persistence *p)
 {
     persistence_cancel_snapshot(p);
+    if (p->spoiled) {
+        log_warning("A script that had written was broken off: what changed since the last save is "
+                    "not saved, as after SHUTDOWN NOSAVE.");
+        return OK;
+    }
     enum err err = persistence_save(p);
     if (!err)
         persistence_refuse(p, REFUSE_ALL, true);
     return err;
+}
+
+void persistence_spoil(struct persistence *p)
+{
+    p->spoiled = true;
+    persistence_refuse(p, REFUSE_ALL, true);
 }
 
 void persistence_flushed(void)

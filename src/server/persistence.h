@@ -70,6 +70,7 @@ struct persistence {
     _Atomic bool busy;           /* a snapshot is asked for or runs, for a file or the log's base */
     _Atomic bool save_scheduled; /* one is wanted when the one that runs for the log has ended */
     _Atomic bool stopping;       /* the last save has been asked for */
+    bool spoiled;                /* the data has half of a script's work in it; exclusive mode */
 
     struct aof aof;
 
@@ -114,6 +115,9 @@ bool persistence_snapshot(struct persistence *p);
 /* The same as soon as whoever is alone now is through: in a transaction, of which the file must not
  * hold a half. */
 bool persistence_schedule(struct persistence *p);
+/* The data has half of a script's work in it, and the server is to stop: no command runs any more,
+ * and the save of the shutdown leaves the file as it is. Exclusive mode. */
+void persistence_spoil(struct persistence *p);
 /* The save of a shutdown; afterwards no command runs any more. Exclusive mode. */
 enum err persistence_last_save(struct persistence *p) MUST_USE;
 /* What a signal or SHUTDOWN without options means: whether to save. Any thread. */

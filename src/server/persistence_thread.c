@@ -48,6 +48,8 @@ static void save_and_stop(struct persistence *p)
     enum err err = persistence_last_save(p);
     guest_open(g);
     slow_release(p->server);
+    if (err && !p->last_save_forced)
+        busy_stop_failed(p->server);
     if (err)
         log_warning("Error trying to save the DB, %s.",
                     p->last_save_forced ? "but exiting anyway" : "can't exit");
@@ -111,6 +113,7 @@ void persistence_stop(struct persistence *p, bool forced)
     if (atomic_exchange(&p->stopping, true))
         return; /* once is enough */
     p->last_save_forced = forced;
+    busy_stop(p->server);
     persistence_cancel_snapshot(p);
     persistence_want(p, PERSIST_LAST_SAVE);
 }

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "server/oom_score.h"
 #include "server/settings.h"
+#include "server/supervise.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,6 +77,7 @@ enum err process_begin(void)
         err = go_to_background();
     if (err)
         return err;
+    supervise_begin();
     if (pidfile())
         write_pidfile(pidfile());
     if (oom_score_apply() != OK)

@@ -1,4 +1,4 @@
-/* process.h: what the process does to itself at start: log file, background, pid file. Before there
+/* process.h: what the process does to itself at start: log file, background, supervisor, pid file. Before there
  * are threads. */
 #pragma once
 

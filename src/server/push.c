@@ -1,4 +1,5 @@
 #include "server/push.h"
+#include "server/http.h"
 
 #include "base/assert.h"
 #include "base/hash.h"
@@ -100,11 +101,22 @@ static void push_current(struct server_thread *t, struct blob *b)
         output_ref_blob(t->reply.out, b);
 }
 
+COLD static void push_events(struct conn *c, struct blob *b, uint64_t lsn)
+{
+    struct blob *text = http_events(client_http(c), slice_make(b->bytes, b->len));
+    if (!text)
+        return;
+    conn_push(c, text, lsn);
+    blob_unref(text);
+}
+
 void push_bytes(struct server_thread *t, struct conn *c, struct blob *b, uint64_t lsn)
 {
     if (unlikely(c == t->current)) {
         t->net.reply_lsn = MAX(t->net.reply_lsn, lsn);
         push_current(t, b);
+    } else if (unlikely(client_http(c) != NULL)) {
+        push_events(c, b, lsn);
     } else {
         conn_push(c, b, lsn);
     }

@@ -139,10 +139,11 @@ static bool run_select(struct replay *r)
     return true;
 }
 
-/* What a log may hold, and what does something without a client. */
+/* What a log may hold, and what does something without a client. PFCOUNT, a read by its flags,
+ * changes the bytes of the value. */
 static bool has_effect(const struct command *cmd)
 {
-    return (cmd->flags & CMD_WRITE && cmd->id != CMD_ID_migrate) ||
+    return (cmd->flags & CMD_WRITE && cmd->id != CMD_ID_migrate) || cmd->id == CMD_ID_pfcount ||
            strcmp(cmd->group, "scripting") == 0;
 }
 

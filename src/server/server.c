@@ -5,17 +5,18 @@
 #include "base/log.h"
 #include "cmd/access.h"
 #include "os/file_faults.h"
+#include "script/interpreter.h"
 #include "server/acl_file.h"
 #include "server/acl_session.h"
 #include "server/blocked.h"
 #include "server/client_evict.h"
-#include "server/crash.h"
 #include "server/config.h"
+#include "server/crash.h"
 #include "server/effects_file.h"
 #include "server/events.h"
-#include "script/interpreter.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
+#include "server/supervise.h"
 #include "store/value.h"
 
 #include <errno.h>
@@ -166,6 +167,7 @@ static void *thread_main(void *arg)
 
 void server_stop(struct server *s)
 {
+    busy_stop(s);
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
     reactor_stop(&s->acceptor);
 }
@@ -369,6 +371,7 @@ int server_run(struct server *s)
         }
         started++;
     }
+    supervise_status("Loading the data");
     if (started == s->thread_count && !persistence_run(&s->persistence)) {
         log_warning("Cannot start a thread: %s", strerror(errno));
         server_stop(s);
@@ -376,6 +379,7 @@ int server_run(struct server *s)
         listeners_announce();
     }
     reactor_run(&s->acceptor);
+    supervise_stopping();
     atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
     let_signals_end_us();
     acceptor_call_end(s);

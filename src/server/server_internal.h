@@ -224,6 +224,7 @@ struct blocked **client_blocked(struct conn *c); /* its parked command, or NULL 
 struct slow_client *client_slow(struct conn *c);
 struct tracker *client_tracker(struct conn *c);
 struct monitor *client_monitor(struct conn *c);
+struct http_client *client_http(struct conn *c); /* NULL: it does not speak HTTP */
 extern const struct conn_ops client_conn_ops;
 
 /* dispatch.c */

@@ -58,6 +58,7 @@ struct server_settings {
     enum poller_kind poller;
     int port, frame_port, http_port; /* 0: no such listener */
     int tls_port;
+    char *http_allowed_hosts; /* never changes: read outside the gates */
     struct string_list bind; /* a leading '-' means "may be missing" */
     _Atomic bool proxy_protocol;
     char *tls_cert_file, *tls_key_file, *tls_key_file_pass, *tls_ca_cert_file, *tls_ca_cert_dir;
@@ -69,6 +70,7 @@ struct server_settings {
     _Atomic bool protected_mode;
     char *unixsocket; /* "" : none; so for all strings */
     unsigned unixsocketperm;
+    int supervised; /* enum supervise_mode */
     bool daemonize, disable_thp, cluster_enabled;
     char *pidfile, *logfile;
     int loglevel;                         /* enum log_level */

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/clock.h"
+#include "server/http.h"
 #include "server/blocked.h"
 #include "server/slow_internal.h"
 #include "store/access.h"
@@ -200,7 +201,11 @@ void slow_answer(struct slow_client *c, struct output *output, uint64_t lsn)
 {
     struct session *session = client_session(c->conn);
     session->lsn = MAX(session->lsn, lsn);
-    if (session->reply_mode == REPLY_ON)
+    struct http_client *http = client_http(c->conn);
+    if (unlikely(http != NULL)) {
+        output_take(&http->replies, output);
+        http_answered_later(http, lsn);
+    } else if (session->reply_mode == REPLY_ON)
         conn_deliver(c->conn, output, lsn);
     else if (session->reply_mode == REPLY_SKIP)
         session->reply_mode = REPLY_ON;

@@ -187,6 +187,21 @@ def test_clients_of_a_deleted_user_are_closed(server, conn):
     assert conn.cmd("ACL", "DELUSER", "default") == Error(b"ERR The 'default' user cannot be removed")
 
 
+@pytest.mark.parametrize("reactors", [1, 3])
+def test_a_deleted_user_takes_nothing_any_more(start_server, reactors):
+    """Its client may wait on another reactor, and is served before that closes it."""
+    server = start_server(io_threads=reactors)
+    clients = [user(server, "u", "+@all", "~*") for _ in range(4)]
+    with server.connect() as conn:
+        for client in clients:
+            client.send(encode(["BLPOP", "l", 0]))
+        assert wait_until(lambda: b"blocked_clients:4\r\n" in conn.cmd("INFO", "clients"), 20)
+        replies = conn.pipeline([["MULTI"], ["ACL", "DELUSER", "u"], ["RPUSH", "l", "kept"], ["EXEC"], ["LRANGE", "l", 0, -1]])
+        assert replies[3:] == [[1, 1], [b"kept"]]
+    for client in clients:
+        client.close()
+
+
 def test_who_deletes_itself_hears_so(server):
     with user(server, "u", "+@all", "~*") as client:
         client.send(encode(["ACL", "DELUSER", "u"]) + encode(["SET", "k", "v"]))

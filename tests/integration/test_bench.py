@@ -188,6 +188,20 @@ def test_http_against_a_plain_server():
         httpd.shutdown()
 
 
+def test_http_port(start_server):
+    server = start_server(http_port=free_port(), requirepass="secret")
+    line = ["-p", server.directives["http-port"], "--protocol", "http", "-a", "secret", "-c", 4, "-P", 5, "-n", 2000, "-r", 40]
+    result = report(*line, "-t", "set,get", "-e", "HSET hash f{key} {value}", "-d", 700)["result"]
+    assert result["errors"] == 0 and result["server_cpu_us_per_request"] >= 0
+    counts = {name: row["count"] for name, row in result["commands"].items()}
+    assert sum(counts.values()) == 2000 and min(counts.values()) > 400
+    with server.connect() as conn:
+        conn.cmd("AUTH", "secret")
+        assert conn.cmd("HLEN", "hash") == 40 and conn.cmd("STRLEN", "key:000000000003") == 700
+    refused = run(*line[:4], "-a", "wrong", "-n", 10)
+    assert refused.returncode == 1 and "10 error replies" in refused.stderr
+
+
 def test_a_lost_server_ends_the_run(start_server):
     server = start_server()
     threading.Timer(1, server.stop).start()

@@ -17,6 +17,9 @@ ECHO = "redis.register_function('echo', function(keys, args) return args[1] end)
 WRITE = "redis.register_function('write', function(keys, args) return redis.call('SET', keys[1], args[1]) end)"
 
 
+ENDLESS_HANDLER = "local function f() while true do end end xpcall(f, f)"
+
+
 def library(text=ECHO, name="lib"):
     return f"#!lua name={name}\n{text}"
 
@@ -50,7 +53,7 @@ def test_a_function_is_found_by_a_name_in_any_case(conn):
 
 def test_a_failed_replacement_leaves_what_was_there(conn):
     conn.cmd("FUNCTION", "LOAD", library())
-    for bad in "x x", "redis.register_function(1, 2)", "while true do end", "x = 1", "local a = string.rep('x', 3)", "":
+    for bad in "x x", "redis.register_function(1, 2)", "while true do end", "x = 1", ENDLESS_HANDLER, "local a = string.rep('x', 3)", "":
         assert isinstance(conn.cmd("FUNCTION", "LOAD", "REPLACE", library(bad)), Error)
         assert conn.cmd("FCALL", "echo", 0, "x") == b"x"
     assert conn.cmd("FUNCTION", "LOAD", "REPLACE", library(WRITE)) == b"lib"

@@ -300,6 +300,12 @@ def test_os_has_a_clock_only(conn):
     ("return string.rep('x', 2^31 - 1)", b"not enough memory"),
     ("local t = {1} for i = 1, 60 do t = {t, t} end return t", b"reply is too long"),
     ("return string.rep('', 2^31 - 1)", None),
+    ("local t = {} table.insert(t, -2^31, 1) return t", b"out of bounds"),
+    ("local t = {1} table.insert(t, 0, 7) return t[0]", None),
+    ("for i = 1, 3000 do pcall(error, {err = i + 0.5}) end error({err = 1234567.25})", b"1234567.25"),
+    ("return {xpcall(function() return 1, 2 end, error)}", None),
+    ("return {xpcall(function() error('x') end, function(e) return e .. 'y' end)}", None),
+    ("return {xpcall(error, function(e) error('z') end)}", None),
     # recursion
     ("local function f() return 1 + f() end return f()", b"stack overflow"),
     ("local function f() return coroutine.wrap(f)() end return f()", b"C stack overflow"),
@@ -336,12 +342,17 @@ def slow_server(start_server, request):
     return start_server(io_threads=request.param, busy_reply_threshold=50)
 
 
+def until_loaded(conn, *command):
+    return until(lambda: (reply := conn.cmd(*command)) if conn.cmd("PING") == b"PONG" else None)
+
+
 def wait_for_busy(conn):
     until(lambda: conn.cmd("GET", "k") == BUSY)
 
 
 LOOPS = ["while true do end", "while true do pcall(function() while true do end end) end",
          "local f = coroutine.wrap(function() while true do end end) f()",
+         "local function f() while true do end end while true do xpcall(f, f) end",
          "#!lua flags=declared-keys\nwhile true do redis.call('get', KEYS[1]) end"]
 
 
@@ -376,6 +387,84 @@ def test_a_script_that_has_written_cannot_be_killed(slow_server):
         until(lambda: not slow_server.alive())
         assert slow_server.process.returncode == 0
         slow_server.stopped = True
+
+
+LONG_CALLS = ["local t = {} for i = 1, 3e5 do t[i] = i end while true do table.insert(t, 1, 1) table.remove(t, 1) end",
+              "while true do string.rep('x', 5e7) end",
+              "local s = string.rep('x', 2e7) while true do string.find(s, 'y') string.upper(s) end",
+              "while true do redis.call('lrange', KEYS[1], 0, -1) end"]
+
+
+@pytest.mark.parametrize("loop", LONG_CALLS)
+def test_kill_between_long_calls(start_server, loop):
+    """Lua counts few instructions meanwhile."""
+    server = start_server(io_threads=2, busy_reply_threshold=50)
+    with server.connect(60) as scripted, server.connect(60) as other:
+        other.cmd("RPUSH", "list", *range(100000))
+        scripted.send(encode(["EVAL", loop, 1, "list"]))
+        wait_for_busy(other)
+        assert other.cmd("SCRIPT", "KILL") == OK
+        started = time.monotonic()
+        assert message(scripted.read()) == b"ERR Script killed by user with SCRIPT KILL."
+        assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("threshold", [0, 50, 500])
+@pytest.mark.parametrize("save", ["", "3600 1"])
+@pytest.mark.parametrize("loop", LOOPS[1:])
+def test_sigterm_ends_an_endless_script(start_server, loop, save, threshold):
+    server = start_server(io_threads=2, busy_reply_threshold=threshold, save=save)
+    with server.connect(60) as scripted, server.connect(60) as other:
+        assert other.cmd("SET", "kept", "v") == OK
+        scripted.send(encode(["EVAL", loop, 1, "k"]))
+        time.sleep(0.2)
+        server.process.terminate()
+        until(lambda: not server.alive(), 40)
+    assert server.process.returncode == 0
+    server.start()
+    with server.connect() as conn:
+        assert until_loaded(conn, "MGET", "kept") == [b"v" if save else None]
+
+
+@pytest.mark.parametrize("log", ["no", "yes"])
+def test_sigterm_saves_no_half_of_a_script(start_server, log):
+    server = start_server(io_threads=2, busy_reply_threshold=50, save="3600 1", appendonly=log)
+    with server.connect(60) as scripted, server.connect(60) as other:
+        assert other.cmd("SET", "kept", "v") == OK
+        assert other.cmd("SAVE") == OK
+        scripted.send(encode(["EVAL", "redis.call('set', 'half', 'v') while true do redis.call('incr', 'n') end", 0]))
+        wait_for_busy(other)
+        server.process.terminate()
+        until(lambda: not server.alive(), 40)
+    assert server.process.returncode == 0
+    server.start()
+    with server.connect() as conn:
+        assert until_loaded(conn, "MGET", "kept", "half", "n") == [b"v", None, None]
+
+
+@pytest.mark.parametrize("save", ["", "3600 1"])
+def test_sigterm_ends_a_server_whose_script_never_comes_back(start_server, save):
+    server = start_server(io_threads=2, busy_reply_threshold=50, save=save)
+    with server.connect(60) as scripted:
+        scripted.send(encode(["EVAL", "return string.match(('x'):rep(200000), ('.-'):rep(100) .. 'y')", 0]))
+        time.sleep(0.2)
+        server.process.terminate()
+        until(lambda: not server.alive(), 60)
+    assert server.process.returncode == 1
+    server.start()
+
+
+def test_a_script_that_writes_and_ends_is_waited_for(start_server):
+    script = "redis.call('set', 'a', 1) local t = redis.call('time')[1] for i = 1, 3e6 do end redis.call('set', 'b', 2)"
+    server = start_server(io_threads=2, busy_reply_threshold=1, save="3600 1")
+    with server.connect(60) as scripted:
+        scripted.send(encode(["EVAL", script, 0]))
+        time.sleep(0.05)
+        server.process.terminate()
+        until(lambda: not server.alive(), 40)
+    server.start()
+    with server.connect() as conn:
+        assert until_loaded(conn, "MGET", "a", "b") in ([b"1", b"2"], [None, None])
 
 
 def test_a_pipeline_behind_a_slow_script_runs_after_it(slow_server):

@@ -124,6 +124,7 @@ struct told {
     _Atomic int safe, ended;
     _Atomic int state;
     _Atomic bool room;
+    _Atomic bool hesitates; /* whoever tells that there is no room is slow to do so */
 };
 
 static void on_safe(void *arg)
@@ -138,7 +139,10 @@ static void on_state(void *arg, enum aof_state state, int error)
 
 static void on_room(void *arg, bool room)
 {
-    ((struct told *)arg)->room = room;
+    struct told *t = arg;
+    if (!room && t->hesitates)
+        usleep(RETRY_US);
+    t->room = room;
 }
 
 static void on_ended(void *arg, uint64_t lsn)
@@ -364,7 +368,7 @@ static void switches_at_a_boundary(void **state)
         put(f, 0, i);
     assert_true(aof_log_flush(&f->log));
     assert_true(aof_log_durable(&f->log) >= aof_log_newest(&f->log));
-    aof_log_settle(&f->log, boundary);
+    aof_log_settle(&f->log);
     assert_true(aof_log_stop(&f->log));
     assert_int_equal(f->told.ended, 2);
     assert_int_equal(count_sets("one", 0), 100);
@@ -423,7 +427,7 @@ static void failed_sync(enum aof_policy policy)
     aof_log_commit(&f->log);
     usleep(RETRY_US);
     assert_true(aof_log_safe(&f->log) < second);
-    aof_log_settle(&f->log, boundary);
+    aof_log_settle(&f->log);
     assert_int_equal(f->told.state, AOF_GOOD);
     assert_true(wait_for_safe(f, third));
     assert_true(aof_log_stop(&f->log));
@@ -441,6 +445,32 @@ static void failed_sync_beside_writes(void **state)
     failed_sync(AOF_EVERYSEC);
 }
 
+/* Syncs go on failing while rewrites replace files in which nothing has been logged yet: the first
+ * rewrite on a good disk ends it. */
+static void failed_syncs_of_empty_files(void **state)
+{
+    char name[] = "f0";
+    struct fixture *f = begin(AOF_NO);
+    struct file_ops table = *file_ops;
+    table.sync_data = sync_or_fail;
+    file_ops = &table;
+    sync_error = EIO;
+    assert_int_equal(aof_log_start(&f->log), OK);
+    uint64_t lsn = put(f, 0, 0);
+    for (int i = 0; i < 6; i++, name[1]++) {
+        assert_true(i > 0 || !aof_log_flush(&f->log));
+        struct aof_file next = open_file(name);
+        assert_int_equal(aof_log_switch(&f->log, &next), lsn);
+        usleep(20 * 1000);
+        sync_error = i < 4 ? EIO : 0;
+        aof_log_settle(&f->log);
+    }
+    assert_int_equal(f->told.state, AOF_GOOD);
+    assert_true(wait_for_safe(f, put(f, 0, 0)));
+    assert_true(aof_log_stop(&f->log));
+    end(f);
+}
+
 /* Turned on while the server runs: nobody waits for it before it means something. */
 static void not_in_force_before_its_base(void **state)
 {
@@ -450,11 +480,11 @@ static void not_in_force_before_its_base(void **state)
     aof_log_close(&f->log);
     assert_int_equal(aof_log_safe(&f->log), UINT64_MAX);
     struct aof_file two = open_file("two");
-    uint64_t boundary = aof_log_open(&f->log, &two, false);
+    aof_log_open(&f->log, &two, false);
     uint64_t lsn = put(f, 0, 0);
     aof_log_commit(&f->log);
     assert_int_equal(aof_log_safe(&f->log), UINT64_MAX);
-    aof_log_settle(&f->log, boundary);
+    aof_log_settle(&f->log);
     assert_true(aof_log_safe(&f->log) != UINT64_MAX);
     assert_true(wait_for_safe(f, lsn));
     assert_true(aof_log_stop(&f->log));
@@ -496,6 +526,33 @@ static void room_runs_out_and_comes_back(void **state)
     end(f);
 }
 
+static void *write_all(void *arg)
+{
+    struct fixture *f = arg;
+    while (!atomic_load(&f->log.full))
+        usleep(100);
+    lock_acquire(&f->log.writer);
+    while (aof_write_batch(&f->log))
+        ;
+    lock_release(&f->log.writer);
+    return NULL;
+}
+
+/* Room comes back before "no room" has arrived: the last word is that there is room. */
+static void room_comes_back_at_once(void **state)
+{
+    pthread_t writer;
+    struct fixture *f = begin(AOF_EVERYSEC);
+    f->told.hesitates = true;
+    assert_int_equal(pthread_create(&writer, NULL, write_all, f), 0);
+    while (atomic_load(&f->log.gathered) <= AOF_ROOM_BYTES)
+        put(f, 0, LONG_BYTES - 10);
+    assert_int_equal(pthread_join(writer, NULL), 0);
+    assert_true(f->told.room);
+    assert_false(atomic_load(&f->log.full));
+    end(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,9 +565,11 @@ int main(void)
         cmocka_unit_test(switches_at_a_boundary),
         cmocka_unit_test(failed_sync_of_a_batch),
         cmocka_unit_test(failed_sync_beside_writes),
+        cmocka_unit_test(failed_syncs_of_empty_files),
         cmocka_unit_test(not_in_force_before_its_base),
         cmocka_unit_test(closes_in_spite_of_a_full_disk),
         cmocka_unit_test(room_runs_out_and_comes_back),
+        cmocka_unit_test(room_comes_back_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

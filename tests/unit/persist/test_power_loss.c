@@ -190,7 +190,7 @@ static void rewrite(struct world *w)
                 aof_manifest_set_base(&with_base, base, seq);
                 aof_manifest_retire(&with_base, incr);
                 if (aof_set_write(&w->set, &with_base) == OK) {
-                    aof_log_settle(&w->log, boundary);
+                    aof_log_settle(&w->log);
                     aof_set_remove_history(&w->set);
                     w->rewrites++;
                 }

@@ -1,0 +1,40 @@
+/* http.h: HTTP clients: a message becomes commands, their replies become a response.
+ *
+ * The commands of a message run through dispatch() like those of any client, on the client's
+ * reactor, and answer in RESP2 into http_client.replies. A message stays unread in its connection
+ * until all of them have answered: when one has to wait, or runs elsewhere, the message is given
+ * again and goes on behind the commands that are done. So a response is made in one place, with its
+ * message at hand, and nothing of the message is kept.
+ *
+ * Messages share nothing but the login: each begins with the user that it names, in its database,
+ * and commands that would leave a state behind are refused. A stream of events (SUBSCRIBE,
+ * PSUBSCRIBE, MONITOR) is the last message of its connection.
+ *
+ * Threading: the connection's reactor. Cost: linear in message and replies. */
+#pragma once
+
+#include "net/conn.h"
+
+struct http_client {
+    bool streams;          /* events, until the connection ends */
+    uint32_t done;         /* commands of the unfinished message */
+    struct output replies; /* to them, RESP2 */
+    uint64_t lsn;          /* that the response waits for */
+    struct buf credential; /* of the user that is logged in; empty: nobody was named */
+    int64_t credential_ms; /* monotonic, when it was accepted */
+};
+
+struct http_client *http_client_create(void);
+void http_client_destroy(struct http_client *h);
+
+/* In place of dispatch(): requests are messages (http_parse.h). */
+uint32_t http_execute(struct conn *c, struct request *requests, uint32_t count, struct output *out);
+/* Answers what the parser refused. */
+void http_protocol_error(struct conn *c, struct output *out);
+/* A reply that comes after its command has left the reactor: write to http_client.replies, and tell
+ * what it waits for; the message is then given again. */
+void http_answered_later(struct http_client *h, uint64_t lsn);
+/* A RESP2 push for a stream: returns the events, a reference; NULL: nothing to send. */
+struct blob *http_events(const struct http_client *h, struct slice push);
+/* A whole response for who is turned away at the door. */
+void http_put_refusal(struct buf *out, int status, const char *error);

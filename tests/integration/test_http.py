@@ -1,0 +1,558 @@
+"""HTTP: REST, /kv, events, metrics, health, over raw sockets."""
+import base64
+import json
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lib import rdb
+from lib.http import HttpConnection, message
+from lib.server import free_port
+from lib.wait import wait_until
+
+pytestmark = pytest.mark.tokamak
+
+
+@pytest.fixture
+def http_server(start_server):
+    return start_server(http_port=free_port())
+
+
+@pytest.fixture
+def http(http_server):
+    with HttpConnection(http_server.directives["http-port"]) as connection:
+        yield connection
+
+
+def open_http(server):
+    return HttpConnection(server.directives["http-port"])
+
+
+@pytest.mark.smoke
+def test_commands(http):
+    assert http.cmd("SET", "k", "v\u00e9") == {"result": "OK"}
+    assert http.cmd("GET", "k") == {"result": "v\u00e9"}
+    assert http.cmd("GET", "none") == {"result": None}
+    assert http.cmd("HSET", "h", "f", 1, "g", 2.5) == {"result": 2}
+    assert http.cmd("HGETALL", "h") == {"result": ["f", "1", "g", "2.5"]}
+    assert http.cmd("EVAL", "return {1,{2,{}},'x'}", 0) == {"result": [1, [2, []], "x"]}
+    wrong = http.post("/", ["INCR", "h"])
+    assert (wrong.status, wrong.json()) == (
+        400, {"error": "WRONGTYPE Operation against a key holding the wrong kind of value"})
+    assert http.post("/", ["NOSUCH"]).status == 400
+
+
+def test_paths(http):
+    assert http.request("GET", "/set/a%2Fb/x%20y?EX=100&NX").json() == {"result": "OK"}
+    assert http.cmd("GET", "a/b") == {"result": "x y"}
+    assert 0 < http.cmd("TTL", "a/b")["result"] <= 100
+    assert http.request("POST", "/set/c?ex=50", b"a\r\n\0\xff").json() == {"result": "OK"}
+    assert http.request("GET", "/get/c", upstash_encoding="base64").json()["result"] == \
+        base64.b64encode(b"a\r\n\0\xff").decode()
+    assert http.request("GET", "/get/%zz").status == 400
+    assert http.request("GET", "/get/%2").status == 400
+    assert http.request("GET", "/set/e/").json() == {"result": "OK"}
+    assert http.cmd("GET", "e") == {"result": ""}
+    assert http.cmd("GET", "..")["result"] is None and http.request("GET", "/get/..").json() == {"result": None}
+
+
+def test_pipeline(http):
+    answers = http.post("/pipeline", [["SET", "a", 1], ["INCR", "a"], ["LPUSH", "a", "x"], ["GET", "none"]]).json()
+    assert answers[:2] == [{"result": "OK"}, {"result": 2}] and "WRONGTYPE" in answers[2]["error"]
+    assert answers[3] == {"result": None}
+    many = http.post("/pipeline", [["RPUSH", "l", i] for i in range(1000)]).json()
+    assert many == [{"result": i + 1} for i in range(1000)]
+
+
+def test_multi_exec(http):
+    answers = http.post("/multi-exec", [["SET", "a", 1], ["INCR", "a"], ["LPUSH", "a", "x"]])
+    assert answers.status == 200 and answers.json()[:2] == [{"result": "OK"}, {"result": 2}]
+    assert "error" in answers.json()[2]
+    aborted = http.post("/multi-exec", [["SET", "b", 1], ["NOSUCH"]])
+    assert aborted.status == 400 and aborted.json()["error"].startswith("EXECABORT")
+    assert http.cmd("EXISTS", "b") == {"result": 0}
+    assert http.cmd("PING") == {"result": "PONG"}
+
+
+def test_multi_exec_without_the_right_to_multi_runs_nothing(http_server):
+    with http_server.connect() as conn, open_http(http_server) as http:
+        conn.cmd("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "-multi")
+        refused = http.post("/multi-exec", [["SET", "a", 1]], authorization="Bearer u:p")
+        assert refused.status == 403
+        assert conn.cmd("EXISTS", "a") == 0
+
+
+@pytest.mark.parametrize("command", [["SELECT", 1], ["multi"], ["SUBSCRIBE", "x"], ["CLIENT", "REPLY", "OFF"],
+                                     ["AUTH", "x"], ["HELLO", 3], ["WATCH", "k"], ["MONITOR"], ["QUIT"], ["RESET"]])
+def test_commands_that_need_a_session(http, command):
+    for target, value in (("/", command), ("/pipeline", [["SET", "k", 1], command])):
+        refused = http.post(target, value)
+        assert refused.status == 400 and "not available" in refused.json()["error"]
+    assert http.cmd("EXISTS", "k") == {"result": 0}
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[", b"[]", b'["GET"', b'["GET",null]', b'["GET","\xff"]',
+                                  b'["GET","\\ud800"]', b'[["GET","a"]]', b'["SET","k","v"]x', b"[" * 100000])
+def test_bad_json(http, body):
+    refused = http.request("POST", "/", body)
+    assert refused.status == 400 and "error" in refused.json()
+    assert http.cmd("DBSIZE") == {"result": 0}
+
+
+def test_databases(http):
+    http.post("/?db=3", ["SET", "k", "three"])
+    assert http.cmd("GET", "k") == {"result": None}
+    assert http.request("GET", "/get/k?db=3").json() == {"result": "three"}
+    assert http.request("GET", "/kv/k?db=3").body == b"three"
+    for bad in ("16", "-1", "x", ""):
+        assert http.request("GET", f"/get/k?db={bad}").status == 400
+
+
+# ---- waiting, and running elsewhere ----
+
+@pytest.mark.smoke
+def test_a_command_that_waits(http_server):
+    with http_server.connect() as conn, open_http(http_server) as http:
+        http.send(message("POST", "/pipeline", b'[["SET","a",1],["BLPOP","q",0],["INCR","a"],["BLPOP","q","0.01"]]')
+                  + message("GET", "/get/a"))
+        wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"))
+        assert conn.cmd("GET", "a") == b"1"
+        conn.cmd("RPUSH", "q", "x")
+        assert http.read().json() == [{"result": "OK"}, {"result": ["q", "x"]}, {"result": 2}, {"result": None}]
+        assert http.read().json() == {"result": "2"}
+
+
+def test_a_client_that_goes_while_it_waits(http_server):
+    with http_server.connect() as conn:
+        with open_http(http_server) as http:
+            http.send(message("POST", "/", b'["BLPOP","q",0]'))
+            wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"))
+        wait_until(lambda: b"blocked_clients:0" in conn.cmd("INFO", "clients"))
+
+
+def test_commands_on_the_worker_pool(start_server):
+    server = start_server(http_port=free_port(), slow_command_threshold=10)
+    with server.connect() as conn, open_http(server) as http:
+        conn.cmd("RPUSH", "l", *range(1000))
+        conn.cmd("SADD", "s", *range(1000))
+        everything = [str(i) for i in range(1000)]
+        answers = http.post("/pipeline", [["LRANGE", "l", 0, -1], ["SUNIONSTORE", "d", "s"], ["SCARD", "d"]] * 5).json()
+        assert answers == [{"result": everything}, {"result": 1000}, {"result": 1000}] * 5
+        answers = http.post("/multi-exec", [["LRANGE", "l", 0, -1], ["LLEN", "l"]]).json()
+        assert answers == [{"result": everything}, {"result": 1000}]
+
+
+def test_exclusive_commands_beside_others(http_server):
+    failures = []
+
+    def hammer(number):
+        with open_http(http_server) as http:
+            for i in range(100):
+                answers = http.post("/pipeline", [["SET", f"k{number}", i], ["EVAL", "return redis.call('GET', KEYS[1])", 1,
+                                                  f"k{number}"], ["SCRIPT", "EXISTS", "x"]]).json()
+                if answers[1] != {"result": str(i)}:
+                    failures.append(answers)
+    threads = [threading.Thread(target=hammer, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+# ---- /kv ----
+
+@pytest.mark.smoke
+def test_kv(http):
+    value = bytes(range(256))
+    assert http.request("GET", "/kv/k").status == 404
+    assert http.request("PUT", "/kv/k", value).status == 204
+    got = http.request("GET", "/kv/k")
+    assert (got.status, got.body) == (200, value) and "x-ttl" not in got.headers
+    assert got.headers["etag"].strip('"') == http.cmd("DIGEST", "k")["result"]
+    head = http.request("HEAD", "/kv/k")
+    assert head.status == 200 and head.headers["content-length"] == "256" and head.headers["etag"] == got.headers["etag"]
+    assert http.request("DELETE", "/kv/k").status == 204
+    assert http.request("DELETE", "/kv/k").status == 404
+    assert http.request("PUT", "/kv/", b"x").status == 400
+    assert http.request("POST", "/kv/k", b"x").status == 405
+
+
+def test_kv_sizes(http):
+    for size in (0, 1, 999, 1000, 16384, 16385, 32767, 32768, 100000, 3_000_000):
+        value = (b"0123456789abcdef" * (size // 16 + 1))[:size]
+        assert http.request("PUT", "/kv/k", value).status == 204
+        assert http.request("GET", "/kv/k").body == value
+    http.cmd("SET", "n", 12345)
+    assert http.request("GET", "/kv/n").body == b"12345"
+
+
+def test_kv_time_to_live(http):
+    assert http.request("PUT", "/kv/k?ttl=100", b"x").status == 204
+    assert 0 < int(http.request("GET", "/kv/k").headers["x-ttl"]) <= 100
+    assert http.request("PUT", "/kv/k?px=50000", b"x").status == 204
+    assert 0 < int(http.request("GET", "/kv/k").headers["x-ttl-ms"]) <= 50000
+    assert http.request("PUT", "/kv/k", b"x", x_ttl=70).status == 204
+    assert 60 < int(http.request("GET", "/kv/k").headers["x-ttl"]) <= 70
+    for bad in ("ttl=0", "ttl=-1", "ttl=x", "px=1.5", "ttl=99999999999999999"):
+        assert http.request("PUT", f"/kv/k?{bad}", b"new").status == 400
+    assert http.request("GET", "/kv/k").body == b"x"
+
+
+def test_kv_conditions(http):
+    assert http.request("PUT", "/kv/k", b"1", if_match='"*"').status == 412
+    assert http.request("PUT", "/kv/k", b"1", if_match="*").status == 412
+    assert http.request("PUT", "/kv/k", b"1", if_none_match="*").status == 204
+    assert http.request("PUT", "/kv/k", b"2", if_none_match="*").status == 412
+    tag = http.request("GET", "/kv/k").headers["etag"]
+    assert http.request("GET", "/kv/k", if_none_match=f'"x", {tag}').status == 304
+    assert http.request("GET", "/kv/k", if_none_match='"x"').status == 200
+    assert http.request("GET", "/kv/k", if_match='"0000000000000000"').status == 412
+    assert http.request("PUT", "/kv/k", b"2", if_match=tag).status == 204
+    assert http.request("PUT", "/kv/k", b"3", if_match=tag).status == 412
+    assert http.request("DELETE", "/kv/k", if_match=tag).status == 412
+    assert http.request("GET", "/kv/k").body == b"2"
+    assert http.request("PUT", "/kv/k", b"3", if_none_match=tag).status == 204
+    new = http.request("GET", "/kv/k").headers["etag"]
+    assert http.request("DELETE", "/kv/k", if_match=new).status == 204
+
+
+def test_kv_of_another_type(http):
+    http.cmd("RPUSH", "l", 1)
+    assert http.request("GET", "/kv/l").status == 409
+
+
+def test_kv_compare_and_set_counts_every_step(http_server):
+    """Many writers with If-Match: no step is lost."""
+    def work():
+        with open_http(http_server) as http:
+            for _ in range(25):
+                while True:
+                    got = http.request("GET", "/kv/n")
+                    put = http.request("PUT", "/kv/n", str(int(got.body) + 1).encode(), if_match=got.headers["etag"])
+                    if put.status == 204:
+                        break
+                    assert put.status == 412
+    with open_http(http_server) as http:
+        http.request("PUT", "/kv/n", b"0")
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert http.request("GET", "/kv/n").body == b"150"
+
+
+# ---- connections ----
+
+def test_pipelining_and_chunking(http_server):
+    data = b"".join(message("POST", "/", json.dumps(["RPUSH", "l", i]).encode()) for i in range(50))
+    for size in (1, 7, 1000, len(data)):
+        with http_server.connect() as conn, open_http(http_server) as http:
+            conn.cmd("DEL", "l")
+            for at in range(0, len(data), size):
+                http.send(data[at:at + size])
+            assert [http.read().json()["result"] for _ in range(50)] == list(range(1, 51))
+
+
+def test_persistence(http_server):
+    for head, stays in (("HTTP/1.1\r\nHost: x.localhost", True), ("HTTP/1.1\r\nHost: localhost\r\nConnection: close", False),
+                        ("HTTP/1.0", False), ("HTTP/1.0\r\nConnection: Keep-Alive", True)):
+        with open_http(http_server) as http:
+            http.send(f"GET /healthz {head}\r\n\r\n".encode())
+            response = http.read()
+            assert response.status == 200
+            if stays:
+                assert response.headers.get("connection") == ("keep-alive" if "1.0" in head else None)
+                assert http.cmd("PING") == {"result": "PONG"}
+            else:
+                assert response.headers["connection"] == "close" and http.closed()
+
+
+def test_chunked_bodies_and_expect(http):
+    http.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
+    assert http.head() == (100, {})
+    for part in (b'["SET",', b'"k",', b'"v"]'):
+        http.send(b"%x\r\n%s\r\n" % (len(part), part))
+    http.send(b"0\r\n\r\n")
+    assert http.read().json() == {"result": "OK"}
+    assert http.cmd("GET", "k") == {"result": "v"}
+
+
+def test_a_body_in_chunks_is_taken_as_it_is(http):
+    """Its memory is the parser's, which looks for the next message only when it is stored."""
+    for i in range(100):
+        value = bytes([i]) * 20000
+        http.send(message("PUT", "/kv/k", None, transfer_encoding="chunked") + b"4e20\r\n" + value + b"\r\n0\r\n\r\n")
+        assert http.read().status == 204
+        assert http.request("GET", "/kv/k").body == value
+
+
+def test_options_and_unknown_methods(http):
+    options = http.request("OPTIONS", "*")
+    assert options.status == 204 and "POST" in options.headers["allow"]
+    assert not [name for name in options.headers if name.startswith("access-control")]
+    assert http.request("PATCH", "/kv/k", b"").status == 501
+    assert http.request("DELETE", "/get/k").status == 405
+    assert http.request("GET", "/pipeline").status == 405
+
+
+# ---- who may ----
+
+def test_users(start_server):
+    server = start_server(http_port=free_port(), requirepass="secret")
+    with server.connect() as conn:
+        conn.cmd("AUTH", "secret")
+        conn.cmd("ACL", "SETUSER", "reader", "on", ">pw:x", "~a*", "+get", "+ping")
+        with open_http(server) as http:
+            assert http.request("GET", "/ping").status == 401
+            assert http.request("GET", "/ping").headers["www-authenticate"].startswith("Bearer")
+            assert http.request("GET", "/ping", authorization="Bearer wrong").status == 401
+            assert http.request("GET", "/ping", authorization="Bearer secret").status == 200
+            basic = "Basic " + base64.b64encode(b"reader:pw:x").decode()
+            for value in ("Bearer reader:pw:x", basic, "bearer  reader:pw:x"):
+                assert http.request("GET", "/get/a1", authorization=value).status == 200
+                assert http.request("GET", "/get/b1", authorization=value).status == 403
+                assert http.request("GET", "/set/a1/x", authorization=value).status == 403
+            assert http.request("GET", "/ping").status == 401, "the next message is nobody's"
+            for value in ("Bearer", "Basic !!!", "Digest x", "Bearer reader:pw"):
+                assert http.request("GET", "/ping", authorization=value).status == 401
+            assert http.request("GET", "/healthz").status == 200
+            assert http.request("GET", "/metrics").status == 401
+            assert conn.cmd("GET", "a1") is None
+
+
+def test_a_large_body_of_a_stranger_is_not_read(start_server):
+    server = start_server(http_port=free_port(), requirepass="secret")
+    with open_http(server) as http:
+        http.send(b"PUT /kv/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000000\r\n\r\n")
+        refused = http.read()
+        assert refused.status == 401 and refused.headers["connection"] == "close"
+        assert http.closed()
+
+
+def test_a_password_that_is_taken_away(start_server):
+    server = start_server(http_port=free_port())
+    with server.connect() as conn, open_http(server) as http:
+        conn.cmd("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all")
+        assert http.request("GET", "/ping", authorization="Bearer u:p").status == 200
+        conn.cmd("ACL", "SETUSER", "u", "resetpass", ">q")
+        wait_until(lambda: http.request("GET", "/ping", authorization="Bearer u:p").status == 401)
+
+
+@pytest.mark.parametrize("host, status", [
+    ("localhost", 200), ("LocalHost:80", 200), ("127.0.0.1:1", 200), ("[::1]:80", 200), ("10.1.2.3", 200),
+    ("good.example", 200), ("good.example:99", 200), ("evil.example", 421), ("evil.example:80", 421),
+    ("localhost.evil.example", 421), ("", 421), ("localhost:x", 421), ("[::1", 421), ("127.0.0.1.evil.example", 421),
+    ("good.example.", 421), ("user@localhost", 421)])
+def test_hosts(start_server, host, status):
+    server = start_server(http_port=free_port(), http_allowed_hosts="good.example other.example")
+    with open_http(server) as http:
+        response = http.request("GET", "/set/k/v", host=host)
+        assert response.status == status
+        if status != 200:
+            assert http.closed()
+    with server.connect() as conn:
+        assert conn.cmd("EXISTS", "k") == (status == 200)
+
+
+@pytest.mark.parametrize("headers, status", [
+    ({"origin": "http://localhost"}, 200), ({"origin": "https://localhost"}, 200), ({"origin": "http://evil.example"}, 403),
+    ({"origin": "null"}, 403), ({"origin": "http://localhost:81"}, 403), ({"origin": ""}, 403),
+    ({"sec_fetch_site": "same-origin"}, 200), ({"sec_fetch_site": "none"}, 200),
+    ({"sec_fetch_site": "cross-site"}, 403), ({"sec_fetch_site": "same-site"}, 403)])
+def test_other_sites(http_server, headers, status):
+    with open_http(http_server) as http:
+        assert http.post("/", ["SET", "k", "v"], **headers).status == status
+    with http_server.connect() as conn:
+        assert conn.cmd("EXISTS", "k") == (status == 200)
+
+
+# ---- what tries to deceive ----
+
+BODY = b'["SET","evil","1"]'
+SMUGGLED = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.mark.parametrize("data, status", [
+    (HEAD + b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    (HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n", 400),
+    (HEAD + b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n", 400),
+    (HEAD + b"Content-Length: 0, 0\r\n\r\n", 400),
+    (HEAD + b"Content-Length: +0\r\n\r\n", 400),
+    (HEAD + b"Content-Length : 0\r\n\r\n", 400),
+    (HEAD + b"Transfer-Encoding: xchunked\r\n\r\n", 501),
+    (HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n", 501),
+    (HEAD + b"Transfer-Encoding:\x0bchunked\r\n\r\n", 400),
+    (HEAD + b"X: y\r\n Transfer-Encoding: chunked\r\n\r\n", 400),
+    (HEAD + b"X: y\nContent-Length: 0\r\n\r\n", 400),
+    (HEAD + b"X: y\rContent-Length: 0\r\n\r\n", 400),
+    (HEAD + b"X\0: y\r\n\r\n", 400),
+    (b"POST http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"POST / HTTP/1.1\r\n\r\n", 400),
+    (HEAD + b"Host: localhost\r\n\r\n", 400),
+    (b"POST / HTTP/3.0\r\nHost: localhost\r\n\r\n", 505),
+    (HEAD + b"Expect: gold\r\n\r\n", 417),
+    (HEAD + b"X: " + b"y" * 17000 + b"\r\n\r\n", 431),
+    (HEAD + b"X: y\r\n" * 200 + b"\r\n", 431),
+    (HEAD + b"Content-Length: 99999999999\r\n\r\n", 413),
+    (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0;x\r\n\r\n", 400),
+    (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n", 400),
+    (b"\r\n" + HEAD + b"\r\n", 400),
+    (b"*1\r\n$4\r\nPING\r\n", 400),
+    (b"SET evil 1\r\n\r\n", 400),
+])
+def test_smuggling(http_server, data, status):
+    """The right status, the connection closed, and nothing of what follows executed."""
+    with open_http(http_server) as http:
+        http.send(data + SMUGGLED)
+        response = http.read()
+        assert response.status == status and response.headers["connection"] == "close"
+        assert http.closed()
+    with http_server.connect() as conn:
+        assert conn.cmd("EXISTS", "evil") == 0
+
+
+def test_heads_and_bodies_that_drip_in(http_server):
+    """Closed at the deadline however much is still dripping; others go on."""
+    dripping = [open_http(http_server) for _ in range(3)]
+    dripping[1].send(b"GET /healthz HTTP/1.1\r\n")
+    dripping[2].send(HEAD + b"Content-Length: 100\r\n\r\n")
+    ended, deadline = set(), time.monotonic() + 60
+    while len(ended) < 3 and time.monotonic() < deadline:
+        for number, http in enumerate(dripping):
+            try:
+                if number in (1, 2) and number not in ended:
+                    http.send(b"x")
+                http.sock.settimeout(0.1)
+                if http.sock.recv(1) == b"":
+                    ended.add(number)
+            except (TimeoutError, BlockingIOError):
+                pass
+            except ConnectionError:
+                ended.add(number)
+        with open_http(http_server) as other:
+            assert other.cmd("PING") == {"result": "PONG"}
+        time.sleep(0.3)
+    assert ended == {0, 1, 2}
+    for http in dripping:
+        http.sock.close()
+
+
+def test_an_idle_connection_stays(http):
+    assert http.cmd("PING") == {"result": "PONG"}
+    time.sleep(12)
+    assert http.cmd("PING") == {"result": "PONG"}
+
+
+def test_refused_at_the_door(start_server):
+    server = start_server(http_port=free_port(), maxclients=1)
+    with server.connect():
+        with open_http(server) as http:
+            response = http.read()
+            assert response.status == 503 and http.closed()
+
+
+# ---- events ----
+
+def read_event(http):
+    text = http.until(b"\n\n").decode()[:-2]
+    return "\n".join(line.removeprefix("data: ") for line in text.split("\n"))
+
+
+@pytest.mark.smoke
+def test_subscribe(http_server):
+    with http_server.connect() as conn, open_http(http_server) as http:
+        http.send(message("GET", "/subscribe/a/b", accept="text/event-stream"))
+        status, headers = http.head()
+        assert status == 200 and headers["content-type"] == "text/event-stream"
+        assert [read_event(http), read_event(http)] == ["subscribe,a,1", "subscribe,b,2"]
+        for text in ("x", '{"y":1}', "two\nlines", "z" * 100000):
+            assert conn.cmd("PUBLISH", "b", text) == 1
+            assert read_event(http) == f"message,b,{text}"
+        http.send(message("GET", "/ping"))
+        assert conn.cmd("PUBLISH", "a", "end") == 1
+        assert read_event(http) == "message,a,end"
+    with http_server.connect() as conn:
+        wait_until(lambda: conn.cmd("PUBLISH", "a", "x") == 0)
+
+
+def test_psubscribe_and_monitor(http_server):
+    with http_server.connect() as conn, open_http(http_server) as http, open_http(http_server) as monitor:
+        http.send(message("POST", "/psubscribe/n*", b"[]"))
+        assert http.head()[0] == 200 and read_event(http) == "psubscribe,n*,1"
+        monitor.send(message("GET", "/monitor"))
+        assert monitor.head()[0] == 200 and read_event(monitor) == "OK"
+        conn.cmd("PUBLISH", "news", "x")
+        assert read_event(http) == "pmessage,n*,news,x"
+        assert '"PUBLISH" "news" "x"' in read_event(monitor)
+
+
+def test_events_need_rights(http_server):
+    with http_server.connect() as conn, open_http(http_server) as http:
+        conn.cmd("ACL", "SETUSER", "u", "on", ">p", "+@all", "~*", "resetchannels", "&mine")
+        assert http.request("GET", "/subscribe/other", authorization="Bearer u:p").status == 403
+        assert http.request("GET", "/ping", authorization="Bearer u:p").status == 200
+
+
+# ---- metrics and health ----
+
+def test_metrics(http_server):
+    with http_server.connect() as conn, open_http(http_server) as http:
+        conn.cmd("SET", "k", "v", "EX", 100)
+        conn.cmd("INCR", "k")
+        response = http.request("GET", "/metrics")
+        assert response.status == 200 and response.headers["content-type"].startswith("text/plain; version=0.0.4")
+        values, seen, current = {}, set(), None
+        for line in response.body.decode().splitlines():
+            if line.startswith("# TYPE "):
+                current = line.split()[2]
+                assert current not in seen, f"{current} is not in one piece"
+                seen.add(current)
+            elif not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                assert name.startswith(current)
+                values[name] = float(value)
+        assert values["redis_up"] == 1 and values["redis_connected_clients"] == 2
+        assert values['redis_commands_total{cmd="set"}'] == 1
+        assert values['redis_commands_failed_calls_total{cmd="incr"}'] == 1
+        assert values['redis_errors_total{err="ERR"}'] == 1
+        assert values['redis_db_keys{db="db0"}'] == values['redis_db_keys_expiring{db="db0"}'] == 1
+        assert values['redis_commands_latencies_usec_bucket{cmd="set",le="+Inf"}'] == 1
+        assert values['redis_rdb_last_bgsave_status'] == 1
+        assert len(values) > 90
+
+
+def test_health_while_loading(start_server):
+    server = start_server(http_port=free_port())
+    server.stop()
+    keys = [rdb.key(b"k%d" % i, 0, rdb.text(b"v")) for i in range(20000)]
+    Path(server.dir, "dump.rdb").write_bytes(rdb.file(rdb.select(0), *keys))
+    server.directives["key-load-delay"] = 20000
+    server.stopped = False
+    server.start()
+    with server.connect() as conn, open_http(server) as http:
+        assert http.request("GET", "/readyz").status == 503
+        assert http.request("GET", "/healthz").status == 200
+        refused = http.request("GET", "/get/k1")
+        assert refused.status == 503 and refused.json()["error"].startswith("LOADING")
+        conn.cmd("CONFIG", "SET", "key-load-delay", 0)
+        assert wait_until(lambda: http.request("GET", "/readyz").status == 200, 60)
+        assert http.request("GET", "/get/k1").json() == {"result": "v"}
+
+
+def test_openapi(http):
+    described = http.request("GET", "/openapi.json").json()
+    assert described["openapi"].startswith("3.") and "/kv/{key}" in described["paths"]
+
+
+def test_curl(http_server):
+    url = f"http://localhost:{http_server.directives['http-port']}/kv/k"
+    subprocess.run(["curl", "-sfS", "-T", "-", url], input=b"x" * 100000, check=True, timeout=60)
+    got = subprocess.run(["curl", "-sfS", url, url], capture_output=True, check=True, timeout=60)
+    assert got.stdout == b"x" * 200000
