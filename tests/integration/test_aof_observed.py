@@ -175,4 +175,4 @@ def test_waitaof_waits_until_the_log_is_on(start_server):
         assert conn.cmd("CONFIG", "SET", "rdb-key-save-delay", 2000) == b"OK"
         assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == b"OK"
         assert waiter.cmd("WAITAOF", 1, 0, 0) == [1, 0]
-        assert info(conn, "aof_rewrites") == b"1"
+        assert wait_until(lambda: info(conn, "aof_rewrites") == b"1")
