@@ -1,4 +1,5 @@
 /* COMMAND DOCS: what the command table says in words. */
+#include "cmd/arguments.h"
 #include "cmd/exec.h"
 
 /* Commands that newer forms have replaced. */
@@ -63,8 +64,9 @@ static void reply_docs_head(struct reply *r, const struct command *cmd, size_t m
 {
     const struct old_command *old = find_old(cmd->id);
     bool internal = is_internal(cmd->id);
+    struct slice arguments = arguments_text(cmd);
     reply_bulk_cstr(r, cmd->full_name);
-    reply_map(r, 4 + more + (old ? 3 : 0) + internal);
+    reply_map(r, 4 + more + (old ? 3 : 0) + internal + (arguments.len != 0));
     reply_text(r, "summary", cmd->summary);
     reply_text(r, "since", cmd->since);
     reply_text(r, "group", cmd->group);
@@ -74,6 +76,10 @@ static void reply_docs_head(struct reply *r, const struct command *cmd, size_t m
     if (old) {
         reply_text(r, "deprecated_since", old->since);
         reply_text(r, "replaced_by", old->instead);
+    }
+    if (arguments.len) {
+        reply_bulk_cstr(r, "arguments");
+        arguments_reply(r, arguments);
     }
 }
 

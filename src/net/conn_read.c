@@ -33,7 +33,9 @@ static enum parse_result parse_batch(struct conn *c, const char *data, size_t le
                                      struct batch *batch)
 {
     struct net_thread *t = c->thread;
-    uint32_t limit = c->parser.authenticated ? LIMIT_BATCH_REQUESTS : 1;
+    bool single = !c->parser.authenticated ||
+                  c->parser.codec == CODEC_HTTP; /* its body may be the parser's */
+    uint32_t limit = single ? 1 : LIMIT_BATCH_REQUESTS;
     enum parse_result result = PARSE_DONE;
     batch->count = 0;
     batch->bytes = 0;

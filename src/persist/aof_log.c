@@ -211,6 +211,7 @@ void aof_log_settle(struct aof_log *log)
     }
     aof_publish(log);
     lock_release(&log->writer);
+    log->ops->safe(log->arg); /* also when nothing has been logged: what there is became durable */
     aof_kick(log);
 }
 

@@ -205,6 +205,12 @@ INLINE uint64_t aof_log_safe(const struct aof_log *log)
     return atomic_load_explicit(&log->safe_lsn, memory_order_acquire);
 }
 
+/* Replies wait for the log; its files are what a start would load. */
+INLINE bool aof_log_in_force(const struct aof_log *log)
+{
+    return aof_log_safe(log) != UINT64_MAX;
+}
+
 /* What has this LSN or less survives a loss of power. */
 INLINE uint64_t aof_log_durable(const struct aof_log *log)
 {

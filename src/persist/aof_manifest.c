@@ -8,8 +8,8 @@
 #include <inttypes.h>
 
 enum {
-    WORDS_MAX = 32, /* of a line */
-    LINE_MAX_BYTES = 1024
+    WORDS_MAX = 32,       /* of a line */
+    LINE_MAX_BYTES = 2048 /* Redis: 1024, which a quoted name of 255 bytes exceeds */
 };
 
 /* ---- lists ---- */

@@ -36,17 +36,10 @@ static struct timespec deadline(int64_t wait_ms)
     return at;
 }
 
-/* Until something may have to be synced. */
-static int64_t idle_ms(const struct aof_log *log)
+/* Until there is work, at most so long. False: the log ends. */
+static bool await_work(struct aof_log *log, int64_t wait_ms)
 {
-    int64_t due_ms = log->sync_due_ms - clock_monotonic_ms();
-    return due_ms > 0 && due_ms < TICK_MS ? due_ms : TICK_MS;
-}
-
-/* Until there is work, or a tick. False: the log ends. */
-static bool await_work(struct aof_log *log)
-{
-    struct timespec until = deadline(idle_ms(log));
+    struct timespec until = deadline(wait_ms);
     pthread_mutex_lock(&log->mutex);
     atomic_store(&log->asleep, true);
     while (!atomic_exchange(&log->kicked, false) && !log->quit)
@@ -200,7 +193,15 @@ static void sync_beside(struct aof_log *log)
     aof_add_job(log, log->oldest, written, false);
 }
 
-static void work(struct aof_log *log)
+/* Until a sync is due, or a tick. With `writer` held. */
+static int64_t idle_ms(const struct aof_log *log)
+{
+    int64_t due_ms = log->sync_due_ms - clock_monotonic_ms();
+    return due_ms > 0 && due_ms < TICK_MS ? due_ms : TICK_MS;
+}
+
+/* Returns how long there is nothing to do, unless somebody calls. */
+static int64_t work(struct aof_log *log)
 {
     lock_acquire(&log->writer);
     aof_look_at_jobs(log);
@@ -210,19 +211,22 @@ static void work(struct aof_log *log)
     if (wants_sync(log)) /* asked for later, or the policy has changed */
         aof_sync_now(log);
     sync_beside(log);
+    int64_t wait_ms = idle_ms(log);
     lock_release(&log->writer);
     if (unlikely(atomic_load(&log->full))) /* it may have become so when all was written */
         aof_look_at_room(log);
     pthread_mutex_lock(&log->mutex);
     pthread_cond_broadcast(&log->progress);
     pthread_mutex_unlock(&log->mutex);
+    return wait_ms;
 }
 
 static void *run(void *arg)
 {
     struct aof_log *log = arg;
-    while (await_work(log))
-        work(log);
+    int64_t wait_ms = TICK_MS;
+    while (await_work(log, wait_ms))
+        wait_ms = work(log);
     return NULL;
 }
 

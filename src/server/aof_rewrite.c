@@ -202,7 +202,8 @@ static void remove_strays(const struct rewrite *r, uint64_t from)
             aof_set_remove(&r->p->aof.set, name);
 }
 
-/* CONFIG SET may have turned the log off after the snapshot, and on again: then it is not on yet. */
+/* CONFIG SET may have turned the log off after the snapshot, and on again: then it is not on yet.
+ */
 static void settle(struct rewrite *r)
 {
     struct persistence *p = r->p;

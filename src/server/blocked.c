@@ -84,7 +84,7 @@ static void write_end(struct server_thread *t, const struct blocked *b, enum wai
     else if (b->answer == BLOCKING_ZERO)
         reply_int(r, 0);
     else if (b->answer == BLOCKING_AOF)
-        waitaof_answer(t, r, ((struct blocked_client *)b->client)->lsn);
+        waitaof_answer(t, r, b->client);
     else
         reply_null_array(r);
     reply_end(r);

@@ -54,7 +54,7 @@ void blocked_post(struct server_thread *self, struct blocked *b);
 /* cmd_waitaof.c: waits for the log. The owner. */
 void waitaof_begin(struct server_thread *t, struct blocked_client *client);
 void waitaof_forget(struct blocked_client *client);
-void waitaof_answer(struct server_thread *t, struct reply *r, uint64_t lsn);
+void waitaof_answer(struct server_thread *t, struct reply *r, const struct blocked_client *client);
 
 /* What the server keeps of a wait. */
 struct blocked_client {

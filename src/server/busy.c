@@ -6,6 +6,7 @@
 #include "server/acl_session.h"
 #include "server/nested_call.h"
 #include "server/server_internal.h"
+#include "server/stop_watch.h"
 
 enum {
     INNER_TURN_MS = 5,
@@ -89,6 +90,7 @@ enum script_verdict busy_tick(struct nested *n)
     int64_t limit_ms =
         atomic_load_explicit(&server_settings.busy_reply_threshold_ms, memory_order_relaxed);
     int64_t stop_limit_ms = limit_ms ? limit_ms : STOP_LIMIT_MS;
+    stop_watch_seen(n->thread->net.reactor.id, now_ms);
     if (!n->thread->txn.exclusive)
         return tick_striped(n, ran_ms, atomic_load(&s->busy.stop_ms) ? stop_limit_ms : limit_ms);
     n->stopped = n->stopped || holds_up_stop(n, now_ms, stop_limit_ms);
@@ -266,11 +268,13 @@ void busy_stop(struct server *s)
 {
     int64_t never = 0;
     (void)atomic_compare_exchange_strong(&s->busy.stop_ms, &never, clock_monotonic_ms());
+    stop_watch_begin();
 }
 
 void busy_stop_failed(struct server *s)
 {
     atomic_store(&s->busy.stop_ms, 0);
+    stop_watch_end();
 }
 
 /* ---- SCRIPT KILL, FUNCTION KILL ---- */

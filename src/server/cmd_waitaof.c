@@ -3,19 +3,36 @@
 #include "server/blocked.h"
 #include "server/server_internal.h"
 
+#define IS_OFF       "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
 #define NOT_ONE      "ERR value is out of range, value must between 0 and 1"
 #define NOT_POSITIVE "ERR value is out of range, must be positive"
 
+/* Not before a manifest names what was written: the log may only be about to be on. */
 static bool is_durable(const struct server_thread *t, uint64_t lsn)
 {
-    return aof_log_durable(&t->server->persistence.log) >= lsn;
+    const struct aof_log *log = &t->server->persistence.log;
+    return aof_log_in_force(log) && aof_log_durable(log) >= lsn;
 }
 
-void waitaof_answer(struct server_thread *t, struct reply *r, uint64_t lsn)
+static bool is_off(const struct server_thread *t)
+{
+    const struct persistence *p = &t->server->persistence;
+    return atomic_load(&p->log.closed) && !atomic_load(&p->aof.turning_on);
+}
+
+static void answer(struct server_thread *t, struct reply *r, uint64_t lsn)
 {
     reply_array(r, 2);
-    reply_int(r, server_settings.appendonly && is_durable(t, lsn));
+    reply_int(r, is_durable(t, lsn));
     reply_int(r, 0);
+}
+
+void waitaof_answer(struct server_thread *t, struct reply *r, const struct blocked_client *client)
+{
+    if (is_off(t) && !slice_is(client->wait->command->argv[1], "0"))
+        reply_error(r, IS_OFF);
+    else
+        answer(t, r, client->lsn);
 }
 
 /* A wait for a replica too is not ended by the log. */
@@ -46,7 +63,7 @@ static void end_waits(struct server_thread *t)
 {
     for (struct blocked_client *w = t->log_waiters, *next; w; w = next) {
         next = w->next_waiter;
-        if (is_durable(t, w->lsn))
+        if (is_durable(t, w->lsn) || is_off(t))
             blocked_end(t, w);
     }
 }
@@ -69,12 +86,12 @@ void cmd_waitaof(struct exec *ex)
         !blocking_timeout_ms(ex, 3, &timeout_ms))
         return;
     if (local && !server_settings.appendonly) {
-        fail(ex, "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+        fail(ex, IS_OFF);
         return;
     }
     bool enough = !replicas && (!local || is_durable(t, ex->session->lsn));
     if (enough || !blocking_may_wait(ex))
-        waitaof_answer(t, ex->reply, ex->session->lsn);
+        answer(t, ex->reply, ex->session->lsn);
     else
         blocking_wait(ex, &(struct blocking){.timeout_ms = timeout_ms, .answer = BLOCKING_AOF});
 }

@@ -17,7 +17,7 @@
 #define BYTES "\"content\":{\"application/octet-stream\":{}}"
 #define PATH(name, in)                                                                          \
     "{\"name\":\"" name "\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}" \
-                        "}" in
+    "}" in
 
 const char http_openapi[] =
     "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Tokamak\",\"version\":\"1\"},"

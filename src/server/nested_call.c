@@ -6,6 +6,7 @@
 #include "server/busy.h"
 #include "server/functions.h"
 #include "server/server_internal.h"
+#include "server/stop_watch.h"
 
 #include <stdio.h>
 
@@ -243,6 +244,7 @@ void nested_open(struct nested *n, struct exec *ex, const char *name, uint32_t f
     n->session.in_multi = false;
     n->session.reply_mode = REPLY_ON;
     t->nested = n;
+    stop_watch_seen(t->net.reactor.id, n->started_ms);
     txn_group(&t->txn);
 }
 
@@ -250,6 +252,7 @@ void nested_close(struct nested *n)
 {
     struct server_thread *t = n->thread;
     busy_end(n);
+    stop_watch_seen(t->net.reactor.id, 0);
     t->exec = n->outer;
     t->txn.no_touch = n->outer.session->no_touch;
     t->nested = NULL;
@@ -266,6 +269,7 @@ void nested_close(struct nested *n)
 void nested_abandon(struct server_thread *t)
 {
     t->exec.in_exec = false;
+    stop_watch_seen(t->net.reactor.id, 0);
     t->nested = NULL;
     if (t->nested_script)
         script_unref(t->nested_script);

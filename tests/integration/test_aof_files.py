@@ -117,6 +117,7 @@ def test_redis_loads_ours(start_server, preamble):
     start_again(server, REDIS)
     with server.connect() as conn:
         assert (everything_but_streams(conn), stream_facts(conn)) == ours
+        conn.cmd("CONFIG", "SET", "appendfsync", "always")  # else it answers before it writes while a sync is slow
         conn.cmd("SET", "by-redis", 1)
         conn.cmd("MULTI"), conn.cmd("INCR", "int"), conn.cmd("INCR", "int"), conn.cmd("EXEC")
         theirs = everything_but_streams(conn), stream_facts(conn)

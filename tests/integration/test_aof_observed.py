@@ -83,14 +83,14 @@ def test_who_waits_for_room_hears_of_a_failure(start_server):
     value = b"v" * (4 << 20)
     with server.connect(60) as admin:
         writers = [server.connect(60) for _ in range(30)]
-        fault(admin, "SYNC-DELAY-US", 2_000_000)
+        fault(admin, "SYNC-DELAY-US", 8_000_000)
         writers[0].send(encode(["SET", "first", "1"]))
         assert wait_until(lambda: int(info(admin, "aof_writes")) >= 1)
         limit_files(server, aof_bytes(server) + 1000)
         for i, writer in enumerate(writers):
             writer.send(encode(["SET", f"k{i}", value]))
-        assert wait_until(lambda: int(info(admin, "aof_buffer_length")) > 64 << 20)
-        assert wait_until(lambda: info(admin, "aof_last_write_status") == b"err")
+        assert wait_until(lambda: int(info(admin, "aof_buffer_length")) > 64 << 20, 20)
+        assert wait_until(lambda: info(admin, "aof_last_write_status") == b"err", 20)
         refused = [r for r in (has_reply(w, 1) for w in writers[1:]) if r is not None]
         assert len(refused) >= 5 and all(r.startswith(MISCONF) for r in refused), refused
         fault(admin, "SYNC-DELAY-US", 0)
@@ -157,3 +157,22 @@ def test_turned_off_and_on_while_the_base_takes_its_place(start_server):
                               and int(info(conn, "aof_writes")) > writes, 10), i
             assert conn.cmd("CONFIG", "SET", "appendonly", "no") == b"OK"
             assert wait_until(lambda: info(conn, "aof_rewrite_in_progress") == b"0")
+
+
+def test_waitaof_waits_until_the_log_is_on(start_server):
+    """What a start would not load is not durable; and who waits when the log is turned off is told."""
+    server = start_server(appendonly="no", appendfsync="always", rdb_key_save_delay=20000, io_threads=2)
+    with server.connect() as conn, server.connect() as waiter:
+        for i in range(100):
+            conn.cmd("SET", f"k{i}", i)
+        assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == b"OK"
+        assert wait_until(lambda: waiter.cmd("SET", "a", 1) == b"OK" and int(info(conn, "aof_fsyncs")) > 0)
+        waiter.send(encode(["WAITAOF", 1, 0, 0]))
+        assert has_reply(waiter, 0.3) is None
+        assert conn.cmd("CONFIG", "SET", "appendonly", "no") == b"OK"
+        told = waiter.read()
+        assert isinstance(told, Error) and b"appendonly is disabled" in told, told
+        assert conn.cmd("CONFIG", "SET", "rdb-key-save-delay", 2000) == b"OK"
+        assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == b"OK"
+        assert waiter.cmd("WAITAOF", 1, 0, 0) == [1, 0]
+        assert info(conn, "aof_rewrites") == b"1"

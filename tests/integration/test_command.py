@@ -108,3 +108,51 @@ def test_docs_of_old_and_internal_commands(conn, oracle):
                 assert ours.get(b"deprecated_since") == reference.get(b"deprecated_since"), name
             assert (b"replaced_by" in ours) == (b"deprecated_since" in ours), name
     assert docs_of(conn, "setnx")[b"deprecated_since"] == b"2.6.12"
+
+
+def plain(reply):
+    """A reply of RESP2 or RESP3 with maps as dictionaries, without what 7.2 has added."""
+    if isinstance(reply, Map):
+        return {name: plain(value) for name, value in zip(reply[::2], reply[1::2]) if name != b"display_text"}
+    return [plain(item) for item in reply] if isinstance(reply, list) else reply
+
+
+def documents(conn):
+    """Of each command and subcommand."""
+    every = plain(conn.cmd("COMMAND", "DOCS"))
+    return every | {name: doc for container in every.values() for name, doc in container.get(b"subcommands", {}).items()}
+
+
+def arguments_of(doc):
+    for argument in doc.get(b"arguments", ()):
+        yield argument
+        yield from arguments_of(argument)
+
+
+def test_arguments_are_redis_arguments(server, oracle):
+    with server.connect() as conn, oracle.connect() as theirs:
+        conn.cmd("HELLO", 3)
+        theirs.cmd("HELLO", 3)
+        ours, reference = documents(conn), documents(theirs)
+    common = ours.keys() & reference.keys()
+    assert len(common) > 300
+    for name in sorted(common):
+        assert ours[name].get(b"arguments") == reference[name].get(b"arguments"), name
+
+
+def test_arguments_of_newer_commands(server):
+    with server.connect() as conn:
+        conn.cmd("HELLO", 3)
+        docs = documents(conn)
+        raw = conn.cmd("COMMAND", "DOCS", "hexpire")[1]
+    assert b"display_text" in dict(zip(raw[::2], raw[1::2]))[b"arguments"][0]
+    types = {b"key", b"string", b"integer", b"double", b"unix-time", b"pattern", b"pure-token", b"block", b"oneof"}
+    for name, doc in docs.items():
+        for argument in arguments_of(doc):
+            assert argument[b"name"] and argument[b"type"] in types, name
+            assert (argument[b"type"] in (b"block", b"oneof")) == (b"arguments" in argument), name
+            assert (argument[b"type"] == b"key") <= (b"key_spec_index" in argument), name
+    assert docs[b"hexpire"][b"arguments"][-1] == {
+        b"name": b"fields", b"type": b"block", b"token": b"FIELDS",
+        b"arguments": [{b"name": b"numfields", b"type": b"integer"},
+                       {b"name": b"field", b"type": b"string", b"flags": [b"multiple"]}]}

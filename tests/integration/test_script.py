@@ -442,6 +442,18 @@ def test_sigterm_saves_no_half_of_a_script(start_server, log):
         assert until_loaded(conn, "MGET", "kept", "half", "n") == [b"v", None, None]
 
 
+@pytest.mark.parametrize("save", ["", "3600 1"])
+def test_sigterm_ends_a_server_whose_script_never_comes_back(start_server, save):
+    server = start_server(io_threads=2, busy_reply_threshold=50, save=save)
+    with server.connect(60) as scripted:
+        scripted.send(encode(["EVAL", "return string.match(('x'):rep(200000), ('.-'):rep(100) .. 'y')", 0]))
+        time.sleep(0.2)
+        server.process.terminate()
+        until(lambda: not server.alive(), 60)
+    assert server.process.returncode == 1
+    server.start()
+
+
 def test_a_script_that_writes_and_ends_is_waited_for(start_server):
     script = "redis.call('set', 'a', 1) local t = redis.call('time')[1] for i = 1, 3e6 do end redis.call('set', 'b', 2)"
     server = start_server(io_threads=2, busy_reply_threshold=1, save="3600 1")
