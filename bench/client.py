@@ -13,7 +13,7 @@ from pathlib import Path
 from bench_server import BenchServer
 
 ROOT = Path(__file__).resolve().parents[1]
-REQUESTS = {1: 100_000, 16: 1_000_000, 64: 3_000_000}
+REQUESTS = {1: 100_000, 16: 1_000_000, 64: 2_000_000}
 GOAL = 1.5
 
 

@@ -46,7 +46,8 @@ static bool run_once(struct bench_options *o, const struct load_options *load,
 
 static void print(struct buf *out)
 {
-    fwrite(buf_ptr(out), 1, buf_len(out), stdout);
+    struct slice text = buf_slice(out);
+    fwrite(text.ptr, 1, text.len, stdout);
     buf_deinit(out);
 }
 
