@@ -341,12 +341,12 @@ static void inactive_directives_are_named(void **state)
     buf_init(&message, MEM_OTHER);
     config_list_inactive(&names);
     assert_int_equal(buf_len(&names), 0);
-    struct slice text = SLICE("http-port 7000\nsave \"\"\ntimeout 5\nloadmodule /x.so\n");
+    struct slice text = SLICE("repl-timeout 70\nsave \"\"\ntimeout 5\nloadmodule /x.so\n");
     assert_int_equal(config_load_text("t", text, &message), OK);
     config_list_inactive(&names);
     buf_putc(&names, 0);
-    assert_string_equal(buf_ptr(&names), "http-port, loadmodule");
-    expect_shown("http-port", "7000");
+    assert_string_equal(buf_ptr(&names), "repl-timeout, loadmodule");
+    expect_shown("repl-timeout", "70");
     buf_deinit(&message);
     buf_deinit(&names);
 }
