@@ -62,6 +62,16 @@ static bool put_verbatim(lua_State *lua, struct script_run *run)
     return true;
 }
 
+/* False: answered. Lines take LUA_MINSTACK, the share of luaL_Buffer; everything else takes as much
+ * as in Redis, so that replies nest as deep. */
+static bool has_room(lua_State *lua, struct script_run *run, int slots)
+{
+    if (likely(lua_checkstack(lua, slots)))
+        return true;
+    reply_error(run->reply, "ERR reached lua stack limit");
+    return false;
+}
+
 static size_t count_pairs(lua_State *lua)
 {
     size_t count = 0;
@@ -127,17 +137,19 @@ static bool put_typed(lua_State *lua, struct script_run *run)
 {
     struct reply *reply = run->reply;
     bool done = true;
-    if (has_field(lua, "ok", LUA_TSTRING))
-        reply_status(reply, clean_line(lua));
-    else if (has_field(lua, "double", LUA_TNUMBER))
+    if (has_field(lua, "ok", LUA_TSTRING)) {
+        if (has_room(lua, run, LUA_MINSTACK))
+            reply_status(reply, clean_line(lua));
+    } else if (has_field(lua, "double", LUA_TNUMBER))
         reply_double(reply, lua_tonumber(lua, -1));
     else if (has_field(lua, "map", LUA_TTABLE))
         put_map(lua, run);
     else if (has_field(lua, "set", LUA_TTABLE))
         put_set(lua, run);
-    else if (has_field(lua, "big_number", LUA_TSTRING))
-        reply_big_number(reply, slice_cstr(clean_line(lua)));
-    else if (has_field(lua, "verbatim_string", LUA_TTABLE))
+    else if (has_field(lua, "big_number", LUA_TSTRING)) {
+        if (has_room(lua, run, LUA_MINSTACK))
+            reply_big_number(reply, slice_cstr(clean_line(lua)));
+    } else if (has_field(lua, "verbatim_string", LUA_TTABLE))
         done = put_verbatim(lua, run);
     else
         return false;
@@ -149,7 +161,8 @@ static void put_table(lua_State *lua, struct script_run *run)
 {
     if (has_field(lua, "err", LUA_TSTRING)) {
         lua_pop(lua, 1);
-        put_error(lua, run);
+        if (has_room(lua, run, LUA_MINSTACK))
+            put_error(lua, run);
     } else if (!put_typed(lua, run)) {
         put_array(lua, run);
     }
@@ -169,8 +182,7 @@ static void put_boolean(struct script_run *run, bool value)
 static void put_value(lua_State *lua, struct script_run *run)
 {
     size_t len;
-    if (unlikely(!lua_checkstack(lua, LUA_MINSTACK))) { /* luaL_Buffer takes its share */
-        reply_error(run->reply, "ERR reached lua stack limit");
+    if (unlikely(!has_room(lua, run, 3))) {
         lua_pop(lua, 1);
         return;
     }
