@@ -193,6 +193,8 @@ def test_gdb_finds_keys(start_server):
                    for word in ("-ex", f"tk-key 0 {key}")], "-ex", "tk-threads", cwd=ROOT)
     if "ptrace" in result.stderr:
         pytest.skip("this system lets nobody attach")
+    if b".debug_info" not in Path(binary_under_test()).read_bytes():
+        pytest.skip("a build without debug information")
     out = result.stdout
     assert "5 keys" in out and "string 'text' = 'hello'" in out and "string 'number' = -42" in out, result
     assert "(blob at 0x" in out and "string 'dying' = 'v', expires at " in out and "list 'list' = (" in out
