@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,6 +20,24 @@ static struct {
     bool used;
     size_t at;
 } open_files[DESCRIPTORS];
+
+/* Operations may come from several threads. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void unlock(pthread_mutex_t **held)
+{
+    int saved = errno;
+    pthread_mutex_unlock(*held);
+    errno = saved;
+}
+
+static pthread_mutex_t *lock(void)
+{
+    pthread_mutex_lock(&mutex);
+    return &mutex;
+}
+
+#define LOCKED __attribute__((cleanup(unlock), unused)) pthread_mutex_t *held = lock()
 
 static uint64_t next_random(void)
 {
@@ -93,6 +112,7 @@ int memory_files_count(void)
 
 static int open_file(const char *path, int flags, unsigned mode)
 {
+    LOCKED;
     if (interrupted() || fails())
         return -1;
     struct memory_file *f = NULL;
@@ -122,6 +142,7 @@ static size_t part_of(size_t len)
 
 static ssize_t read_file(int fd, void *bytes, size_t len)
 {
+    LOCKED;
     if (interrupted() || fails())
         return -1;
     struct buf *b = &open_files[fd - FD_BASE].file->bytes;
@@ -135,6 +156,7 @@ static ssize_t read_file(int fd, void *bytes, size_t len)
 
 static ssize_t write_file(int fd, const void *bytes, size_t len)
 {
+    LOCKED;
     if (interrupted() || fails())
         return -1;
     len = part_of(len);
@@ -152,16 +174,19 @@ static ssize_t write_file(int fd, const void *bytes, size_t len)
 
 static int64_t size_of(int fd)
 {
+    LOCKED;
     return fails() ? -1 : (int64_t)buf_len(&open_files[fd - FD_BASE].file->bytes);
 }
 
 static int sync_file(int fd)
 {
+    LOCKED;
     return interrupted() || fails() ? -1 : 0;
 }
 
 static int cut_file(int fd, int64_t size)
 {
+    LOCKED;
     if (interrupted() || fails())
         return -1;
     struct buf *b = &open_files[fd - FD_BASE].file->bytes;
@@ -175,6 +200,7 @@ static int cut_file(int fd, int64_t size)
 
 static int close_file(int fd)
 {
+    LOCKED;
     bool failing = fails();
     if (!open_files[fd - FD_BASE].used)
         abort();
@@ -184,6 +210,7 @@ static int close_file(int fd)
 
 static int rename_file(const char *from, const char *to)
 {
+    LOCKED;
     if (fails())
         return -1;
     struct memory_file *f = memory_file_find(from), *old = memory_file_find(to);
@@ -195,6 +222,7 @@ static int rename_file(const char *from, const char *to)
 
 static int unlink_file(const char *path)
 {
+    LOCKED;
     struct memory_file *f = memory_file_find(path);
     if (f)
         *f->name = 0;
@@ -204,6 +232,7 @@ static int unlink_file(const char *path)
 /* Names count without their directory, so there is nothing to make. */
 static int make_directory(const char *path, unsigned mode)
 {
+    LOCKED;
     return fails() ? -1 : 0;
 }
 
