@@ -162,6 +162,21 @@ void file_drop(int fd)
     errno = saved;
 }
 
+enum err file_store(const char *path, const void *bytes, size_t len)
+{
+    int fd;
+    enum err err = file_create(path, &fd);
+    if (err)
+        return err;
+    err = file_write(fd, bytes, len);
+    if (!err)
+        err = file_sync(fd);
+    if (!err)
+        return file_close(fd);
+    file_drop(fd);
+    return err;
+}
+
 static enum err sync_directory_of(const char *path)
 {
     char dir[PATH_MAX];

@@ -40,6 +40,8 @@ enum err file_append_to(const char *path, uint64_t size, int *fd) MUST_USE;
 enum err file_read(int fd, void *bytes, size_t cap, size_t *len) MUST_USE;
 /* All of them, or an error. */
 enum err file_write(int fd, const void *bytes, size_t len) MUST_USE;
+/* A new file, or one emptied, with this content, synced and closed; its name is not durable yet. */
+enum err file_store(const char *path, const void *bytes, size_t len) MUST_USE;
 enum err file_sync(int fd) MUST_USE;
 /* The content, and what is needed to find it. */
 enum err file_sync_data(int fd) MUST_USE;

@@ -104,22 +104,6 @@ enum err aof_set_read(struct aof_set *s, struct aof_manifest_fault *fault)
     return err;
 }
 
-static enum err write_file(const char *path, struct slice text)
-{
-    int fd;
-    enum err err = file_create(path, &fd);
-    if (err)
-        return err;
-    err = file_write(fd, text.ptr, text.len);
-    if (!err)
-        err = file_sync(fd);
-    if (err)
-        file_drop(fd);
-    else
-        err = file_close(fd);
-    return err;
-}
-
 enum err aof_set_write(struct aof_set *s, const struct aof_manifest *next)
 {
     char path[PATH_MAX], temporary[PATH_MAX];
@@ -131,7 +115,7 @@ enum err aof_set_write(struct aof_set *s, const struct aof_manifest *next)
         return ERR_SYS;
     buf_init(&text, MEM_OTHER);
     aof_manifest_format(&text, next);
-    err = write_file(temporary, buf_slice(&text));
+    err = file_store(temporary, buf_ptr(&text), buf_len(&text));
     if (!err)
         err = file_replace(temporary, path);
     buf_deinit(&text);
@@ -224,21 +208,10 @@ enum err aof_set_upgrade(struct aof_set *s, const char *parent, bool *found)
 enum err aof_set_create_incr(const struct aof_set *s, const char *name, uint64_t *size)
 {
     char path[PATH_MAX], mark[AOF_MARK_BYTES];
-    int fd;
     *size = aof_mark_format(mark, (struct aof_mark){0, 0});
     enum err err = aof_set_path(s, name, path);
-    if (!err)
-        err = file_create(path, &fd);
-    if (err)
-        return err;
-    err = file_write(fd, mark, *size);
-    if (!err) /* before a manifest names it: else a loss of power could leave it full of zeros */
-        err = file_sync(fd);
-    if (err)
-        file_drop(fd);
-    else
-        err = file_close(fd);
-    return err;
+    /* synced before a manifest names it: else a loss of power could leave it full of zeros */
+    return err ? err : file_store(path, mark, *size);
 }
 
 static bool has_data(const struct aof_set *s, const char *name)

@@ -264,19 +264,6 @@ enum err acl_file_start(struct server *s, struct buf *message)
 
 /* ---- writing ---- */
 
-static enum err write_new(const char *path, struct slice text)
-{
-    int fd;
-    enum err err = file_create(path, &fd);
-    if (err)
-        return err;
-    err = file_write(fd, text.ptr, text.len);
-    if (!err)
-        err = file_sync(fd);
-    enum err closed = file_close(fd);
-    return err ? err : closed;
-}
-
 enum err acl_file_save(const struct acl *acl)
 {
     const char *path = server_settings.aclfile;
@@ -289,7 +276,7 @@ enum err acl_file_save(const struct acl *acl)
     }
     buf_printf(&temporary, "%s.tmp-%d", path, (int)getpid());
     buf_putc(&temporary, 0);
-    enum err err = write_new(buf_ptr(&temporary), buf_slice(&text));
+    enum err err = file_store(buf_ptr(&temporary), buf_ptr(&text), buf_len(&text));
     if (!err)
         err = file_replace(buf_ptr(&temporary), path);
     if (err) {

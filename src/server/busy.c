@@ -292,3 +292,25 @@ enum busy_kill busy_kill(struct server *s, enum busy_what what)
         return BUSY_WROTE;
     return BUSY_KILLED;
 }
+
+void busy_answer_kill(struct exec *ex, enum busy_what what)
+{
+    switch (busy_kill(the_server, what)) {
+    case BUSY_KILLED:
+        reply_ok(ex->reply);
+        return;
+    case BUSY_OTHER_KIND:
+        fail(ex, what == BUSY_SCRIPT ? "BUSY Redis is busy running a script. You can only call "
+                                       "FUNCTION KILL or SHUTDOWN NOSAVE."
+                                     : "BUSY Redis is busy running a script. You can only call "
+                                       "SCRIPT KILL or SHUTDOWN NOSAVE.");
+        return;
+    case BUSY_WROTE:
+        fail(ex, "UNKILLABLE Sorry the script already executed write commands against the "
+                 "dataset. You can either wait the script termination or kill the server in a hard "
+                 "way using the SHUTDOWN NOSAVE command.");
+        return;
+    default:
+        fail(ex, "NOTBUSY No scripts in execution right now.");
+    }
+}

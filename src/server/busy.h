@@ -18,6 +18,7 @@
 #include "script/run.h"
 
 struct conn;
+struct exec;
 struct nested;
 struct output;
 struct server;
@@ -74,3 +75,5 @@ enum busy_kill {
 };
 
 enum busy_kill busy_kill(struct server *s, enum busy_what what);
+/* The same as a command, answered. */
+void busy_answer_kill(struct exec *ex, enum busy_what what);

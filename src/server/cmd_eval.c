@@ -241,22 +241,7 @@ void cmd_script_flush(struct exec *ex)
 
 void cmd_script_kill(struct exec *ex)
 {
-    switch (busy_kill(the_server, BUSY_SCRIPT)) {
-    case BUSY_KILLED:
-        reply_ok(ex->reply);
-        return;
-    case BUSY_OTHER_KIND:
-        fail(ex, "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN "
-                 "NOSAVE.");
-        return;
-    case BUSY_WROTE:
-        fail(ex, "UNKILLABLE Sorry the script already executed write commands against the "
-                 "dataset. You can either wait the script termination or kill the server in a hard "
-                 "way using the SHUTDOWN NOSAVE command.");
-        return;
-    default:
-        fail(ex, "NOTBUSY No scripts in execution right now.");
-    }
+    busy_answer_kill(ex, BUSY_SCRIPT);
 }
 
 /* There is no debugger: it would hold a script, and everybody else, up at will. */

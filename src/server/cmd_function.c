@@ -397,22 +397,7 @@ void cmd_function_stats(struct exec *ex)
 
 void cmd_function_kill(struct exec *ex)
 {
-    switch (busy_kill(the_server, BUSY_FUNCTION)) {
-    case BUSY_KILLED:
-        reply_ok(ex->reply);
-        return;
-    case BUSY_OTHER_KIND:
-        fail(ex, "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN "
-                 "NOSAVE.");
-        return;
-    case BUSY_WROTE:
-        fail(ex, "UNKILLABLE Sorry the script already executed write commands against the "
-                 "dataset. You can either wait the script termination or kill the server in a hard "
-                 "way using the SHUTDOWN NOSAVE command.");
-        return;
-    default:
-        fail(ex, "NOTBUSY No scripts in execution right now.");
-    }
+    busy_answer_kill(ex, BUSY_FUNCTION);
 }
 
 void cmd_function_help(struct exec *ex)
