@@ -255,13 +255,24 @@ static void end_thread(struct aof_log *log, bool *quit, pthread_cond_t *wanted, 
     pthread_join(thread, NULL);
 }
 
+/* Whether some segment is not written to its end; `open`: the newest still gathers. */
+static bool has_segments(struct aof_log *log, bool *open)
+{
+    lock_acquire(&log->ring.reader); /* the thread may just end one */
+    bool some = log->oldest != NULL;
+    *open = log->newest != NULL;
+    lock_release(&log->ring.reader);
+    return some;
+}
+
 /* Once nobody appends. What cannot be written now is given up. */
 bool aof_log_stop(struct aof_log *log)
 {
     if (!log->started)
         return true;
-    bool good = !log->oldest || aof_log_flush(log);
-    if (log->newest)
+    bool open;
+    bool good = !has_segments(log, &open) || aof_log_flush(log);
+    if (open)
         aof_log_close(log);
     end_thread(log, &log->quit, &log->wanted, log->thread);
     lock_acquire(&log->writer);
