@@ -133,8 +133,8 @@ void cmd_bitpos(struct exec *ex)
     }
     if (!parse_range(ex, 3, true, &range) || !read_typed(ex, 0, TYPE_STRING, &ref))
         return;
-    if (ref.entry)
-        reply_int(ex->reply, find_position(bitmap_bytes(&ref, scratch), &range, bit));
-    else
+    if (!ref.entry)
         reply_int(ex->reply, bit ? -1 : 0);
+    else if (!defer(ex, entry_string_len(ref.entry) / BYTES_PER_ELEMENT))
+        reply_int(ex->reply, find_position(bitmap_bytes(&ref, scratch), &range, bit));
 }

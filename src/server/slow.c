@@ -43,18 +43,18 @@ bool slow_enter(struct server *s)
     return false;
 }
 
-/* Looking a value up that has members that expire deletes them, which a pin forbids; without a pin
- * it has none, for only a write could add one. Such a command is a stall. So is one that finds a
- * wrong type where it would edit: it ends at once. */
+/* Looking a value up that has members that expire deletes them, which a pin forbids, unless it bars
+ * all others; without a pin it has none, for only a write could add one. Such a command is a stall.
+ * So is one that finds a string where it would edit: it ends at once. */
 static bool is_for_here(struct server_thread *t)
 {
+    const struct exec *ex = &t->exec;
     struct ref ref;
-    for (uint32_t i = 0; i < t->exec.key_count; i++) {
-        if (!txn_find(&t->txn, &t->exec.keys[i], &ref))
+    for (uint32_t i = 0; i < ex->key_count; i++) {
+        if (!txn_find(&t->txn, &ex->keys[i], &ref))
             continue;
-        enum value_type type = entry_type(ref.entry);
-        if (ref.entry->flags & ENTRY_MEMBERS_EXPIRE ||
-            (t->exec.edits && (type == TYPE_STRING || type == TYPE_STREAM)))
+        bool edited = ex->edits && i == ex->edited;
+        if (edited ? entry_type(ref.entry) == TYPE_STRING : ref.entry->flags & ENTRY_MEMBERS_EXPIRE)
             return true;
     }
     return false;
@@ -165,7 +165,7 @@ static void publish_job(struct server_thread *t, struct slow_job *j)
     t->current = j->client ? j->client->conn : NULL; /* who changes the key */
     if (j->edits) {
         take_effects(&t->txn, j);
-        draft_publish(&t->txn, &q->keys[0], &j->draft);
+        draft_publish(&t->txn, &q->keys[j->view.edited], &j->draft);
         txn_count_changes(&t->txn, (int64_t)j->stats.value[STAT_CHANGES]);
     }
     pins_drop(t->server->ks, q->keys, j->uses, q->key_count);
@@ -365,7 +365,7 @@ void slow_thread_deinit(struct server_thread *t)
     for (struct slow_job *j; (j = next_done(&t->slow));) {
         struct queued_command *q = j->command;
         if (j->edits)
-            draft_return(t->server->ks, j->db, &q->keys[0], &j->draft);
+            draft_return(t->server->ks, j->db, &q->keys[j->view.edited], &j->draft);
         pins_drop(t->server->ks, q->keys, j->uses, q->key_count);
         slow_job_destroy(j);
     }

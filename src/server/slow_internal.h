@@ -26,7 +26,7 @@ struct slow_job {
     struct reply reply;
     struct output output;
     struct outcome outcome;
-    bool edits; /* the value of its key: */
+    bool edits; /* the value of a key: */
     struct draft draft;
 };
 

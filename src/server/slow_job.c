@@ -17,6 +17,12 @@ static void note_use(void *arg, uint32_t index, uint16_t flags)
         *uses->next++ = uses->writes && !(flags & KEY_RO) ? uses->target : PIN_READ;
 }
 
+static void use_for_edit(struct slow_job *j, uint32_t edited)
+{
+    for (uint32_t i = 0; i < j->command->key_count; i++)
+        j->uses[i] = i == edited ? PIN_EDIT : PIN_READ;
+}
+
 struct slow_job *slow_job_create(struct server_thread *t, struct slow_client *client)
 {
     const struct exec *ex = &t->exec;
@@ -35,6 +41,8 @@ struct slow_job *slow_job_create(struct server_thread *t, struct slow_client *cl
     ASSERT(fits); /* the planner found these keys the same way */
     output_init(&j->output);
     j->edits = ex->edits;
+    if (j->edits)
+        use_for_edit(j, ex->edited);
     return j;
 }
 
@@ -133,10 +141,10 @@ void slow_job_prepare(struct slow_job *j)
         if (j->uses[i] == PIN_READ)
             j->entries[i] = capture(&t->exec, i);
     if (j->edits)
-        draft_lend(from, &j->command->keys[0], &j->draft);
+        draft_lend(from, &j->command->keys[t->exec.edited], &j->draft);
     j->db = from->db->id;
     j->view = (struct txn_view){j->command->keys, j->entries, j->command->key_count,
-                                j->edits ? &j->draft : NULL};
+                                j->edits ? &j->draft : NULL, t->exec.edited};
     buf_init(&j->txn.effects.text, MEM_OTHER);
     rng_seed(&j->txn.rng, rng_next(&from->rng));
     j->txn.ks = from->ks;

@@ -148,7 +148,7 @@ HOT void txn_commit(struct txn *t, const struct ref *ref, enum event event)
 {
     sched_point();
     if (unlikely(t->view != NULL)) {
-        draft_note(t->view->draft, event);
+        draft_note(t->view->draft, event, false);
         t->dirty++;
         return;
     }
@@ -164,6 +164,11 @@ HOT void txn_commit(struct txn *t, const struct ref *ref, enum event event)
 void txn_commit_unwatched(struct txn *t, const struct ref *ref, enum event event)
 {
     sched_point();
+    if (unlikely(t->view != NULL)) {
+        draft_note(t->view->draft, event, true);
+        t->dirty++;
+        return;
+    }
     tell_waiters(t, ref);
     if (event != EVENT_NONE)
         notify_event(t, ref_db(t, ref)->id, ref->key, event);

@@ -118,6 +118,8 @@ uint64_t value_elements(const struct entry *e)
         struct zset z = zset_of(e);
         return zset_len(&z);
     }
+    case TYPE_STREAM:
+        return stream_elements(stream_of(e));
     default:
         return 0;
     }
