@@ -289,7 +289,7 @@ def cases(server, n):
     yield "ZMPOP", *victim("zset", "ZMPOP", 1, "victim", "MIN", "COUNT", n)
     yield "BZMPOP", *victim("zset", "BZMPOP", 0, 1, "victim", "MIN", "COUNT", n)
     yield "ZUNIONSTORE", *plain("ZUNIONSTORE", "victim", 1, "zset")
-    yield "ZEXPIRE of many", *victim("zset", "ZEXPIRE", "victim", 1000, "FIELDS", many, *members)
+    yield "ZEXPIRE of many", *victim("zset", "ZEXPIRE", "victim", 1000, "MEMBERS", many, *members)
     yield "GEOSEARCH", *plain("GEOSEARCH", "geo", "FROMLONLAT", 5, 0.5, "BYRADIUS", 5000, "km")
     yield "GEOSEARCHSTORE", *plain("GEOSEARCHSTORE", "victim", "geo", "FROMLONLAT", 5, 0.5, "BYRADIUS", 5000, "km")
     yield "GEOPOS of many", *plain("GEOPOS", "geo", *members)

@@ -20,9 +20,11 @@ struct outcome {
     void *root;
     enum event event;
     bool as_value;  /* the log gets the result: Redis 7 does not know this form (effect_value.h) */
+    bool keeps_ttl; /* of a string: that of the one before */
     struct key key; /* the destination */
-    struct entry *copy; /* COPY: instead of all this, an entry with its time to live … */
-    int db;             /* … for this database */
+    struct entry *copy; /* COPY, RESTORE: instead of all this, an entry with its time to live … */
+    int db;             /* … for this database … */
+    bool with_access;   /* … and, unlike a new one, with its access clock */
 };
 
 struct exec {
@@ -127,7 +129,8 @@ INLINE bool defer_edit(struct exec *ex, uint64_t elements)
     return defer_edit_of(ex, 0, elements);
 }
 
-/* The same for a command with CMD_SLOW whose destination nobody else may use until it is stored. */
+/* The same for a command with CMD_SLOW whose destination nobody else may use until it is stored. On
+ * the pool a destination with KEY_OW is missing, one with KEY_RW is there as it was. */
 INLINE bool defer_claiming(struct exec *ex, uint64_t elements)
 {
     ex->claims = defer(ex, elements);

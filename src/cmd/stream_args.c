@@ -223,7 +223,7 @@ uint64_t stream_trim_cost(const struct exec *ex, const struct stream *s,
                           const struct stream_trim *trim)
 {
     enum {
-        TRIMMED_PER_ELEMENT = 8 /* blocks go whole */
+        TRIMMED_PER_ELEMENT = 32 /* blocks go whole */
     };
 
     uint64_t entries = 0;

@@ -1,7 +1,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
-#include "server/http.h"
 #include "server/blocked.h"
+#include "server/http.h"
 #include "server/slow_internal.h"
 #include "store/access.h"
 
@@ -163,8 +163,9 @@ static void publish_job(struct server_thread *t, struct slow_job *j)
     txn_begin(&t->txn, j->db, false);
     txn_lock(&t->txn, q->keys, q->key_count);
     t->current = j->client ? j->client->conn : NULL; /* who changes the key */
-    if (j->edits) {
+    if (j->edits || j->txn.effects.replaced)
         take_effects(&t->txn, j);
+    if (j->edits) {
         draft_publish(&t->txn, &q->keys[j->view.edited], &j->draft);
         txn_count_changes(&t->txn, (int64_t)j->stats.value[STAT_CHANGES]);
     }

@@ -272,7 +272,7 @@ void txn_set_blob(struct txn *t, struct ref *ref, struct blob *blob, enum event 
     txn_edit(t, ref);
     if (ref->entry && entry_encoding(ref->entry) == ENC_BLOB) {
         if (entry_pointer(ref->entry) != blob)
-            blob_unref(entry_pointer(ref->entry));
+            value_release(TYPE_STRING, ENC_BLOB, entry_pointer(ref->entry));
     } else if (ref->entry) {
         reshape(t, ref, TYPE_STRING, shape, TTL_KEEP);
     } else {
