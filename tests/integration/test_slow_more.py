@@ -167,12 +167,12 @@ def test_who_waits_for_two_streams_does_not_see_one_that_is_edited(away):  # noq
             conn.cmd("XADD", "edited", i, "f", "v")
         conn.cmd("XGROUP", "CREATE", "edited", "g", "$")
         waiters = {}
-        for i in range(100):
+        for i in range(200):
             name = b"other:%d" % i
             conn.cmd("XGROUP", "CREATE", name, "g", "$", "MKSTREAM")
             waiters[name] = server.connect(PATIENCE)
             waiters[name].send(encode(["XREADGROUP", "GROUP", "g", "c", "BLOCK", 0, "STREAMS", name, "edited", ">", ">"]))
-        assert wait_until(lambda: b"blocked_clients:100" in conn.cmd("INFO", "clients"), PATIENCE)
+        assert wait_until(lambda: b"blocked_clients:200" in conn.cmd("INFO", "clients"), PATIENCE)
         edit = away("XDEL", "edited", *IDS[:999])
         for name, waiter in waiters.items():
             assert conn.cmd("XADD", name, "1-1", "f", "v") == b"1-1"
