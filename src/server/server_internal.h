@@ -11,6 +11,7 @@
 #include "server/acl.h"
 #include "server/big_keys.h"
 #include "server/client_filter.h"
+#include "server/dispatch.h"
 #include "server/hot_keys.h"
 #include "script/cache.h"
 #include "script/library.h"
@@ -226,12 +227,6 @@ struct tracker *client_tracker(struct conn *c);
 struct monitor *client_monitor(struct conn *c);
 struct http_client *client_http(struct conn *c); /* NULL: it does not speak HTTP */
 extern const struct conn_ops client_conn_ops;
-
-/* dispatch.c */
-uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, struct output *out);
-void dispatch_gate_wake(void *arg);
-/* The connection no longer wants the exclusive mode that it may have asked for. */
-void dispatch_unraise(struct server_thread *t, const struct conn *c);
 
 /* client.c: what other threads asked for: closes killed clients, releases held ones. The owner
  * thread. */
