@@ -1,19 +1,6 @@
 /* exclusive.c: taking all gates, giving them back, and giving the request up. */
 #include "server/exclusive.h"
 
-#include "cmd/transaction.h"
-
-bool exclusive_wanted(const struct run *run, const struct command *cmd, const struct request *r)
-{
-    const struct session *session = run->session;
-    bool is_exec = cmd->id == CMD_ID_exec;
-    if (command_runs_alone(cmd, r->argv, r->argc) || run->thread->rerun_exclusive ||
-        session->run_alone || (is_exec && transaction_is_alone(session)))
-        return true;
-    return server_settings.exec_mode == EXEC_EXCLUSIVE &&
-           (cmd->key_spec_count || cmd->flags & CMD_WALKS || is_exec);
-}
-
 /* Who is parked on this thread asks again: a wake may have been meant for the turn that has ended.
  */
 static void retry_parked(struct server_thread *t)

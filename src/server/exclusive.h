@@ -9,11 +9,22 @@
  * Threading: the reactor of the connection, for its own requests. */
 #pragma once
 
+#include "cmd/transaction.h"
 #include "server/run.h"
 
 /* Whether the command must run alone: by its row of commands.def and its arguments, because it was
  * tried under locks and could not, or by exec-mode. */
-bool exclusive_wanted(const struct run *run, const struct command *cmd, const struct request *r);
+INLINE bool exclusive_wanted(const struct run *run, const struct command *cmd,
+                             const struct request *r)
+{
+    const struct session *session = run->session;
+    bool is_exec = cmd->id == CMD_ID_exec;
+    if (command_runs_alone(cmd, r->argv, r->argc) || run->thread->rerun_exclusive ||
+        session->run_alone || (is_exec && transaction_is_alone(session)))
+        return true;
+    return server_settings.exec_mode == EXEC_EXCLUSIVE &&
+           (cmd->key_spec_count || cmd->flags & CMD_WALKS || is_exec);
+}
 
 /* True: the thread is alone, outside its gate, until exclusive_leave(). False: not yet; the
  * connection is to be parked. Either way the run is not inside any more. */
