@@ -53,5 +53,3 @@ ssize_t transport_send(struct conn *c, const struct iovec *iov, int count) MUST_
 bool transport_flush(struct conn *c) MUST_USE;
 /* True when the peer has ended TLS: no input comes any more, whatever the socket does. */
 bool transport_over(const struct conn *c);
-/* Memory, without OpenSSL's own. */
-size_t transport_bytes(const struct transport *t);

@@ -100,10 +100,9 @@ void reply_bulk_int(struct reply *r, int64_t value); /* the decimal text as a st
 void reply_bulk_blob(struct reply *r, struct blob *b);
 /* Bulk of unknown bytes made in place: returns where len bytes go. */
 char *reply_bulk_space(struct reply *r, size_t len);
-void reply_null(struct reply *r);                           /* RESP2 "$-1", RESP3 "_" */
-void reply_null_array(struct reply *r);                     /* RESP2 "*-1", RESP3 "_" */
-void reply_double(struct reply *r, double value);           /* RESP2: bulk with the shortest text */
-void reply_long_double(struct reply *r, long double value); /* always a bulk string */
+void reply_null(struct reply *r);                 /* RESP2 "$-1", RESP3 "_" */
+void reply_null_array(struct reply *r);           /* RESP2 "*-1", RESP3 "_" */
+void reply_double(struct reply *r, double value); /* RESP2: bulk with the shortest text */
 /* The long text: a double in RESP3, otherwise a bulk string. */
 void reply_human_double(struct reply *r, long double value);
 void reply_bool(struct reply *r, bool value);
