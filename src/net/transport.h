@@ -35,6 +35,7 @@ struct transport_wire {
     uint32_t handshakes; /* gone on with in this turn */
 };
 
+/* A large buffer is given back. Its thread. */
 void transport_wire_end_turn(struct transport_wire *wire);
 void transport_wire_deinit(struct transport_wire *wire);
 

@@ -65,6 +65,7 @@ struct aof_command {
     int64_t stamp_s; /* of the last #TS line so far, or 0 */
 };
 
+/* Frees its arguments; a zeroed one may be used at once. */
 void aof_command_deinit(struct aof_command *c);
 /* Takes the next command off the front of a unit, skipping lines. False: there is none left. */
 bool aof_command_take(struct slice *unit, struct aof_command *c);

@@ -35,6 +35,7 @@ struct output {
     size_t ref_bytes;
 };
 
+/* Empty, without memory; owns its bytes and a reference to each of its blobs. */
 void output_init(struct output *o);
 void output_deinit(struct output *o);
 void output_clear(struct output *o); /* drops content and references, keeps the memory */
@@ -50,6 +51,7 @@ INLINE struct output_mark output_mark(const struct output *o)
     return (struct output_mark){buf_len(&o->bytes), o->ref_count};
 }
 
+/* Takes back all that was written since the mark. */
 void output_rewind(struct output *o, struct output_mark mark);
 void output_ref_blob(struct output *o, struct blob *b);
 /* Moves all of `from` behind what stands in `o`. */

@@ -66,9 +66,11 @@ bool library_add(struct library *lib, struct slice name, struct slice descriptio
 
 /* ---- all of them ---- */
 
+/* Before there are reactors; deinit after them. */
 void libraries_init(struct libraries *all);
 void libraries_deinit(struct libraries *all);
 
+/* Borrowed; NULL: there is none. O(log n). */
 struct library *libraries_find(const struct libraries *all, struct slice name);
 /* False: there is no such function. */
 bool libraries_find_function(const struct libraries *all, struct slice name,
