@@ -32,6 +32,9 @@ int log_descriptor(void);
 void log_write_raw(const char *line, size_t len);
 void log_write_last(void);
 void log_reopen(void); /* after rotation; on failure goes on with the old file */
+/* Reopens if the path no longer names the open file: somebody has renamed or removed it, as
+ * logrotate does. Costs two stat(2); once in a while, any thread. */
+void log_follow_rotation(void);
 /* Whatever the threshold is; use the macros below. Keeps errno. */
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 
