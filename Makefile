@@ -62,6 +62,7 @@ bench: all ## beside redis-server; results into bench/RESULTS.md
 	$(PYTHON) bench/run.py $(ARGS)
 	$(PYTHON) bench/aof.py
 	$(PYTHON) bench/client.py
+	$(PYTHON) bench/stalls.py
 
 docs: all ## sample configuration, its reference, man pages, completion: from the tables
 	tools/generate-docs.py build

@@ -1,7 +1,7 @@
 /* slow.h: slow commands run on the worker pool, so that they slow nobody.
  *
  * A row of commands.def with CMD_SLOW says that the command only reads its keys, apart from a
- * destination that publish_outcome() stores into, or that it changes the value of its one key in
+ * destination that publish_outcome() stores into, or that it changes the value of one key in
  * place. Its handler looks the values up, and when there is too much to do
  * (slow-command-threshold), it returns: see defer() and defer_edit(). Nothing has been done yet.
  * The reactor, which holds the locks, pins all keys (store/pin.h), copies the entries that lead to
