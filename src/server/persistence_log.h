@@ -16,6 +16,7 @@ struct session;
 struct command;
 struct key;
 
+/* At start; nothing is opened. */
 void persistence_log_init(struct persistence *p);
 /* Before there are threads, or in exclusive mode: starts to log, when appendonly says so. */
 enum err persistence_log_begin(struct persistence *p) MUST_USE;
