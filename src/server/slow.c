@@ -212,6 +212,24 @@ void slow_answer(struct slow_client *c, struct output *output, uint64_t lsn)
         session->reply_mode = REPLY_ON;
 }
 
+COLD static void refuse(struct reply *reply, const char *error)
+{
+    output_rewind(reply->out, (struct output_mark){0});
+    reply_begin(reply);
+    reply_error(reply, error);
+    reply_end(reply);
+}
+
+uint64_t slow_refuse_unsafe(struct server_thread *t, const struct command *cmd, struct reply *reply,
+                            uint64_t lsn)
+{
+    const char *error;
+    if (likely(!(cmd->flags & CMD_READONLY) || persistence_log_is_good(t, lsn, &error)))
+        return lsn;
+    refuse(reply, error);
+    return 0;
+}
+
 /* Inside the gate. False: the last save is done, so the command does not happen any more. */
 static bool take_effect(struct server_thread *t, struct slow_job *j)
 {
@@ -239,7 +257,8 @@ static bool finish(struct server_thread *t, struct slow_job *j)
     slow_count_call(t, c, j->command, j->cycles, &j->reply);
     if (c) {
         c->job = NULL;
-        slow_answer(c, &j->output, j->lsn);
+        uint64_t lsn = slow_refuse_unsafe(t, j->command->cmd, &j->reply, j->lsn);
+        slow_answer(c, &j->output, lsn);
     }
     slow_job_destroy(j);
     slow_leave(t->server);

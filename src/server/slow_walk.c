@@ -80,7 +80,7 @@ static bool run_slice(struct server_thread *t, struct slow_walk *w)
     t->txn.now_ms = clock_wall_ms();
     t->txn.restartable = false;
     t->txn.no_touch = true;
-    t->txn.keep_expired = pause_active(t->server);
+    t->txn.keep_expired = pause_active(t->server) || persistence_log_keeps(t);
     txn_begin(&t->txn, w->db, false);
     while ((more = keys_walk_step(&w->keys, &t->txn, &w->reply)) && clock_monotonic_us() < until_us)
         ;
@@ -98,7 +98,8 @@ static void finish(struct slow_walk *w)
 {
     struct slow_client *c = w->client;
     c->walk = NULL;
-    slow_answer(c, &w->output, w->lsn);
+    uint64_t lsn = slow_refuse_unsafe(thread_of(c->conn), w->command->cmd, &w->reply, w->lsn);
+    slow_answer(c, &w->output, lsn);
     destroy(w);
     conn_return(c->conn);
 }
