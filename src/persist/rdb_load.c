@@ -28,7 +28,7 @@ struct loading {
     pthread_cond_t more, room, idle;
     struct piece *first, **last;
     unsigned waiting, unfinished; /* not taken; not inserted */
-    bool ended, failed; /* nothing more comes; a thread has found a fault */
+    bool ended, failed;           /* nothing more comes; a thread has found a fault */
 };
 
 struct loader {
