@@ -9,6 +9,7 @@
 enum {
     TICK_INSTRUCTIONS = 5000,       /* few, for each may take long: s .. s */
     LONG_CYCLES = 10 * 1000 * 1000, /* some milliseconds */
+    LOOK_STEPS = 5000,
     OUT_KEEP_BYTES = 256 * 1024,
     COLLECT_SHARE = 2 /* a run that ends with half of the limit in use collects */
 };
@@ -31,6 +32,7 @@ static void tick(lua_State *lua, lua_Debug *ar)
     if (!run)
         return;
     enum script_verdict verdict = run->ops->tick(run);
+    run->in->looked = clock_cycles();
     if (likely(verdict == SCRIPT_GO_ON))
         return;
     run->in->ended = true;
@@ -43,6 +45,34 @@ void script_look(lua_State *lua, uint64_t began)
 {
     if (unlikely(clock_cycles() - began > LONG_CYCLES))
         tick(lua, NULL);
+}
+
+bool script_may_grow(struct interpreter *in)
+{
+    struct script_run *run = in->run;
+    if (!run || clock_cycles() - in->looked <= LONG_CYCLES)
+        return true;
+    enum script_verdict verdict = run->ops->tick_inside(run);
+    in->looked = clock_cycles();
+    if (likely(verdict == SCRIPT_GO_ON))
+        return true;
+    in->ended = true;
+    in->end_text = end_text(run, verdict);
+    return false;
+}
+
+void script_steps_begin(struct script_steps *s)
+{
+    *s = (struct script_steps){.began = clock_cycles(), .left = LOOK_STEPS};
+}
+
+void script_steps_look(lua_State *lua, struct script_steps *s)
+{
+    s->left = LOOK_STEPS;
+    if (likely(clock_cycles() - s->began <= LONG_CYCLES))
+        return;
+    tick(lua, NULL);
+    s->began = clock_cycles();
 }
 
 /* ---- errors ---- */
@@ -86,6 +116,10 @@ static int describe_error(lua_State *lua)
 /* The error at the top, as describe_error() left it: "CODE text script: name, on @source:line." */
 static void reply_failure(lua_State *lua, struct script_run *run)
 {
+    if (!lua_istable(lua, -1) && run->in->end_text) {
+        reply_error(run->reply, run->in->end_text);
+        return;
+    }
     if (!lua_istable(lua, -1)) {
         const char *text = lua_tostring(lua, -1);
         reply_errorf(run->reply, "ERR Error running script %s, %.100s", run->name,
@@ -153,6 +187,8 @@ static void begin(struct script_run *run)
         (void)lua_cpcall(in->lua, store_handler, NULL);
     in->run = run;
     in->ended = false;
+    in->end_text = NULL;
+    in->looked = clock_cycles();
     lua_sethook(in->lua, tick, LUA_MASKCOUNT, TICK_INSTRUCTIONS);
 }
 
