@@ -7,7 +7,9 @@
 #include "script/sandbox.h"
 
 enum {
-    TICK_INSTRUCTIONS = 5000,       /* few, for each may take long: s .. s */
+    TICK_INSTRUCTIONS = 5000, /* few, for each may take long: a < b */
+    TICK_BYTES = 4 << 20,     /* with more memory they take longer, and are fewer */
+    TICK_MIN = 100,
     LONG_CYCLES = 10 * 1000 * 1000, /* some milliseconds */
     LOOK_STEPS = 5000,
     OUT_KEEP_BYTES = 256 * 1024,
@@ -24,6 +26,13 @@ static const char *end_text(const struct script_run *run, enum script_verdict ve
                             : "ERR Script killed by user with SCRIPT KILL.";
 }
 
+static int tick_instructions(const struct interpreter *in)
+{
+    if (likely(in->bytes <= TICK_BYTES))
+        return TICK_INSTRUCTIONS;
+    return MAX((int)(TICK_INSTRUCTIONS / (in->bytes / TICK_BYTES + 1)), TICK_MIN);
+}
+
 /* A script may catch the error, so from here on each line of it raises the error again. */
 static void tick(lua_State *lua, lua_Debug *ar)
 {
@@ -33,8 +42,12 @@ static void tick(lua_State *lua, lua_Debug *ar)
         return;
     enum script_verdict verdict = run->ops->tick(run);
     run->in->looked = clock_cycles();
-    if (likely(verdict == SCRIPT_GO_ON))
+    if (likely(verdict == SCRIPT_GO_ON)) {
+        int count = tick_instructions(run->in);
+        if (unlikely(count != lua_gethookcount(lua)))
+            lua_sethook(lua, tick, LUA_MASKCOUNT, count);
         return;
+    }
     run->in->ended = true;
     lua_sethook(lua, tick, LUA_MASKLINE, 0);
     api_push_error(lua, slice_cstr(end_text(run, verdict)), false);
@@ -50,7 +63,11 @@ void script_look(lua_State *lua, uint64_t began)
 bool script_may_grow(struct interpreter *in)
 {
     struct script_run *run = in->run;
-    if (!run || clock_cycles() - in->looked <= LONG_CYCLES)
+    if (!run)
+        return true;
+    if (unlikely(in->end_text))
+        return false; /* it has caught the error */
+    if (clock_cycles() - in->looked <= LONG_CYCLES)
         return true;
     enum script_verdict verdict = run->ops->tick_inside(run);
     in->looked = clock_cycles();
@@ -216,9 +233,7 @@ void script_run_start(struct script_run *run)
     begin(run);
     if (unlikely(lua_cpcall(lua, run_protected, run) != 0)) {
         output_rewind(run->reply->out, mark);
-        const char *text = lua_tostring(lua, -1);
-        reply_errorf(run->reply, "ERR Error running script %s, %.100s", run->name,
-                     text ? text : "execution failure");
+        reply_failure(lua, run);
     }
     end(run);
 }
