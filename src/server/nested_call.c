@@ -321,7 +321,12 @@ static void call(struct script_run *run, const struct slice *argv, uint32_t argc
 
 static enum script_verdict tick(struct script_run *run)
 {
-    return busy_tick(run->host);
+    return busy_tick(run->host, true);
+}
+
+static enum script_verdict tick_inside(struct script_run *run)
+{
+    return busy_tick(run->host, false);
 }
 
 static enum script_permission permits(struct script_run *run, const struct slice *argv,
@@ -337,4 +342,4 @@ static enum script_permission permits(struct script_run *run, const struct slice
     return allowed ? SCRIPT_ALLOWED : SCRIPT_DENIED;
 }
 
-const struct script_ops nested_ops = {call, tick, permits};
+const struct script_ops nested_ops = {call, tick, tick_inside, permits};
