@@ -56,8 +56,9 @@ struct conn {
     int64_t soft_since_ms; /* when the soft output limit was passed; 0: it is not */
     int64_t active_ms;     /* monotonic */
     int64_t opened_ms;     /* monotonic: when the time to authenticate began */
-    int64_t message_ms;    /* of HTTP: monotonic, when its unfinished message began; 0: there is none */
-    uint64_t queued_at;    /* the thread's `flushes` when a run was queued; older: none waits */
+    int64_t
+        message_ms; /* of HTTP: monotonic, when its unfinished message began; 0: there is none */
+    uint64_t queued_at; /* the thread's `flushes` when a run was queued; older: none waits */
     struct conn_info info;
     void *session; /* of the server */
 };
@@ -150,7 +151,7 @@ struct arrival { /* an accepted socket */
     enum conn_kind kind;
     uint64_t id;
     bool proxied;            /* a PROXY header comes first */
-    struct tls_context *tls; /* of CONN_TLS; the reference goes along */
+    struct tls_context *tls; /* NULL: plain; the reference goes along */
 };
 
 /* Hands a socket over: any thread. */

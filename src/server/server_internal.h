@@ -8,13 +8,13 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
-#include "server/acl.h"
-#include "server/big_keys.h"
-#include "server/client_filter.h"
-#include "server/hot_keys.h"
 #include "script/cache.h"
 #include "script/library.h"
+#include "server/acl.h"
+#include "server/big_keys.h"
 #include "server/busy.h"
+#include "server/client_filter.h"
+#include "server/hot_keys.h"
 #include "server/latency.h"
 #include "server/monitor.h"
 #include "server/observe.h"
@@ -100,16 +100,16 @@ struct server_thread {
     bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
-    struct interpreter *interpreter; /* of scripts; NULL before the first */
+    struct interpreter *interpreter;       /* of scripts; NULL before the first */
     _Atomic size_t interpreter_bytes;
-    struct interpreter *functions;   /* of function libraries; NULL before the first */
-    _Atomic size_t function_bytes;   /* that it takes */
-    struct nested *nested;           /* the script that runs: nested_call.h */
-    struct script *nested_script;    /* its text, referenced; NULL for a function */
-    struct key *nested_keys;         /* of its command that runs */
+    struct interpreter *functions; /* of function libraries; NULL before the first */
+    _Atomic size_t function_bytes; /* that it takes */
+    struct nested *nested;         /* the script that runs: nested_call.h */
+    struct script *nested_script;  /* its text, referenced; NULL for a function */
+    struct key *nested_keys;       /* of its command that runs */
     uint32_t nested_key_cap;
-    bool no_room; /* memory was full, and nothing could go, when it was last looked at */
-    bool postponed;           /* the command that ran has not answered: it comes again … */
+    bool no_room;   /* memory was full, and nothing could go, when it was last looked at */
+    bool postponed; /* the command that ran has not answered: it comes again … */
     enum reply_mode postponed_reply_mode; /* … in this mode */
 };
 
@@ -117,6 +117,7 @@ struct listener {
     struct source source;
     struct server *server;
     enum conn_kind kind;
+    bool tls;
 };
 
 /* What instantaneous_* shows: computed by the main thread, ten times a second. */
@@ -156,7 +157,7 @@ struct server {
     struct reactor acceptor; /* on the main thread */
     struct listener listeners[LISTENERS_MAX];
     unsigned listener_count;
-    struct tls_context *tls;   /* of new connections; the main thread's; NULL: no tls-port yet */
+    struct tls_context *tls;   /* of new connections; the main thread's; NULL: no port for it yet */
     struct timer accept_retry; /* after EMFILE */
     int reserve_fd;            /* given up to accept and refuse one when descriptors run out */
     struct source signal_source;
@@ -255,8 +256,8 @@ void clients_visit(struct server *s, const struct client_filter *filter,
 /* Appends what CLIENT INFO shows, without a line end. The thread of the connection, or its registry
  * is locked. */
 void client_describe(struct buf *out, const struct conn_info *info);
-/* client_kill.c: closes the clients of a user that is about to go; its own after the reply. Exclusive
- * mode. */
+/* client_kill.c: closes the clients of a user that is about to go; its own after the reply.
+ * Exclusive mode. */
 void client_kill_user(struct exec *ex, struct slice user);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);
