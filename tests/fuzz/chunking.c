@@ -174,7 +174,7 @@ void chunking_check_briefly(enum codec codec, struct slice data)
     rng_seed(&rng, digest_xxh3(data));
     options = make_options(codec, (int)rng_below(&rng, VARIANTS));
     chunking_run(&options, data, all_at_once, NULL, &whole);
-    if (data.len <= BRIEF_BYTEWISE_MAX && rng_below(&rng, 2))
+    if (data.len <= BRIEF_BYTEWISE_MAX && rng_below(&rng, 8) == 0)
         check_cut(&options, data, &whole, "single bytes", fixed, &one);
     else
         check_cut(&options, data, &whole, "random sizes", random_size, &rng);
