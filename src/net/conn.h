@@ -187,7 +187,5 @@ void conn_flush_queued(struct net_thread *t);
 size_t conn_pending(const struct conn *c);
 /* Wakes the thread's reactor if output waits for safe_lsn, which has risen. Any thread. */
 void net_thread_safe(struct net_thread *t);
-/* Memory of the connection with its buffers. */
-size_t conn_bytes(const struct conn *c);
 /* Sends what is pending, blocking at most until that monotonic time: for a graceful stop. */
 void conn_drain(struct conn *c, int64_t until_ms);

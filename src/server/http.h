@@ -25,6 +25,7 @@ struct http_client {
     struct acl_user *own;  /* of its certificate: who it is when a message names nobody; or NULL */
 };
 
+/* For a connection of the HTTP port; its owner is the session. NULL may be destroyed. */
 struct http_client *http_client_create(void);
 void http_client_destroy(struct http_client *h);
 /* Its certificate says that it is this user. */

@@ -14,6 +14,7 @@
 #include "server/big_keys.h"
 #include "server/busy.h"
 #include "server/client_filter.h"
+#include "server/dispatch.h"
 #include "server/hot_keys.h"
 #include "server/latency.h"
 #include "server/monitor.h"
@@ -37,12 +38,6 @@ enum {
     LISTENERS_MAX = 64,
     ERROR_CODES_MAX = 128,
     ERROR_CODE_BYTES = 24
-};
-
-enum engine_status {
-    ENGINE_WAITING,
-    ENGINE_BUSY,
-    ENGINE_SHUTTING_DOWN
 };
 
 struct command_stats { /* of one command on one thread; read by others */
@@ -164,7 +159,7 @@ struct server {
     _Atomic uint64_t next_client_id;
     _Atomic uint64_t connections_received, connections_rejected;
     _Atomic unsigned connected; /* clients accepted and not yet gone */
-    _Atomic int status;         /* enum engine_status */
+    _Atomic bool stopping;      /* a graceful stop has begun */
     int64_t started_ms;         /* monotonic */
     int64_t started_wall_s;
     _Atomic bool cron_paused, active_expire_off; /* DEBUG */
@@ -227,12 +222,6 @@ struct tracker *client_tracker(struct conn *c);
 struct monitor *client_monitor(struct conn *c);
 struct http_client *client_http(struct conn *c); /* NULL: it does not speak HTTP */
 extern const struct conn_ops client_conn_ops;
-
-/* dispatch.c */
-uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, struct output *out);
-void dispatch_gate_wake(void *arg);
-/* The connection no longer wants the exclusive mode that it may have asked for. */
-void dispatch_unraise(struct server_thread *t, const struct conn *c);
 
 /* client.c: what other threads asked for: closes killed clients, releases held ones. The owner
  * thread. */
