@@ -152,7 +152,7 @@ struct arrival { /* an accepted socket */
     enum conn_kind kind;
     uint64_t id;
     bool proxied;            /* a PROXY header comes first */
-    struct tls_context *tls; /* of CONN_TLS; the reference goes along */
+    struct tls_context *tls; /* NULL: plain; the reference goes along */
 };
 
 /* Hands a socket over: any thread. */

@@ -117,6 +117,7 @@ struct listener {
     struct source source;
     struct server *server;
     enum conn_kind kind;
+    bool tls;
 };
 
 /* What instantaneous_* shows: computed by the main thread, ten times a second. */
@@ -156,7 +157,7 @@ struct server {
     struct reactor acceptor; /* on the main thread */
     struct listener listeners[LISTENERS_MAX];
     unsigned listener_count;
-    struct tls_context *tls;   /* of new connections; the main thread's; NULL: no tls-port yet */
+    struct tls_context *tls;   /* of new connections; the main thread's; NULL: no port for it yet */
     struct timer accept_retry; /* after EMFILE */
     int reserve_fd;            /* given up to accept and refuse one when descriptors run out */
     struct source signal_source;
