@@ -58,8 +58,9 @@ struct server_settings {
     enum poller_kind poller;
     int port, frame_port, http_port; /* 0: no such listener */
     int tls_port;
+    bool http_console;        /* never changes either */
     char *http_allowed_hosts; /* never changes: read outside the gates */
-    struct string_list bind; /* a leading '-' means "may be missing" */
+    struct string_list bind;  /* a leading '-' means "may be missing" */
     _Atomic bool proxy_protocol;
     char *tls_cert_file, *tls_key_file, *tls_key_file_pass, *tls_ca_cert_file, *tls_ca_cert_dir;
     char *tls_dh_params_file, *tls_protocols, *tls_ciphers, *tls_ciphersuites;
@@ -79,7 +80,7 @@ struct server_settings {
     _Atomic int hz;
     int shutdown_timeout_s;
     _Atomic unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
-    struct slice requirepass; /* any bytes */
+    struct slice requirepass;                                 /* any bytes */
     char *aclfile;
     char *debug_effects_file;
     _Atomic int64_t acllog_max_len;
