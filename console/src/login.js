@@ -1,12 +1,12 @@
 // Who asks: shown when the server answers 401.
-import { LoginError, call, dropCredential, hasCredential, setCredential } from './api.js';
+import { LoginError, call, dropCredential, setCredential } from './api.js';
 import { fieldElement, formValues, messageOf } from './ui/dialog.js';
 import { fill, h } from './ui/dom.js';
 
-/** @param {HTMLElement} root @param {string} problem of the last credential; empty: none was given
+/** @param {HTMLElement} root @param {string} problem with the credential of before; empty: there was none
  * @param {() => void} onDone */
 export function showLogin(root, problem, onDone) {
-  const error = h('p', { class: 'form-error', role: 'alert' }, hasCredential() ? problem : '');
+  const error = h('p', { class: 'form-error', role: 'alert' }, problem);
   const submit = h('button', { type: 'submit', class: 'button primary wide' }, 'Sign in');
   const icon = /** @type {HTMLLinkElement} */ (document.querySelector('link[rel=icon]')).href;
   const form = h('form', { class: 'login', onsubmit: run },

@@ -21,10 +21,10 @@ import { fill, h, icon, iconButton } from './ui/dom.js';
 const ROUTES = [
   { name: 'overview', title: 'Overview', short: 'Overview', show: showOverview },
   { name: 'keys', title: 'Keys', short: 'Keys', show: showKeys },
-  { name: 'shell', title: 'Command line', short: 'Command', show: showShell },
+  { name: 'shell', title: 'Command line', short: 'Shell', show: showShell },
   { name: 'pubsub', title: 'Pub/Sub', short: 'Pub/Sub', show: showPubsub },
   { name: 'monitor', title: 'Monitor', short: 'Monitor', show: showMonitor },
-  { name: 'slowlog', title: 'Slow log', short: 'Slow log', show: showSlowlog },
+  { name: 'slowlog', title: 'Slow log', short: 'Slow', show: showSlowlog },
   { name: 'clients', title: 'Clients', short: 'Clients', show: showClients },
 ];
 const THEMES = /** @type {const} */ (['auto', 'light', 'dark']);
@@ -62,9 +62,11 @@ function skip(event) {
 
 let leaving = new AbortController();
 let shown = '';
+let asking = false; // the login form is shown, and tells by itself what is wrong
 
 /** `#/keys/0/some%20key` */
 function showPage() {
+  if (asking) return;
   const [name, ...path] = location.hash.replace(/^#\/?/, '').split('/');
   const route = ROUTES.find((each) => each.name === name) ?? ROUTES[0];
   if (route.name === 'keys' && shown === 'keys') return; // it follows the address by itself
@@ -100,6 +102,7 @@ function login(problem) {
   shown = '';
   const app = /** @type {HTMLElement} */ (document.getElementById('app'));
   showLogin(app, problem, () => {
+    asking = false;
     fill(app, frame);
     showPage();
     sampler.start();
@@ -127,13 +130,11 @@ function showTheme() {
 
 // ---- start ----
 
-let asking = false;
-api.onLogin = () => {
+api.onLogin = (error) => {
   if (asking) return;
   asking = true;
   sampler.stop();
-  // After the failure has been noted, so that it is told once.
-  queueMicrotask(() => { asking = false; login(sampler.state === 'live' ? 'Please sign in again.' : sampler.problem); });
+  login(hasCredential() ? error.message : '');
 };
 document.addEventListener('themechange', showTheme);
 applyTheme();

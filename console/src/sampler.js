@@ -1,5 +1,5 @@
 // Asks the server for its figures once a second, from the first page on, and keeps the last minutes of them.
-import { LoginError, OfflineError, ReplyError, hasCredential, pipeline } from './api.js';
+import { LoginError, OfflineError, ReplyError, pipeline } from './api.js';
 import { callsBetween, parseHistograms, parseInfo, percentile } from './info.js';
 
 const PERIOD_MS = 1000;
@@ -35,19 +35,21 @@ export class Sampler extends EventTarget {
     this.series = {};
     this.at = 0;
     this.timer = 0;
+    this.run = 0;
   }
 
   start() {
-    clearTimeout(this.timer);
-    this.step();
+    this.stop();
+    this.step(++this.run);
   }
 
   stop() {
     clearTimeout(this.timer);
-    this.timer = 0;
+    this.run++; // an answer that is still to come starts nothing
   }
 
-  async step() {
+  /** @param {number} run */
+  async step(run) {
     try {
       const [info, histograms] = await pipeline(POLL);
       if (info instanceof Error) throw info;
@@ -56,12 +58,12 @@ export class Sampler extends EventTarget {
     } catch (error) {
       this.fail(error);
     }
-    if (this.state !== 'login') this.timer = setTimeout(() => this.step(), PERIOD_MS);
+    if (run === this.run && this.state !== 'login') this.timer = setTimeout(() => this.step(run), PERIOD_MS);
   }
 
   /** @param {unknown} error */
   fail(error) {
-    if (error instanceof LoginError) this.setState('login', hasCredential() ? error.message : '');
+    if (error instanceof LoginError) this.setState('login', '');
     else if (error instanceof OfflineError) this.setState('offline', error.message);
     else if (error instanceof ReplyError) this.setState('refused', error.message);
     else throw error;

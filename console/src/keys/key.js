@@ -2,7 +2,7 @@
 import { ReplyError, call, pipeline } from '../api.js';
 import { byteLength, display, escape, unescape } from '../bytes.js';
 import { formatBytes, formatDuration, formatExact } from '../format.js';
-import { ask, messageOf, notify } from '../ui/dialog.js';
+import { ask, notify } from '../ui/dialog.js';
 import { button, fill, h, iconButton } from '../ui/dom.js';
 import { emptyState, errorState, typeBadge } from '../ui/parts.js';
 import { TYPES } from './types.js';
@@ -48,14 +48,14 @@ async function showHead(head, key, context, reload) {
   fill(head,
     h('div', { class: 'key-name' },
       h('a', { href: '#/keys', class: 'icon-button back', 'aria-label': 'Back to the list', onclick: back }, iconText('‹')),
-      typeBadge(String(type)), h('h2', { class: 'mono' }, display(key) || h('i', {}, 'empty name'))),
+      typeBadge(String(type)), h('h2', { class: 'mono' }, display(key) || h('i', {}, 'empty name')),
+      iconButton('refresh', 'Load again', { class: 'refresh', onclick: reload })),
     h('p', { class: 'hint' }, there ? facts : ''),
     there && h('div', { class: 'key-actions' },
       h('button', { type: 'button', class: 'button ttl-button', onclick: () => editTtl(key, ttl).then((done) => done && reload()) },
         ttl < 0 ? 'No expiry' : `Expires in ${formatDuration(ttl / 1000)}`),
       button('edit', 'Rename', { onclick: () => rename(key, context) }),
-      button('trash', 'Delete', { class: 'danger-text', onclick: () => remove(key, context) }),
-      iconButton('refresh', 'Load again', { onclick: reload })));
+      button('trash', 'Delete', { class: 'danger-text', onclick: () => remove(key, context) })));
   return String(type);
 }
 
@@ -105,9 +105,4 @@ async function remove(key, context) {
   if (!done) return;
   notify('Deleted');
   context.changed(null);
-}
-
-/** @param {unknown} error */
-export function report(error) {
-  notify(messageOf(error), 'bad');
 }

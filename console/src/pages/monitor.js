@@ -14,7 +14,8 @@ const OWN = new Set(POLL.map((args) => args.map((arg) => `"${arg}"`).join(' ')))
 
 /** @param {import('../main.js').Page} page */
 export function showMonitor({ root, signal }) {
-  const tail = new Tail('Commands', emptyState('Not watching', 'MONITOR shows every command of every client, and slows a busy server down: stop it when you have seen enough.'));
+  const idle = emptyState('Not watching', 'MONITOR shows every command of every client, and slows a busy server down: stop it when you have seen enough.');
+  const tail = new Tail('Commands', idle);
   const count = h('span', { class: 'hint', role: 'status' });
   const own = h('input', { type: 'checkbox', id: 'hide-own', checked: true });
   const start = h('button', { type: 'button', class: 'button primary', onclick: toggle }, 'Start');
@@ -28,6 +29,7 @@ export function showMonitor({ root, signal }) {
     const stop = (watching = new AbortController());
     fill(start, 'Stop');
     start.classList.remove('primary');
+    fill(idle, h('strong', {}, 'Watching'), h('p', {}, 'Nothing has run yet.'));
     try {
       await events('/monitor', receive, stop.signal, () => fill(count, 'watching'));
     } catch (error) {

@@ -1,7 +1,7 @@
 // The server at a glance: figures, charts, and where time and memory go.
 import { ReplyError, pipeline } from '../api.js';
 import { percent, display } from '../bytes.js';
-import { formatBytes, formatCount, formatDuration, formatExact, formatMicros, formatPercent } from '../format.js';
+import { formatBytes, formatCount, formatDuration, formatExact, formatMicros, formatNumber, formatPercent } from '../format.js';
 import { parseFamily } from '../info.js';
 import { Chart } from '../ui/chart.js';
 import { fill, h } from '../ui/dom.js';
@@ -109,7 +109,7 @@ function typesView(info) {
   if (!types.length) return emptyState('No keys yet', 'The first walk over the keys takes a few seconds.');
   const whole = types.reduce((sum, [, type]) => sum + type.bytes, 0);
   return h('ul', { class: 'bars' }, types.map(([name, type]) => h('li', {},
-    h('span', { class: 'bar-name' }, typeBadge(name), h('span', { class: 'hint' }, `${formatCount(type.keys)} keys`)),
+    h('span', { class: 'bar-name' }, typeBadge(name), h('span', { class: 'hint' }, formatNumber(type.keys, 'key'))),
     h('span', { class: 'bar' }, h('span', { class: `bar-fill type-${name}`, vars: { '--share': `${Math.max(0.5, (type.bytes * 100) / whole)}%` } })),
     h('span', { class: 'bar-value' }, formatBytes(type.bytes), h('span', { class: 'hint' }, formatPercent(type.bytes, whole))))));
 }
@@ -179,7 +179,7 @@ function bigView(reply) {
   const keys = reply.map(pairsOf);
   if (!keys.length) return emptyState('No big keys', 'Values of 4 KB and more are listed here.');
   return table('Big keys', ['Key', 'Type', '>elements', '>size'], keys.map((/** @type {any} */ key) => [
-    keyLink(key.key, key.db), typeBadge(key.type), key.type === 'string' ? '–' : formatCount(Number(key.elements)), formatBytes(Number(key.bytes))]));
+    keyLink(key.key, key.db), typeBadge(key.type), key.type === 'string' || key.type === 'stream' ? '–' : formatCount(Number(key.elements)), formatBytes(Number(key.bytes))]));
 }
 
 /** @param {any} reply */

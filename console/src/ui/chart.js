@@ -7,6 +7,7 @@ import { fill, h } from './dom.js';
  * @typedef {{format: (value: number) => string, top?: number, least?: number, incrs?: number[]}} Scale */
 
 const HEIGHT = 170;
+const LEAST_SECONDS = 60; // so that the first samples do not fill the width
 const cursors = uPlot.sync('time');
 
 /** @param {string} name */
@@ -53,7 +54,7 @@ export class Chart {
     return {
       width, height: HEIGHT, padding: [10, 6, 0, 0], legend: { show: false },
       cursor: { sync: { key: cursors.key }, drag: { x: false, y: false }, points: { size: 6 } },
-      scales: { y: { range: (_plot, _min, max) => [0, this.scale.top ?? Math.max((max ?? 0) * 1.15, this.scale.least ?? 1)] } },
+      scales: { x: { range: (_plot, min, max) => [Math.min(min, max - LEAST_SECONDS), max] }, y: { range: (_plot, _min, max) => [0, this.scale.top ?? Math.max((max ?? 0) * 1.15, this.scale.least ?? 1)] } },
       axes: [
         { ...axis, size: 28, space: 80, values: (_plot, splits) => splits.map((s) => new Date(s * 1000).toLocaleTimeString('en', { hour12: false })) },
         { ...axis, size: 66, space: 32, incrs: this.scale.incrs, values: (_plot, splits) => splits.map(this.format) },
