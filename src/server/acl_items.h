@@ -32,6 +32,7 @@ INLINE struct slice acl_item_text(const struct acl_item *item)
     return slice_make(item->text, item->len);
 }
 
+/* Frees all; empty and usable afterwards. */
 void acl_items_clear(struct acl_items *items);
 /* Appends; access, match and command are 0. */
 struct acl_item *acl_items_add(struct acl_items *items, struct slice text);
