@@ -45,7 +45,7 @@ const frame = h('div', { class: 'frame' },
     h('a', { class: 'brand', href: '#/overview', 'aria-label': 'Tokamak, overview' }, logo(), h('span', {}, 'Tokamak')),
     status, h('div', { class: 'top-tools' }, themeButton, leaveButton)),
   h('nav', { class: 'nav', 'aria-label': 'Pages' }, h('ul', {}, [...links.values()].map((link) => h('li', {}, link)))),
-  h('div', { class: 'page' }, banner, title, main));
+  h('div', { class: 'page' }, title, banner, main));
 
 function logo() {
   const href = /** @type {HTMLLinkElement} */ (document.querySelector('link[rel=icon]')).href;

@@ -11,9 +11,9 @@ let count = 0;
 function prettyJson(value) {
   if (!isPlain(value) || !/^\s*[[{]/.test(value)) return null;
   try {
-    const pretty = JSON.stringify(JSON.parse(value), null, 2);
-    // Numbers beyond 2^53 and keys given twice would change: then it is shown as it is.
-    return JSON.stringify(JSON.parse(value)) === value.replace(/\s+(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)/g, '') ? pretty : null;
+    const parsed = JSON.parse(value), tokens = value.match(/"(?:[^"\\]|\\.)*"|[^\s"]+/g) ?? [];
+    // Numbers beyond 2^53 and names given twice would change: then it is shown as it is.
+    return JSON.stringify(parsed) === tokens.join('') ? JSON.stringify(parsed, null, 2) : null;
   } catch {
     return null;
   }

@@ -185,6 +185,7 @@ async function fillDatabases(select, sampler) {
     fill(select, Array.from({ length: count }, (_, i) => h('option', { value: i, selected: i === api.db }, `db ${i}${keys(i) ? ` (${keys(i)})` : ''}`)));
   };
   draw();
+  if (!sampler.last('time')) sampler.addEventListener('sample', draw, { once: true });
 }
 
 /** @returns {Promise<Bytes | null>} */
@@ -196,7 +197,7 @@ async function newKey() {
     fields: [
       { name: 'key', label: 'Name', required: true, hint: 'Escapes as \\n, \\x00, \\\\ stand for bytes.' },
       { name: 'type', label: 'Type', options: Object.keys(TYPES).map((name) => [name, name]) },
-      { name: 'first', label: 'Field, score or member', hint: 'hash, stream: the field; sorted set: the score; others: leave empty.' },
+      { name: 'first', label: 'Field or score', hint: 'Of a hash or stream the field, of a sorted set the score; else empty.' },
       { name: 'value', label: 'Value', rows: 4 },
       { name: 'ttl', label: 'Time to live in seconds', type: 'number', min: 1, hint: 'Empty: for ever.' },
     ],

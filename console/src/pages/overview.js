@@ -57,7 +57,15 @@ export function showOverview({ root, signal, sampler }) {
     fill(server, serverView(sampler.info));
   };
   const redraw = () => charts.forEach((chart) => chart.draw());
+  /** Whoever may not see the figures still sees the lists that he may. */
+  const showState = () => {
+    const refused = sampler.state === 'refused';
+    root.classList.toggle('refused', refused);
+    if (refused) for (const box of [types, commands, server]) fill(box, emptyState('Not permitted', sampler.problem));
+  };
   sampler.addEventListener('sample', draw, { signal });
+  sampler.addEventListener('state', showState, { signal });
+  showState();
   document.addEventListener('themechange', redraw, { signal });
   signal.addEventListener('abort', () => charts.forEach((chart) => chart.destroy()));
   if (sampler.last('time') !== null) draw();

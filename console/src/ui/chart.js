@@ -40,8 +40,9 @@ export class Chart {
   /** Colours are read when it is drawn first, and again when the theme changes. */
   draw() {
     this.plot?.destroy();
+    this.plot = undefined;
     const width = this.box.clientWidth;
-    if (!width) return;
+    if (!width || !this.data[0].length) return;
     this.plot = new uPlot(this.options(width), this.data, this.box);
     this.width = width;
   }

@@ -1,4 +1,5 @@
 // What several pages are made of.
+import { ReplyError } from '../api.js';
 import { h } from './dom.js';
 import { messageOf } from './dialog.js';
 
@@ -18,6 +19,7 @@ export function emptyState(title, text, action) {
 
 /** @param {unknown} error */
 export function errorState(error) {
+  if (error instanceof ReplyError && error.code === 'NOPERM') return emptyState('Not permitted', error.message.slice('NOPERM '.length));
   return h('div', { class: 'empty error', role: 'alert' }, h('strong', {}, 'That did not work'), h('p', {}, messageOf(error)));
 }
 
