@@ -61,6 +61,7 @@ bench: all ## beside redis-server, nginx and webdis; results into bench/RESULTS.
 	tools/install-deps.sh build test bench
 	$(PYTHON) bench/run.py $(ARGS)
 	$(PYTHON) bench/aof.py
+	$(PYTHON) bench/snapshot.py
 	$(PYTHON) bench/client.py
 	$(PYTHON) bench/stalls.py
 	$(PYTHON) bench/web.py
