@@ -124,6 +124,7 @@ struct net_thread {
     uint64_t reply_lsn;  /* of the output since the last conn_reply() */
     uint64_t queued_lsn; /* the highest of the queued runs */
     struct conn *gated;
+    uint64_t gate_looked;    /* the safe_lsn by which `gated` was looked through last */
     _Atomic bool gate_waits; /* wake the reactor when safe_lsn has risen */
     struct request_arena arena;
     char *receive;               /* LIMIT_RECV_BYTES */

@@ -93,6 +93,11 @@ struct server_thread {
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
+    struct {                  /* the commands of the EXEC or script that runs: persistence_log.h */
+        uint64_t lsn;         /* the newest record that they can have seen the effect of */
+        bool any;             /* there is one */
+        bool acted;           /* they did more than look */
+    } parts;
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
     struct interpreter *interpreter;       /* of scripts; NULL before the first */
