@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "cmd/key_guard.h"
 #include "server/acl_session.h"
 #include "server/busy.h"
 #include "server/functions.h"
@@ -215,7 +216,7 @@ static void run(struct nested *n, const struct command *cmd)
     uint64_t started = clock_cycles();
     txn_select(&t->txn, n->session.db);
     persistence_log_part(t, cmd);
-    cmd->handler(ex);
+    key_guard_call(ex);
     if (unlikely(n->session.tracked))
         tracking_remember(ex);
     if (monitor_wanted())
