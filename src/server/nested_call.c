@@ -11,7 +11,8 @@
 #include <stdio.h>
 
 enum {
-    KEYS_KEEP = 1024
+    KEYS_KEEP = 1024,
+    KEYS_COMPARED = 4
 };
 
 /* ---- before it starts ---- */
@@ -50,6 +51,15 @@ bool nested_admits(struct exec *ex, uint32_t flags, bool read_only)
 
 /* ---- keys ---- */
 
+/* Most often it is one of the script's own, whose hash is known. */
+static struct key key_of(const struct nested *n, struct slice name)
+{
+    for (uint32_t i = 0; i < MIN(n->outer.key_count, (uint32_t)KEYS_COMPARED); i++)
+        if (slice_equal(n->outer.keys[i].name, name))
+            return (struct key){name, n->outer.keys[i].hash};
+    return key_make(name);
+}
+
 static void collect_key(void *arg, uint32_t index, uint16_t flags)
 {
     struct server_thread *t = arg;
@@ -63,7 +73,7 @@ static void collect_key(void *arg, uint32_t index, uint16_t flags)
                         cap * sizeof(struct key));
         t->nested_key_cap = cap;
     }
-    t->nested_keys[n->key_count++] = key_make(t->exec.argv[index]);
+    t->nested_keys[n->key_count++] = key_of(n, t->exec.argv[index]);
 }
 
 /* Whether all keys of the command are among the script's. */
