@@ -82,4 +82,5 @@ INLINE struct slice buf_slice(const struct buf *b)
     return slice_make(b->data ? b->data + b->begin : "", b->end - b->begin);
 }
 
+/* Appends. */
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);

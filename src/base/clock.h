@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 
+/* Since the epoch; it may jump. Monotonic ones never do; their zero means nothing. Any thread. */
 int64_t clock_wall_ms(void);
 int64_t clock_wall_us(void);
 int64_t clock_monotonic_ms(void);

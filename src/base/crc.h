@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 
+/* O(len); `bytes` may be NULL when len is 0. */
 uint16_t crc16(const void *bytes, size_t len);
 uint64_t crc64(uint64_t crc, const void *bytes, size_t len); /* start with 0; feed on */
 uint32_t crc32c(uint32_t crc, const void *bytes,

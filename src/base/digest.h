@@ -6,6 +6,7 @@
 
 #include "base/slice.h"
 
+/* The same for the same bytes in every process and on every machine. O(length). */
 uint64_t digest_xxh3(struct slice bytes);
 /* 16 lower-case hexadecimal digits, the most significant first; no NUL. */
 void digest_format(uint64_t digest, char out[16]);

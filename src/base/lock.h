@@ -12,6 +12,7 @@ struct lock {
     _Atomic uint32_t state;
 };
 
+/* For lock_acquire() and lock_release(): sleeps until it has the lock; wakes one who sleeps. */
 void lock_acquire_slow(struct lock *l);
 void lock_wake(struct lock *l);
 

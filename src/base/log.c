@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sys/stat.h>
+
 enum {
     RING_LINES = 32,
     RING_LINE_BYTES = 256
@@ -78,6 +80,24 @@ void log_reopen(void)
         log_warning("Can't reopen the log file: %m");
 }
 
+/* With file_lock held. Whether the path names another file than the open one, or none. */
+static bool is_rotated(void)
+{
+    struct stat named, open;
+    return file_path && fstat(file_fd, &open) == 0 &&
+           (stat(file_path, &named) != 0 || named.st_ino != open.st_ino ||
+            named.st_dev != open.st_dev);
+}
+
+void log_follow_rotation(void)
+{
+    pthread_mutex_lock(&file_lock);
+    bool rotated = is_rotated();
+    pthread_mutex_unlock(&file_lock);
+    if (rotated)
+        log_reopen();
+}
+
 void log_set_format(enum log_format format, enum log_timestamps timestamps)
 {
     atomic_store_explicit(&log_format, (int)format, memory_order_relaxed);
@@ -138,8 +158,7 @@ void log_write(enum log_level level, const char *format, ...)
     int len = vsnprintf(message, sizeof(message), format, args);
     va_end(args);
     line.len = (size_t)MAX(MIN(len, LOG_MESSAGE_MAX - 1), 0);
-    line.format =
-        (enum log_format)atomic_load_explicit(&log_format, memory_order_relaxed);
+    line.format = (enum log_format)atomic_load_explicit(&log_format, memory_order_relaxed);
     line.timestamps =
         (enum log_timestamps)atomic_load_explicit(&log_timestamps, memory_order_relaxed);
     clock_gettime(CLOCK_REALTIME, &line.now); /* not clock.h's: a test's shift must not appear */

@@ -48,6 +48,8 @@ INLINE size_t mem_size_class(size_t size)
 /* Adds `delta` bytes to the calling thread's counter. Allocation functions call it themselves. */
 void mem_charge(enum mem_class class, int64_t delta);
 
+/* Charged to `class`. Aborts without memory, as do all but the mem_try_… ones, which are for sizes
+ * that a client chose and return NULL. */
 void *mem_alloc(enum mem_class class, size_t size);
 void *mem_zalloc(enum mem_class class, size_t size);
 void *mem_try_alloc(enum mem_class class, size_t size) MUST_USE;

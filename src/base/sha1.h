@@ -8,4 +8,5 @@ enum {
     SHA1_BYTES = 20
 };
 
+/* The digest of the text. O(length). */
 void sha1(struct slice text, uint8_t out[SHA1_BYTES]);

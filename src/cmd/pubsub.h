@@ -67,6 +67,7 @@ struct publication {
  * lock: takes no other. */
 typedef void (*pubsub_post_fn)(void *arg, const struct publication *p, uint64_t reactors);
 
+/* Before there are reactors; deinit after them. */
 void pubsub_init(struct pubsub *ps);
 void pubsub_deinit(struct pubsub *ps); /* all have left */
 
@@ -82,6 +83,7 @@ uint64_t pubsub_leave(struct pubsub *ps, enum pubsub_kind kind, struct slice nam
 uint64_t pubsub_publish(struct pubsub *ps, enum pubsub_kind kind, struct slice channel,
                         struct slice payload, pubsub_post_fn post, void *arg);
 
+/* Clients that listen to this channel, those of patterns not counted. Takes its stripe's lock. */
 uint64_t pubsub_subscribers(struct pubsub *ps, enum pubsub_kind kind, struct slice channel);
 /* Replies with the names of the channels that match; pattern.ptr NULL: all. */
 void pubsub_reply_channels(struct pubsub *ps, enum pubsub_kind kind, struct slice pattern,

@@ -16,6 +16,7 @@ struct stream_effect {
     struct buf ids; /* texts of STREAM_ID_MAX_LEN + 1 bytes, the first being the length */
 };
 
+/* The slices are borrowed until the end. */
 void stream_effect_begin(struct stream_effect *e, struct exec *ex, struct slice key,
                          struct slice group, struct slice consumer);
 /* A consumer was made. */

@@ -65,6 +65,7 @@ size_t deque_bytes(const struct deque *d);
 /* Bytes of all entries as a single listpack would hold them. O(blocks). */
 size_t deque_packed_bytes(const struct deque *d);
 
+/* Copies the value. */
 void deque_push(struct deque *d, enum deque_end end, struct slice value);
 /* The entry at an end; false when empty. */
 bool deque_peek(const struct deque *d, enum deque_end end, struct packed_value *out);

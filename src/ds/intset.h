@@ -20,6 +20,7 @@ enum {
     INTSET_HEADER = 8
 };
 
+/* An empty one, owned by the caller. */
 unsigned char *intset_create(void);
 void intset_free(unsigned char *set); /* NULL is allowed */
 /* Copy of a block of ours or of one that intset_validate() accepted. */

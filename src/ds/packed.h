@@ -31,6 +31,7 @@ enum {
     PACKED_BYTES_MAX = 1 << 30,
 };
 
+/* An empty one, owned by the caller. */
 unsigned char *packed_create(void);
 void packed_free(unsigned char *p); /* NULL is allowed */
 /* Copy of a block of ours or of one that packed_validate() accepted. */

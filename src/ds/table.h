@@ -210,6 +210,7 @@ struct table_iter {
     struct table_pos pos; /* of the entry last returned */
 };
 
+/* The table must not change until the end. */
 void table_iter_init(struct table_iter *it, const struct table *t);
 void *table_iter_next(struct table_iter *it); /* NULL at the end */
 

@@ -35,6 +35,7 @@ struct top {
     uint32_t capacity;
 };
 
+/* Keeps `capacity` ≥ 1 names at most. */
 void top_init(struct top *t, uint32_t capacity);
 void top_deinit(struct top *t); /* empty and usable afterwards */
 /* Adds `weight` > 0 to a name. `hash` is the name's, alone. */

@@ -241,12 +241,6 @@ void conn_return(struct conn *c)
     conn_update_interest(c);
 }
 
-size_t conn_bytes(const struct conn *c)
-{
-    return sizeof(*c) + c->in.cap + c->pending.bytes.cap + c->pending.ref_bytes +
-           parser_bytes(&c->parser) + (c->transport ? transport_bytes(c->transport) : 0);
-}
-
 /* ---- the thread ---- */
 
 struct adoption {

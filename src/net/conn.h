@@ -56,8 +56,9 @@ struct conn {
     int64_t soft_since_ms; /* when the soft output limit was passed; 0: it is not */
     int64_t active_ms;     /* monotonic */
     int64_t opened_ms;     /* monotonic: when the time to authenticate began */
-    int64_t message_ms;    /* of HTTP: monotonic, when its unfinished message began; 0: there is none */
-    uint64_t queued_at;    /* the thread's `flushes` when a run was queued; older: none waits */
+    int64_t
+        message_ms; /* of HTTP: monotonic, when its unfinished message began; 0: there is none */
+    uint64_t queued_at; /* the thread's `flushes` when a run was queued; older: none waits */
     struct conn_info info;
     void *session; /* of the server */
 };
@@ -186,7 +187,5 @@ void conn_flush_queued(struct net_thread *t);
 size_t conn_pending(const struct conn *c);
 /* Wakes the thread's reactor if output waits for safe_lsn, which has risen. Any thread. */
 void net_thread_safe(struct net_thread *t);
-/* Memory of the connection with its buffers. */
-size_t conn_bytes(const struct conn *c);
 /* Sends what is pending, blocking at most until that monotonic time: for a graceful stop. */
 void conn_drain(struct conn *c, int64_t until_ms);

@@ -27,7 +27,9 @@ INLINE bool conn_writable(const struct conn *c)
     return output_len(&c->pending) && conn_sendable(c);
 }
 
+/* Closes it when it idles, or drips, for too long. Its thread, from a timer. */
 void conn_check_timeouts(struct conn *c, int64_t now_ms);
-void conn_send_queued(struct net_thread *t); /* the queued runs, and nothing of what stands behind */
+void conn_send_queued(
+    struct net_thread *t); /* the queued runs, and nothing of what stands behind */
 void conn_send_pushed(struct net_thread *t);
 void conn_adopt_all(struct net_thread *t); /* the sockets handed over */

@@ -8,8 +8,7 @@
 #include <sys/socket.h>
 
 enum {
-    TAIL_READ_MIN = 16 * 1024,
-    TAIL_KEEP = 0
+    TAIL_READ_MIN = 16 * 1024
 };
 
 static bool runnable(const struct conn *c)

@@ -66,6 +66,7 @@ struct registry {
     uint64_t count;
 };
 
+/* The owner thread; takes the lock. The descriptor must stay until it is removed. */
 void registry_add(struct registry *r, struct conn_info *info);
 void registry_remove(struct registry *r, struct conn_info *info);
 /* Replaces the addresses of both ends under the lock. */

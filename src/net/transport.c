@@ -224,8 +224,3 @@ bool transport_over(const struct conn *c)
 {
     return c->transport->tls && tls_over(c->transport->tls);
 }
-
-size_t transport_bytes(const struct transport *t)
-{
-    return sizeof(*t) + t->unsent.cap + (t->proxy ? sizeof(*t->proxy) : 0);
-}

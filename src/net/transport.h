@@ -35,6 +35,7 @@ struct transport_wire {
     uint32_t handshakes; /* gone on with in this turn */
 };
 
+/* A large buffer is given back. Its thread. */
 void transport_wire_end_turn(struct transport_wire *wire);
 void transport_wire_deinit(struct transport_wire *wire);
 
@@ -53,5 +54,3 @@ ssize_t transport_send(struct conn *c, const struct iovec *iov, int count) MUST_
 bool transport_flush(struct conn *c) MUST_USE;
 /* True when the peer has ended TLS: no input comes any more, whatever the socket does. */
 bool transport_over(const struct conn *c);
-/* Memory, without OpenSSL's own. */
-size_t transport_bytes(const struct transport *t);

@@ -155,6 +155,7 @@ struct aof_log {
     uint64_t job_failed_number, job_failed_lsn;
 };
 
+/* `ops` and `arg` are borrowed until aof_log_deinit(). Nothing is opened or started. */
 void aof_log_init(struct aof_log *log, const struct aof_log_ops *ops, void *arg);
 /* Starts the threads. ERR_SYS. */
 enum err aof_log_start(struct aof_log *log) MUST_USE;

@@ -342,11 +342,6 @@ bool aof_command_take(struct slice *unit, struct aof_command *c)
     return true;
 }
 
-bool aof_command_is(const struct aof_command *c, const char *word)
-{
-    return c->argc == 1 && slice_is(c->argv[0], word);
-}
-
 void aof_put_select(struct buf *out, int db)
 {
     char digits[NUM_INT64_MAX_LEN];

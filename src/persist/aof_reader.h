@@ -65,11 +65,10 @@ struct aof_command {
     int64_t stamp_s; /* of the last #TS line so far, or 0 */
 };
 
+/* Frees its arguments; a zeroed one may be used at once. */
 void aof_command_deinit(struct aof_command *c);
 /* Takes the next command off the front of a unit, skipping lines. False: there is none left. */
 bool aof_command_take(struct slice *unit, struct aof_command *c);
-/* Whether it consists of this word alone, any case. */
-bool aof_command_is(const struct aof_command *c, const char *word);
 
 /* Appends the command that selects a database, in the form that says that it is ours. */
 void aof_put_select(struct buf *out, int db);

@@ -31,6 +31,7 @@ struct aof_ring {
  */
 typedef void (*aof_ring_visit)(void *arg, int db, struct slice first, struct slice second);
 
+/* Takes the ring's memory; before others know of it, deinit after they have gone. */
 void aof_ring_init(struct aof_ring *r);
 void aof_ring_deinit(struct aof_ring *r);
 

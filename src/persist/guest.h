@@ -15,6 +15,7 @@ struct guest {
     bool awake;
 };
 
+/* Registers a gate in the keyspace; before its threads run. */
 void guest_init(struct guest *g, struct keyspace *ks);
 void guest_deinit(struct guest *g);
 

@@ -14,6 +14,7 @@ struct rdb_inserter {
     bool was_mute, was_replay; /* the txn, before */
 };
 
+/* `load`, `t` and `fault` are borrowed; a fault is written to the last. */
 void rdb_inserter_init(struct rdb_inserter *x, struct rdb_load *load, struct txn *t,
                        struct rdb_fault *fault);
 void rdb_inserter_deinit(struct rdb_inserter *x);

@@ -5,6 +5,7 @@
 
 #include "persist/snapshot.h"
 
+/* Empty; owns its bytes until deinit. */
 void snapshot_items_init(struct snapshot_items *x);
 void snapshot_items_deinit(struct snapshot_items *x);
 /* Adds an entry as it is now. */

@@ -14,7 +14,6 @@ enum {
 /* What the head says about the rest of the message. */
 struct framing {
     bool has_length, chunked, close, keep_alive;
-    uint32_t connection_lines;
     uint64_t length;
 };
 

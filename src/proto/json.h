@@ -22,6 +22,7 @@ struct json_commands {
     const char *error;
 };
 
+/* Empty; owns what is appended until deinit. */
 void json_commands_init(struct json_commands *c);
 void json_commands_deinit(struct json_commands *c);
 /* Appends; the text of an argument is copied. */

@@ -34,6 +34,7 @@ struct proxy_header {
     const char *error;
 };
 
+/* Nothing has been read; owns no memory. */
 void proxy_header_init(struct proxy_header *h);
 /* Takes bytes of the header and nothing behind it; *used says how many. PARSE_DONE, PARSE_MORE
  * (everything was taken) or PARSE_ERROR; not called again after the first and the last. */

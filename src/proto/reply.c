@@ -332,12 +332,6 @@ void reply_double(struct reply *r, double value)
     buf_append(b, "\r\n", 2);
 }
 
-void reply_long_double(struct reply *r, long double value)
-{
-    char text[NUM_LONG_DOUBLE_MAX_LEN];
-    reply_bulk(r, slice_make(text, num_format_long_double(text, value)));
-}
-
 void reply_human_double(struct reply *r, long double value)
 {
     char text[NUM_LONG_DOUBLE_MAX_LEN];

@@ -35,6 +35,7 @@ struct output {
     size_t ref_bytes;
 };
 
+/* Empty, without memory; owns its bytes and a reference to each of its blobs. */
 void output_init(struct output *o);
 void output_deinit(struct output *o);
 void output_clear(struct output *o); /* drops content and references, keeps the memory */
@@ -50,6 +51,7 @@ INLINE struct output_mark output_mark(const struct output *o)
     return (struct output_mark){buf_len(&o->bytes), o->ref_count};
 }
 
+/* Takes back all that was written since the mark. */
 void output_rewind(struct output *o, struct output_mark mark);
 void output_ref_blob(struct output *o, struct blob *b);
 /* Moves all of `from` behind what stands in `o`. */
@@ -100,10 +102,9 @@ void reply_bulk_int(struct reply *r, int64_t value); /* the decimal text as a st
 void reply_bulk_blob(struct reply *r, struct blob *b);
 /* Bulk of unknown bytes made in place: returns where len bytes go. */
 char *reply_bulk_space(struct reply *r, size_t len);
-void reply_null(struct reply *r);                           /* RESP2 "$-1", RESP3 "_" */
-void reply_null_array(struct reply *r);                     /* RESP2 "*-1", RESP3 "_" */
-void reply_double(struct reply *r, double value);           /* RESP2: bulk with the shortest text */
-void reply_long_double(struct reply *r, long double value); /* always a bulk string */
+void reply_null(struct reply *r);                 /* RESP2 "$-1", RESP3 "_" */
+void reply_null_array(struct reply *r);           /* RESP2 "*-1", RESP3 "_" */
+void reply_double(struct reply *r, double value); /* RESP2: bulk with the shortest text */
 /* The long text: a double in RESP3, otherwise a bulk string. */
 void reply_human_double(struct reply *r, long double value);
 void reply_bool(struct reply *r, bool value);

@@ -63,6 +63,7 @@ struct parser {
     char error[64]; /* after PARSE_ERROR: "Protocol error: …" */
 };
 
+/* For one connection. `max_bulk`: bytes of the longest argument. */
 void parser_init(struct parser *p, enum codec codec, uint64_t max_bulk);
 void parser_deinit(struct parser *p);
 /* Parses the request at data[0]. `data` must start where the last complete request ended. */

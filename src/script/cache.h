@@ -45,6 +45,7 @@ struct script_cache {
     _Atomic uint64_t declaring; /* scripts with declared-keys, so that others need no look */
 };
 
+/* Before there are reactors; deinit after them: drops its references. */
 void script_cache_init(struct script_cache *c);
 void script_cache_deinit(struct script_cache *c);
 

@@ -5,9 +5,9 @@
  * function by a name in any case.
  *
  * Threading: changed only while the changer runs alone (exclusive mode), read by whoever is inside
- * its gate. libraries_flags() and libraries_count() may be called outside of it, too: a leaf lock keeps what
- * they read in place. Memory: MEM_DATA, what maxmemory bounds. Finding is O(log n), a change O(n log n) of all
- * functions. */
+ * its gate. libraries_flags() and libraries_count() may be called outside of it, too: a leaf lock
+ * keeps what they read in place. Memory: MEM_DATA, what maxmemory bounds. Finding is O(log n), a
+ * change O(n log n) of all functions. */
 #pragma once
 
 #include "base/buf.h"
@@ -16,8 +16,7 @@
 #include <stdatomic.h>
 
 enum {
-    LIBRARY_ERROR_BYTES = 512,
-    LIBRARY_ENGINE_BYTES = 64,
+    LIBRARY_ERROR_BYTES = 512
 };
 
 struct library_function {
@@ -67,9 +66,11 @@ bool library_add(struct library *lib, struct slice name, struct slice descriptio
 
 /* ---- all of them ---- */
 
+/* Before there are reactors; deinit after them. */
 void libraries_init(struct libraries *all);
 void libraries_deinit(struct libraries *all);
 
+/* Borrowed; NULL: there is none. O(log n). */
 struct library *libraries_find(const struct libraries *all, struct slice name);
 /* False: there is no such function. */
 bool libraries_find_function(const struct libraries *all, struct slice name,
@@ -78,7 +79,7 @@ bool libraries_find_function(const struct libraries *all, struct slice name,
 bool libraries_flags(struct libraries *all, struct slice name, uint32_t *out);
 /* Their number, and that of their functions. Any thread, at any time. */
 void libraries_count(struct libraries *all, uint32_t *libraries, uint32_t *functions);
-size_t libraries_bytes(const struct libraries *all);       /* O(libraries) */
+size_t libraries_bytes(const struct libraries *all); /* O(libraries) */
 
 /* Whether adding the library would fail; `replaces`: one of its name would give way. */
 bool libraries_admit(const struct libraries *all, const struct library *lib, bool replaces,

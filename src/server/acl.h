@@ -31,6 +31,7 @@ struct acl {
 void acl_init(struct acl *acl);
 void acl_deinit(struct acl *acl);
 
+/* Borrowed; NULL: there is none. O(log n). */
 struct acl_user *acl_users_find(const struct acl_users *users, struct slice name);
 /* Creates a user if there is none, with acl-pubsub-default; borrowed. */
 struct acl_user *acl_users_open(struct acl_users *users, struct slice name);

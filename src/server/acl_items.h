@@ -50,6 +50,7 @@ INLINE bool acl_item_may_match(const struct acl_item *item, uint64_t head)
     return !((item->head ^ head) & item->mask);
 }
 
+/* Frees all; empty and usable afterwards. */
 void acl_items_clear(struct acl_items *items);
 /* Appends; access, match and command are 0. */
 struct acl_item *acl_items_add(struct acl_items *items, struct slice text);

@@ -41,6 +41,7 @@ struct acl_denial {
     struct slice client; /* as CLIENT INFO */
 };
 
+/* Any thread: they take the log's lock. What is added is copied. */
 void acl_log_add(struct acl_log *log, const struct acl_denial *denial);
 void acl_log_clear(struct acl_log *log);
 void acl_log_reply(struct acl_log *log, struct reply *r, uint64_t max);

@@ -24,6 +24,7 @@ enum acl_rule_error {
     ACL_RULE_SUBCOMMAND_ARG,
 };
 
+/* Static text, as Redis words it. */
 const char *acl_rule_error_text(enum acl_rule_error error);
 /* Applies one rule; on an error the rules may have changed in part. `channels`: acl-pubsub-default,
  * for `reset` and new selectors. */

@@ -217,7 +217,7 @@ static bool anybody_listens(const struct server *s)
 /* The other reactors wait for nothing that this thread holds, but that they may have ended. */
 static void await_others(const struct server *s, const struct revoking *all)
 {
-    while (atomic_load(&all->refs) > 1 && atomic_load(&s->status) != ENGINE_SHUTTING_DOWN)
+    while (atomic_load(&all->refs) > 1 && !atomic_load(&s->stopping))
         nanosleep(&(struct timespec){0, REVOKE_POLL_NS}, NULL);
 }
 

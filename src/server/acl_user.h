@@ -84,6 +84,7 @@ INLINE bool acl_selector_has(const struct acl_selector *s, unsigned command)
 
 /* ---- as text ---- */
 
+/* Appends the rules that would make this selector. */
 void acl_describe_commands(struct buf *out, const struct acl_selector *s);
 void acl_describe_keys(struct buf *out, const struct acl_selector *s);
 void acl_describe_channels(struct buf *out, const struct acl_selector *s);

@@ -33,6 +33,7 @@ struct aof {
     _Atomic uint64_t old_bytes;  /* of all files but the one that is appended to */
 };
 
+/* Before there are threads; deinit after them. */
 void aof_init(struct aof *a);
 void aof_deinit(struct aof *a);
 

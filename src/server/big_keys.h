@@ -29,6 +29,7 @@ struct big_keys { /* part of a server_thread */
     int64_t next_ms;
 };
 
+/* Of one thread; empty. */
 void big_keys_init(struct big_keys *b);
 void big_keys_deinit(struct big_keys *b);
 /* A sampled command may have changed these keys, whose shards are held. */

@@ -70,8 +70,7 @@ static bool holds_up_stop(const struct nested *n, int64_t now_ms, int64_t limit_
     int64_t stop_ms = atomic_load(&s->busy.stop_ms), waited_ms = now_ms - stop_ms;
     if (likely(!stop_ms) || MAX(now_ms - n->started_ms, waited_ms) < limit_ms)
         return false;
-    return !n->wrote || atomic_load(&s->status) == ENGINE_SHUTTING_DOWN ||
-           waited_ms >= STOP_GRACE_MS;
+    return !n->wrote || atomic_load(&s->stopping) || waited_ms >= STOP_GRACE_MS;
 }
 
 /* Under the locks of its keys. */

@@ -5,6 +5,7 @@
 #include "cmd/transaction.h"
 #include "server/acl_session.h"
 #include "server/blocked.h"
+#include "server/exclusive.h"
 #include "server/http.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
@@ -177,7 +178,7 @@ static void closed(struct conn *c)
     acl_user_unref(client_session(c)->user);
     mem_free(MEM_CLIENT, c->session, sizeof(struct client));
     atomic_fetch_sub_explicit(&t->server->connected, 1, memory_order_relaxed);
-    dispatch_unraise(t, c);
+    exclusive_forget(t, c);
 }
 
 static void protocol_error(struct conn *c, struct output *out)

@@ -42,6 +42,7 @@ struct client_filter {   /* all zero but class: everybody */
     struct buf parsed[CHOICES]; /* uint64_t[] */
 };
 
+/* One that all clients pass. */
 void client_filter_init(struct client_filter *f);
 void client_filter_deinit(struct client_filter *f);
 /* Parses argv[at …] to its end. `skip_me`: what SKIPME said, or as it was. False: the error was

@@ -151,6 +151,7 @@ extern const struct config_name config_exec_modes[], config_pollers[], config_tl
     config_maxmemory_policies[], config_fsync_modes[], config_diskless_load[],
     config_propagation_errors[], config_endpoint_types[];
 
+/* config_check_fn: static text, or NULL. */
 const char *config_check_locale(const char *text);
 const char *config_check_filename(const char *text);
 const char *config_check_filename_set(const char *text);

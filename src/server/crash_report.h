@@ -8,6 +8,7 @@
 
 struct server_thread;
 
+/* These write to the log's descriptor and are safe in a signal handler. */
 void crash_put(const char *text);
 void crash_put_bytes(const char *bytes, size_t len); /* as they are, unprintable ones as dots */
 void crash_put_decimal(uint64_t value);

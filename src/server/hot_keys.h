@@ -58,6 +58,7 @@ struct hot_session {     /* part of a server */
     struct hot_totals after;
 };
 
+/* Of one thread; its sketches are empty. */
 void hot_keys_init(struct hot_keys *h);
 void hot_keys_deinit(struct hot_keys *h);
 

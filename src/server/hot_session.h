@@ -16,6 +16,7 @@ bool hot_session_end(struct server *s);
 /* Drops it and what it has collected. */
 void hot_session_drop(struct server *s);
 
+/* Begun and not stopped. */
 bool hot_session_runs(const struct server *s);
 /* What happened between its start and its end, or now. There must be one. */
 void hot_session_totals(struct server *s, struct hot_totals *out, int64_t *duration_ms);

@@ -24,6 +24,7 @@ struct http_client {
     int64_t credential_ms; /* monotonic, when it was accepted */
 };
 
+/* For a connection of the HTTP port; its owner is the session. NULL may be destroyed. */
 struct http_client *http_client_create(void);
 void http_client_destroy(struct http_client *h);
 

@@ -235,8 +235,8 @@ enum http_step http_open_door(struct exchange *x)
     if (slice_equal(x->path, SLICE("/healthz")))
         return respond_health(x, true);
     if (slice_equal(x->path, SLICE("/readyz")))
-        return respond_health(x, !persistence_loading(&s->persistence) &&
-                                     atomic_load(&s->status) != ENGINE_SHUTTING_DOWN);
+        return respond_health(x,
+                              !persistence_loading(&s->persistence) && !atomic_load(&s->stopping));
     if (slice_equal(x->path, SLICE("/openapi.json"))) {
         http_respond(x, 200, "application/json", slice_cstr(http_openapi));
         return HTTP_ANSWERED;

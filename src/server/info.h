@@ -9,6 +9,7 @@
 
 typedef void (*info_section_fn)(struct server *s, struct buf *out);
 
+/* Each appends its section with the heading. */
 void info_server(struct server *s, struct buf *out);
 void info_clients(struct server *s, struct buf *out);
 void info_memory(struct server *s, struct buf *out);

@@ -26,7 +26,7 @@ static void put_text(struct buf *out, const char *name, const char *value)
 
 static const char *engine_status(struct server *s)
 {
-    if (atomic_load(&s->status) == ENGINE_SHUTTING_DOWN)
+    if (atomic_load(&s->stopping))
         return "shutting_down";
     unsigned inside = 0;
     for (unsigned i = 0; i < s->ks->gates.count; i++)

@@ -45,6 +45,7 @@ INLINE void latency_record(_Atomic(struct latency *) *at, uint64_t cycles, uint6
                           memory_order_relaxed);
 }
 
+/* NULL is allowed. */
 void latency_destroy(struct latency *l);
 /* Exclusive mode. */
 void latency_clear(struct latency *l);

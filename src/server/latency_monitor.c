@@ -51,14 +51,6 @@ void latency_event(const char *name, int64_t ms)
     lock_release(&events_lock);
 }
 
-unsigned latency_event_count(void)
-{
-    lock_acquire(&events_lock);
-    unsigned count = event_count;
-    lock_release(&events_lock);
-    return count;
-}
-
 static void copy(const struct event *e, struct latency_event_view *out)
 {
     out->name = e->name;

@@ -29,10 +29,8 @@ struct latency_event_view {
 
 /* Notes the event if it reaches the threshold. `name` lives for ever. */
 void latency_event(const char *name, int64_t ms);
-/* Events that have samples. */
-unsigned latency_event_count(void);
-/* Copies the event with that index, or that name (any case is not accepted, as in Redis); false:
- * there is none. */
+/* Copies the event with that index, or that name (in its own case, as in Redis); false: there
+ * is none. */
 bool latency_event_at(unsigned index, struct latency_event_view *out);
 bool latency_event_named(const char *name, size_t len, struct latency_event_view *out);
 /* Forgets an event, or all with name NULL; returns how many there were. */

@@ -26,7 +26,7 @@ struct line_reader {
 
 static bool gives_up(const struct migrate_link *link)
 {
-    return atomic_load(link->cancelled) || atomic_load(&the_server->status) == ENGINE_SHUTTING_DOWN;
+    return atomic_load(link->cancelled) || atomic_load(&the_server->stopping);
 }
 
 /* False: the time is up, or nobody waits for the result any more. */

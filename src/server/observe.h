@@ -59,6 +59,7 @@ struct observed {
     int64_t now_ms;
 };
 
+/* Notes what took this long, or was this large: slow log, large logs, latency events. */
 void observe_time(struct server_thread *t, const struct observed *o, uint64_t cycles);
 void observe_sizes(struct server_thread *t, const struct observed *o, size_t request_bytes,
                    size_t reply_bytes);

@@ -15,6 +15,7 @@ struct server_thread;
 struct session;
 struct command;
 
+/* At start; nothing is opened. */
 void persistence_log_init(struct persistence *p);
 /* Before there are threads, or in exclusive mode: starts to log, when appendonly says so. */
 enum err persistence_log_begin(struct persistence *p) MUST_USE;

@@ -31,6 +31,7 @@ struct prefixes { /* of the server; all zero when new */
     _Atomic uint32_t count;
 };
 
+/* Before there are reactors. */
 void prefixes_init(struct prefixes *p);
 void prefixes_deinit(struct prefixes *p); /* all clients are gone */
 

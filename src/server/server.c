@@ -168,7 +168,7 @@ static void *thread_main(void *arg)
 void server_stop(struct server *s)
 {
     busy_stop(s);
-    atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
+    atomic_store(&s->stopping, true);
     reactor_stop(&s->acceptor);
 }
 
@@ -380,7 +380,7 @@ int server_run(struct server *s)
     }
     reactor_run(&s->acceptor);
     supervise_stopping();
-    atomic_store(&s->status, ENGINE_SHUTTING_DOWN);
+    atomic_store(&s->stopping, true);
     let_signals_end_us();
     acceptor_call_end(s);
     listeners_close(s);

@@ -8,13 +8,14 @@
 #include "cmd/exec.h"
 #include "io/worker.h"
 #include "net/conn.h"
-#include "server/acl.h"
-#include "server/big_keys.h"
-#include "server/client_filter.h"
-#include "server/hot_keys.h"
 #include "script/cache.h"
 #include "script/library.h"
+#include "server/acl.h"
+#include "server/big_keys.h"
 #include "server/busy.h"
+#include "server/client_filter.h"
+#include "server/dispatch.h"
+#include "server/hot_keys.h"
 #include "server/latency.h"
 #include "server/monitor.h"
 #include "server/observe.h"
@@ -37,12 +38,6 @@ enum {
     LISTENERS_MAX = 64,
     ERROR_CODES_MAX = 128,
     ERROR_CODE_BYTES = 24
-};
-
-enum engine_status {
-    ENGINE_WAITING,
-    ENGINE_BUSY,
-    ENGINE_SHUTTING_DOWN
 };
 
 struct command_stats { /* of one command on one thread; read by others */
@@ -100,16 +95,16 @@ struct server_thread {
     bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
-    struct interpreter *interpreter; /* of scripts; NULL before the first */
+    struct interpreter *interpreter;       /* of scripts; NULL before the first */
     _Atomic size_t interpreter_bytes;
-    struct interpreter *functions;   /* of function libraries; NULL before the first */
-    _Atomic size_t function_bytes;   /* that it takes */
-    struct nested *nested;           /* the script that runs: nested_call.h */
-    struct script *nested_script;    /* its text, referenced; NULL for a function */
-    struct key *nested_keys;         /* of its command that runs */
+    struct interpreter *functions; /* of function libraries; NULL before the first */
+    _Atomic size_t function_bytes; /* that it takes */
+    struct nested *nested;         /* the script that runs: nested_call.h */
+    struct script *nested_script;  /* its text, referenced; NULL for a function */
+    struct key *nested_keys;       /* of its command that runs */
     uint32_t nested_key_cap;
-    bool no_room; /* memory was full, and nothing could go, when it was last looked at */
-    bool postponed;           /* the command that ran has not answered: it comes again … */
+    bool no_room;   /* memory was full, and nothing could go, when it was last looked at */
+    bool postponed; /* the command that ran has not answered: it comes again … */
     enum reply_mode postponed_reply_mode; /* … in this mode */
 };
 
@@ -163,7 +158,7 @@ struct server {
     _Atomic uint64_t next_client_id;
     _Atomic uint64_t connections_received, connections_rejected;
     _Atomic unsigned connected; /* clients accepted and not yet gone */
-    _Atomic int status;         /* enum engine_status */
+    _Atomic bool stopping;      /* a graceful stop has begun */
     int64_t started_ms;         /* monotonic */
     int64_t started_wall_s;
     _Atomic bool cron_paused, active_expire_off; /* DEBUG */
@@ -227,12 +222,6 @@ struct monitor *client_monitor(struct conn *c);
 struct http_client *client_http(struct conn *c); /* NULL: it does not speak HTTP */
 extern const struct conn_ops client_conn_ops;
 
-/* dispatch.c */
-uint32_t dispatch(struct conn *c, struct request *requests, uint32_t count, struct output *out);
-void dispatch_gate_wake(void *arg);
-/* The connection no longer wants the exclusive mode that it may have asked for. */
-void dispatch_unraise(struct server_thread *t, const struct conn *c);
-
 /* client.c: what other threads asked for: closes killed clients, releases held ones. The owner
  * thread. */
 void clients_look(struct server_thread *t);
@@ -255,8 +244,8 @@ void clients_visit(struct server *s, const struct client_filter *filter,
 /* Appends what CLIENT INFO shows, without a line end. The thread of the connection, or its registry
  * is locked. */
 void client_describe(struct buf *out, const struct conn_info *info);
-/* client_kill.c: closes the clients of a user that is about to go; its own after the reply. Exclusive
- * mode. */
+/* client_kill.c: closes the clients of a user that is about to go; its own after the reply.
+ * Exclusive mode. */
 void client_kill_user(struct exec *ex, struct slice user);
 /* Updates what is shown of the client whose command runs. */
 void client_publish_self(struct exec *ex);

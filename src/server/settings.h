@@ -71,13 +71,12 @@ struct server_settings {
     char *unixsocket; /* "" : none; so for all strings */
     unsigned unixsocketperm;
     int supervised; /* enum supervise_mode */
-    bool daemonize, disable_thp, cluster_enabled;
+    bool daemonize, cluster_enabled;
     char *pidfile, *logfile;
     int loglevel;                         /* enum log_level */
     int log_format, log_timestamp_format; /* enums of base/log_format.h */
     bool crash_log_enabled;
     _Atomic int hz;
-    int shutdown_timeout_s;
     _Atomic unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
     struct slice requirepass; /* any bytes */
     char *aclfile;

@@ -79,6 +79,7 @@ enum slow_verdict {
     SLOW_BARRED /* it waits for exclusive commands; the locks are dropped */
 };
 
+/* Before its reactor runs. */
 void slow_thread_init(struct slow_thread *s);
 /* Frees jobs that came too late. The reactor no longer runs, its connections are closed. */
 void slow_thread_deinit(struct server_thread *t);

@@ -103,7 +103,7 @@ static void run_job(struct job *self)
     struct slow_job *j = container_of(self, struct slow_job, job);
     struct server_thread *t = j->thread;
     struct server *s = t->server;
-    if (atomic_load_explicit(&s->status, memory_order_relaxed) != ENGINE_SHUTTING_DOWN)
+    if (!atomic_load_explicit(&s->stopping, memory_order_relaxed))
         compute(j);
     reactor_post(&t->net.reactor, &j->message);
     atomic_fetch_sub(&s->slow.computing, 1); /* the last that is touched */

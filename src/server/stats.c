@@ -5,6 +5,7 @@
  * remembers the sums as a baseline. The counters per command and per error code are written inside
  * the gates only, and the reset runs with all gates closed, so these it does clear. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "server/server_internal.h"
 
 #include <stdio.h>
@@ -212,6 +213,7 @@ static void sample(struct timer *self)
     sample_rates(s, &sampler);
     sample_cpu(s);
     stats_memory(s);
+    log_follow_rotation();
     reactor_arm(&s->acceptor, self, s->acceptor.now_ms + SAMPLE_MS);
 }
 

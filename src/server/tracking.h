@@ -81,6 +81,8 @@ struct encodings {
     struct blob *by_proto[REPLY_FRAME + 1];
 };
 
+/* Appends the invalidation of these keys to the client's output, each form encoded once per cache.
+ * Its thread. */
 void tracking_send(struct server_thread *t, struct tracker *k, const struct key_range *range,
                    struct encodings *cache);
 void encodings_deinit(struct encodings *cache);

@@ -48,6 +48,7 @@ enum evict_verdict {
     EVICT_FULL_KEYS,   /* the same for maxkeys */
 };
 
+/* One per thread. */
 void evictor_init(struct evictor *ev);
 
 /* True when a limit is set at all. */

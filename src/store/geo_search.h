@@ -31,6 +31,7 @@ struct geo_points {
     struct buf text;
 };
 
+/* Empty; owns its array until deinit. */
 void geo_points_init(struct geo_points *p);
 void geo_points_deinit(struct geo_points *p);
 

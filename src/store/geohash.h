@@ -77,4 +77,5 @@ enum {
     GEO_TEXT_LEN = 11
 };
 
+/* The eleven characters that GEOHASH shows; no NUL. */
 void geo_text(struct geo_point p, char out[GEO_TEXT_LEN]);

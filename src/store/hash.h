@@ -73,6 +73,7 @@ struct hash_iter {
     struct table_iter table;
 };
 
+/* The hash must not change meanwhile. next: false at the end; texts are borrowed. */
 void hash_iter_init(struct hash_iter *it, struct hash h);
 bool hash_iter_next(struct hash_iter *it, struct hash_pair *out);
 /* SCAN: visits about `count` ≥ 1 fields from a cursor on and returns the next one, 0 at the end. In

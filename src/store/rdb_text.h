@@ -33,6 +33,7 @@ struct rdb_text {
     char digits[NUM_INT64_MAX_LEN];
 };
 
+/* Frees what was decompressed. */
 void rdb_text_deinit(struct rdb_text *t);
 
 /* All return false, with the cursor anywhere, when the bytes are not what they should be. */
@@ -43,5 +44,6 @@ bool rdb_take(struct rdb_in *in, size_t len, const unsigned char **out) MUST_USE
 bool rdb_take_len(struct rdb_in *in, uint64_t *out) MUST_USE;
 bool rdb_take_text(struct rdb_in *in, struct rdb_text *out) MUST_USE;
 
+/* Append a length, or a text with its length. */
 void rdb_put_len(struct buf *out, uint64_t len);
 void rdb_put_text(struct buf *out, struct slice text);

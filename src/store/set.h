@@ -140,6 +140,7 @@ struct set_iter {
     };
 };
 
+/* The set must not change meanwhile. */
 void set_iter_init(struct set_iter *it, const struct set *s);
 /* False at the end. The member's text is borrowed from the set. */
 bool set_iter_next(struct set_iter *it, struct set_member *out);

@@ -46,8 +46,6 @@ struct store_settings {
     enum maxmemory_policy maxmemory_policy;
     int maxmemory_samples, maxmemory_eviction_tenacity;
     int lfu_log_factor, lfu_decay_time_min;
-    int active_expire_effort;
-    bool activerehashing;
     bool lazyfree_lazy_eviction, lazyfree_lazy_expire, lazyfree_lazy_server_del;
     bool lazyfree_lazy_user_del, lazyfree_lazy_user_flush;
     _Atomic bool rdb_compression;

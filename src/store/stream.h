@@ -32,6 +32,7 @@ struct stream {
 
 extern const struct value_ops stream_value_ops;
 
+/* Empty, in no entry yet: the caller's. */
 struct stream *stream_create(void);
 /* Frees a root that is in no entry. O(blocks + pending entries). */
 void stream_destroy(struct stream *s);

@@ -253,14 +253,6 @@ uint32_t stream_block_before(const struct stream_block *b, uint32_t at)
     return at - packed_entry_size_before(b->data + at);
 }
 
-uint32_t stream_block_entries(const struct stream_block *b)
-{
-    const unsigned char *at = b->data;
-    for (uint32_t i = 0; i < b->fields; i++)
-        at += packed_entry_body(at);
-    return (uint32_t)(at - b->data);
-}
-
 struct stream_id stream_block_last(const struct stream_block *b)
 {
     struct stream_entry e;

@@ -84,8 +84,6 @@ uint64_t stream_block_listpack_bytes(const struct stream_block *b);
 void stream_block_get(const struct stream_block *b, uint32_t at, struct stream_entry *out);
 /* Offset of the entry before the offset, which must not be that of the first entry in the block. */
 uint32_t stream_block_before(const struct stream_block *b, uint32_t at);
-/* Offset of the first entry, deleted or not. O(shared fields). */
-uint32_t stream_block_entries(const struct stream_block *b);
 /* The highest ID, of a deleted entry perhaps. */
 struct stream_id stream_block_last(const struct stream_block *b);
 /* Marks a live entry as deleted. Then live may be 0: the caller destroys the block. */

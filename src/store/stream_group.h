@@ -55,6 +55,7 @@ INLINE void stream_pending_count(struct stream_pending *p)
 
 #define STREAM_OWNER(type, member, ptr) ((type *)((char *)(ptr)-offsetof(type, member)))
 
+/* Borrowed; NULL: there is none. */
 struct stream_group *stream_group_find(const struct stream *s, struct slice name);
 /* NULL: there is one with this name. */
 struct stream_group *stream_group_add(struct stream *s, struct slice name, struct stream_id last_id,
@@ -76,6 +77,7 @@ INLINE struct slice stream_group_name(const struct stream_group *g)
     return slice_make(g->name, g->name_len);
 }
 
+/* Borrowed; NULL: there is none. */
 struct stream_consumer *stream_consumer_find(const struct stream_group *g, struct slice name);
 /* Finds or adds one, then *added is true. */
 struct stream_consumer *stream_consumer_get(struct stream_group *g, struct slice name,
@@ -90,6 +92,7 @@ INLINE struct slice stream_consumer_name(const struct stream_consumer *c)
     return slice_make(c->name, c->name_len);
 }
 
+/* Borrowed; NULL: it is not pending. */
 struct stream_pending *stream_pending_find(const struct stream_group *g, struct stream_id id);
 /* Adds one, or takes the one that is there over from its consumer: delivered once, now. */
 struct stream_pending *stream_pending_deliver(struct stream_group *g, struct stream_consumer *c,

@@ -69,7 +69,7 @@ struct txn {
                     and its thread is no reactor */
     bool replay; /* the commands come from a log, which says itself what has expired: nothing
                     expires, no time is past, and nothing is logged or served */
-    bool told; /* what was told of changes waits for the record (keyspace.logged) */
+    bool told;   /* what was told of changes waits for the record (keyspace.logged) */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
     uint64_t lsn;   /* of the last record that the command can have seen the effect of, its own
@@ -92,6 +92,7 @@ struct ref {
     struct table_pos pos;
 };
 
+/* `self`: the number of its thread's gate. One per thread. */
 void txn_init(struct txn *t, struct keyspace *ks, unsigned self);
 void txn_deinit(struct txn *t);
 

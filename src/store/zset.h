@@ -49,6 +49,7 @@ void zset_destroy(struct zset *z);
  * it. */
 void zset_expect(struct zset *z, size_t count);
 
+/* Members; and the score of one: false when there is no such member. */
 size_t zset_len(const struct zset *z);
 bool zset_score(const struct zset *z, struct slice member, double *score);
 /* The rank from the lowest score. False when there is no such member. */

@@ -11,6 +11,7 @@
 
 /* Offsets are those of members; the score is the entry behind it. 0: none. */
 
+/* Of the entry at this offset, which is a score. */
 double zset_packed_score_at(const unsigned char *p, uint32_t score_at);
 
 INLINE double zset_packed_score(const unsigned char *p, uint32_t at)

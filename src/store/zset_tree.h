@@ -16,6 +16,7 @@ struct zset_tree {
     struct deadlines *deadlines; /* of the members that expire; NULL while none ever did */
 };
 
+/* Empty; the caller's. */
 struct zset_tree *zset_tree_create(void);
 void zset_tree_destroy(struct zset_tree *t);
 

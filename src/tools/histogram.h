@@ -16,6 +16,7 @@ struct histogram {
     double sum;
 };
 
+/* Without values. */
 void histogram_init(struct histogram *h);
 /* Adds one value; small ones (below 64) are exact. */
 void histogram_record(struct histogram *h, uint64_t value);

@@ -179,6 +179,15 @@ def test_background_pidfile_and_logfile(server, tmp_path):
     assert wait_until(lambda: "bye bye" in logfile.read_text())
 
 
+def test_the_log_file_may_be_renamed_under_the_server(start_server, tmp_path):
+    logfile, rotated = tmp_path / "log", tmp_path / "log.1"
+    other = start_server(logfile=logfile)
+    logfile.rename(rotated)
+    assert wait_until(logfile.exists)
+    other.stop()
+    assert "bye bye" in logfile.read_text() and "bye bye" not in rotated.read_text()
+
+
 def test_a_log_file_that_cannot_be_opened_stops_the_start(server):
     done = subprocess.run([server.binary, "--port", "0", "--logfile", "/nonexistent/log"], timeout=10,
                           capture_output=True)

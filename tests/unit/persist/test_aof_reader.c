@@ -422,13 +422,13 @@ static void test_commands(void **state)
     struct slice unit = SLICE("#TS:77\r\n" MULTI SET "#other\r\n" EXEC "#TS:78\r\n");
     struct aof_command c = {0};
     assert_true(aof_command_take(&unit, &c));
-    assert_true(aof_command_is(&c, "multi"));
+    assert_true(c.argc == 1 && slice_is(c.argv[0], "multi"));
     assert_int_equal(c.stamp_s, 77);
     assert_true(aof_command_take(&unit, &c));
     assert_int_equal(c.argc, 3);
     assert_true(slice_equal(c.argv[2], SLICE("v")));
     assert_true(aof_command_take(&unit, &c));
-    assert_true(aof_command_is(&c, "exec"));
+    assert_true(c.argc == 1 && slice_is(c.argv[0], "exec"));
     assert_false(aof_command_take(&unit, &c));
     assert_int_equal(c.stamp_s, 78);
     aof_command_deinit(&c);
