@@ -184,6 +184,17 @@ static bool admit(struct nested *n, const struct command *cmd, const struct slic
 
 /* ---- running ---- */
 
+/* Most commands have one key, at a fixed place. */
+static void collect_keys(struct nested *n, const struct command *cmd, const struct slice *argv,
+                         uint32_t argc)
+{
+    n->key_count = 0;
+    if (likely(cmd->simple_keys && cmd->first_key == cmd->last_key && cmd->first_key < (int)argc))
+        collect_key(n->thread, (uint32_t)cmd->first_key, 0);
+    else if (cmd->key_spec_count)
+        (void)command_visit_keys(cmd, argv, argc, collect_key, n->thread);
+}
+
 static void set_exec(struct nested *n, const struct command *cmd, const struct slice *argv,
                      uint32_t argc)
 {
@@ -191,9 +202,7 @@ static void set_exec(struct nested *n, const struct command *cmd, const struct s
     ex->cmd = cmd;
     ex->argv = argv;
     ex->argc = argc;
-    n->key_count = 0;
-    if (cmd->key_spec_count)
-        (void)command_visit_keys(cmd, argv, argc, collect_key, n->thread);
+    collect_keys(n, cmd, argv, argc);
     ex->keys = n->thread->nested_keys;
     ex->key_count = n->key_count;
     ex->session = &n->session;
