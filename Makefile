@@ -52,7 +52,7 @@ tsan-short: build-tsan/build.ninja
 
 fuzz: ## every parser under libFuzzer (SECONDS=60 each)
 	tools/install-deps.sh build test fuzz
-	[ -e build-fuzz/build.ninja ] || $(MESON_CLANG) build-fuzz -Dfuzz=true -Db_lto=false \
+	[ -e build-fuzz/build.ninja ] || $(MESON_CLANG) build-fuzz -Dfuzz=true -Dconsole=disabled -Db_lto=false \
 	    -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized
 	ninja -C build-fuzz
 	tools/run-fuzz.sh build-fuzz $(or $(SECONDS),60)

@@ -40,8 +40,7 @@ static enum condition read_condition(struct slice value, struct slice *etag)
     return is_digest(*etag) ? COND_ETAG : COND_OTHER;
 }
 
-/* Whether a list of tags, weak ones too, names this one. */
-static bool names_etag(struct slice list, struct slice etag)
+bool http_names_etag(struct slice list, struct slice etag)
 {
     if (slice_equal(list, SLICE("*")))
         return true;
@@ -201,11 +200,11 @@ static void respond_value(struct exchange *x)
     digest_format(digest_xxh3(value), digest);
     struct http_notes notes = {.etag = etag, .ttl_ms = *next == ':' ? number_at(next) : -1};
     struct slice none = x->message[HTTP_IF_NONE_MATCH], match = x->message[HTTP_IF_MATCH];
-    if (match.ptr && !names_etag(match, etag)) {
+    if (match.ptr && !http_names_etag(match, etag)) {
         precondition_failed(x);
         return;
     }
-    bool same = none.ptr && names_etag(none, etag);
+    bool same = none.ptr && http_names_etag(none, etag);
     http_put_head(x, same ? 304 : 200, "application/octet-stream", value.len, &notes);
     if (same || http_method_is(x, "HEAD"))
         return;

@@ -235,6 +235,8 @@ enum http_step http_open_door(struct exchange *x)
         return http_fail(x, 501, "ERR unknown method");
     if (!reads)
         return HTTP_GO_ON;
+    if (http_console_has(x))
+        return http_console(x);
     if (slice_equal(x->path, SLICE("/healthz")))
         return respond_health(x, true);
     if (slice_equal(x->path, SLICE("/readyz")))

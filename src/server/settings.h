@@ -58,6 +58,7 @@ struct server_settings {
     enum poller_kind poller;
     int port, frame_port, http_port; /* 0: no such listener */
     int tls_port, http_tls_port;
+    bool http_console;        /* never changes either */
     char *http_allowed_hosts; /* never changes: read outside the gates */
     struct string_list bind;  /* a leading '-' means "may be missing" */
     _Atomic bool proxy_protocol;
