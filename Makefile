@@ -59,6 +59,7 @@ fuzz: ## every parser under libFuzzer (SECONDS=60 each)
 
 bench: all ## beside redis-server, nginx and webdis; results into bench/RESULTS.md
 	tools/install-deps.sh build test bench
+	ninja -C build bench/micro/bench_pipeline
 	$(PYTHON) bench/run.py $(ARGS)
 	$(PYTHON) bench/aof.py
 	$(PYTHON) bench/snapshot.py
