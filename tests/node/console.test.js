@@ -132,6 +132,10 @@ visit('every type is shown and edited', async () => {
     await dialog.waitFor({ state: 'detached' });
   };
   await change('h', 'Edit f', 'Value', 'w', async () => (await redis.hget('h', 'f')) === 'w');
+  await change('h', 'Edit f', 'Value', 'C:\\\\new\nline', async () => (await redis.hget('h', 'f')) === 'C:\\new\nline');
+  await button('Edit f').click();
+  assert.equal(await dialog.getByLabel('Value', { exact: true }).inputValue(), 'C:\\\\new\nline');
+  await button('Cancel', dialog).click();
   await change('l', 'Edit 1', 'Element', 'B', async () => (await redis.lindex('l', 1)) === 'B');
   await button('Remove 0').click();
   await button('Remove', dialog).click();

@@ -30,7 +30,8 @@ const CELL = 300; // characters
 
 /** A field for bytes; the form gives it back through unescape(). @param {string} name @param {string} label @param {Bytes} [value] @param {number} [rows] @returns {Field} */
 export function bytesField(name, label, value = '', rows) {
-  return { name, label, value: escape(value).replaceAll('\\n', rows ? '\n' : '\\n'), rows, hint: rows ? 'Escapes as \\x00 and \\\\ stand for bytes.' : undefined };
+  const escaped = escape(value), lines = escaped.replace(/\\[\\n]/g, (pair) => (pair === '\\n' ? '\n' : pair));
+  return { name, label, value: rows ? lines : escaped, rows, hint: rows ? 'Escapes as \\x00 and \\\\ stand for bytes.' : undefined };
 }
 
 /** @param {string} text of a field made by bytesField() */
