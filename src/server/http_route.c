@@ -207,6 +207,9 @@ static enum http_step route_metrics(struct exchange *x)
     x->form = HTTP_METRICS;
     add_command(x, (struct slice[]){SLICE("INFO"), SLICE("everything")}, 2);
     add_command(x, (struct slice[]){SLICE("LATENCY"), SLICE("HISTOGRAM")}, 2);
+    add_command(x, (struct slice[]){SLICE("LATENCY"), SLICE("LATEST")}, 2);
+    add_command(x, (struct slice[]){SLICE("SLOWLOG"), SLICE("LEN")}, 2);
+    add_command(x, (struct slice[]){SLICE("SLOWLOG"), SLICE("GET"), SLICE("1")}, 3);
     return HTTP_GO_ON;
 }
 

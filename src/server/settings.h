@@ -57,7 +57,7 @@ struct server_settings {
     uint64_t slow_command_threshold; /* elements; 0: never */
     enum poller_kind poller;
     int port, frame_port, http_port; /* 0: no such listener */
-    int tls_port;
+    int tls_port, http_tls_port;
     bool http_console;        /* never changes either */
     char *http_allowed_hosts; /* never changes: read outside the gates */
     struct string_list bind;  /* a leading '-' means "may be missing" */
