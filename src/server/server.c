@@ -17,6 +17,7 @@
 #include "server/migrate.h"
 #include "server/server_internal.h"
 #include "server/supervise.h"
+#include "server/watchdog.h"
 #include "store/value.h"
 
 #include <errno.h>
@@ -155,7 +156,9 @@ static void *thread_main(void *arg)
 {
     struct server_thread *t = arg;
     crash_thread_begin(t);
+    watchdog_thread_begin(t);
     reactor_run(&t->net.reactor);
+    watchdog_thread_end(t);
     (void)aof_log_flush(&t->server->persistence.log); /* or those that wait for it get none */
     int64_t until_ms = clock_monotonic_ms() + DRAIN_MS;
     for (struct conn *c = t->net.conns; c; c = c->next)
@@ -316,6 +319,7 @@ enum err server_create(struct server **out)
     commands_init();
     slow_calibrate();
     crash_handle(server_settings.crash_log_enabled);
+    watchdog_apply();
     observe_init();
     client_evict_settings_changed();
     adjust_file_limit();
