@@ -320,7 +320,6 @@ enum err server_create(struct server **out)
     slow_calibrate();
     crash_handle(server_settings.crash_log_enabled);
     watchdog_apply();
-    observe_init();
     client_evict_settings_changed();
     adjust_file_limit();
     script_cache_init(&s->scripts);
@@ -328,6 +327,7 @@ enum err server_create(struct server **out)
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
+    observe_init();
     s->ks->serve = blocked_serve;
     s->ks->served = blocked_post_served;
     s->ks->logged = push_logged;
