@@ -444,10 +444,17 @@ def test_heads_and_bodies_that_drip_in(http_server):
         http.sock.close()
 
 
-def test_an_idle_connection_stays(http):
-    assert http.cmd("PING") == {"result": "PONG"}
-    time.sleep(12)
-    assert http.cmd("PING") == {"result": "PONG"}
+def test_an_idle_connection_stays_and_a_busy_one(http_server):
+    """The deadline is each message's: a pipeline may go on for ever, even if no packet ends with a message."""
+    ping, until = message("GET", "/ping"), time.monotonic() + 12
+    with open_http(http_server) as idle, open_http(http_server) as busy:
+        assert idle.cmd("PING") == {"result": "PONG"}
+        busy.send(ping[:20])
+        while time.monotonic() < until:
+            busy.send(ping[20:] + ping[:20])
+            assert busy.read().json() == {"result": "PONG"}
+            time.sleep(0.2)
+        assert idle.cmd("PING") == {"result": "PONG"}
 
 
 def test_refused_at_the_door(start_server):
