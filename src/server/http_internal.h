@@ -83,8 +83,8 @@ enum http_step http_open_door(struct exchange *x);
 enum http_step http_route(struct exchange *x);
 /* Percent-decodes and appends; false: malformed. */
 bool http_decode(struct buf *out, struct slice text);
-/* The decoded value of a query parameter; false: there is none, or it is malformed. */
-bool http_parameter(const struct exchange *x, const char *name, struct buf *out);
+/* Appends the decoded value of a query parameter, if there is one; malformed: answered. */
+enum http_step http_parameter(struct exchange *x, const char *name, bool *given, struct buf *out);
 
 /* ---- http_kv.c ---- */
 

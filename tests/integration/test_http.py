@@ -220,6 +220,27 @@ def test_kv_conditions(http):
     assert http.request("DELETE", "/kv/k", if_match=new).status == 204
 
 
+def test_kv_conditions_that_cannot_be_read_change_nothing(http):
+    http.request("PUT", "/kv/k", b"1")
+    weak = "W/" + http.request("GET", "/kv/k").headers["etag"]
+    for header in ({"if_none_match": "junk"}, {"if_none_match": ""}, {"if_match": "junk"}, {"if_none_match": 'W/"'}):
+        assert http.request("PUT", "/kv/k", b"2", **header).status == 400
+        assert http.request("DELETE", "/kv/k", **header).status == 400
+    assert http.request("PUT", "/kv/k", b"2", if_none_match=weak).status == 412
+    assert http.request("PUT", "/kv/k", b"2", if_match=weak).status == 412
+    assert http.request("DELETE", "/kv/k", if_match=weak).status == 412
+    assert http.request("DELETE", "/kv/k", if_none_match="*").status == 400
+    assert http.request("GET", "/kv/k").body == b"1"
+    assert http.request("PUT", "/kv/k", b"2", if_none_match='W/"0000000000000000"').status == 204
+
+
+def test_parameters_that_cannot_be_read_change_nothing(http):
+    for target in ("/kv/k?ttl=%zz", "/kv/k?px=%1", "/kv/k?db=%zz", "/kv/k?ttl=10&px=10"):
+        assert http.request("PUT", target, b"x").status == 400, target
+    assert http.request("GET", "/set/k/v?db=%zz").status == 400
+    assert http.cmd("DBSIZE") == {"result": 0}
+
+
 def test_kv_of_another_type(http):
     http.cmd("RPUSH", "l", 1)
     assert http.request("GET", "/kv/l").status == 409
@@ -347,7 +368,7 @@ def test_a_password_that_is_taken_away(start_server):
     ("localhost", 200), ("LocalHost:80", 200), ("127.0.0.1:1", 200), ("[::1]:80", 200), ("10.1.2.3", 200),
     ("good.example", 200), ("good.example:99", 200), ("evil.example", 421), ("evil.example:80", 421),
     ("localhost.evil.example", 421), ("", 421), ("localhost:x", 421), ("[::1", 421), ("127.0.0.1.evil.example", 421),
-    ("good.example.", 421), ("user@localhost", 421)])
+    ("good.example.", 421), ("user@localhost", 421), ("0.0.0.0:80", 421), ("[::]:80", 421), ("[::ffff:0.0.0.0]", 421)])
 def test_hosts(start_server, host, status):
     server = start_server(http_port=free_port(), http_allowed_hosts="good.example other.example")
     with open_http(server) as http:
@@ -498,6 +519,14 @@ def test_psubscribe_and_monitor(http_server):
         conn.cmd("PUBLISH", "news", "x")
         assert read_event(http) == "pmessage,n*,news,x"
         assert '"PUBLISH" "news" "x"' in read_event(monitor)
+
+
+def test_a_head_request_subscribes_to_nothing(http_server):
+    with http_server.connect() as conn, open_http(http_server) as http:
+        for target in ("/subscribe/a", "/psubscribe/a", "/monitor"):
+            assert http.request("HEAD", target).status == 405
+        assert http.cmd("PUBLISH", "a", "x") == {"result": 0}
+        assert conn.cmd("PUBSUB", "CHANNELS") == []
 
 
 def test_events_need_rights(http_server):
