@@ -114,7 +114,8 @@ static void check_query_limit(struct conn *c)
     conn_close(c);
 }
 
-/* For conn_check_timeouts(). After `done` bytes another message has begun, with a time of its own. */
+/* For conn_check_timeouts(). After `done` bytes another message has begun, with a time of its own.
+ */
 COLD static void note_message(struct conn *c, size_t done)
 {
     if (!http_parse_is_within(&c->parser))

@@ -275,7 +275,7 @@ static enum http_step route_root(struct exchange *x)
 enum http_step http_route(struct exchange *x)
 {
     enum http_step step = choose_database(x);
-    if (step != HTTP_GO_ON)
+    if (step != HTTP_GO_ON || x->commands.count)
         return step;
     struct slice rest = slice_make(x->path.ptr + 1, x->path.len - 1);
     struct slice whole = rest, first = take_part(&rest, '/');

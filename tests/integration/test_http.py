@@ -145,6 +145,34 @@ def test_commands_on_the_worker_pool(start_server):
         assert answers == [{"result": everything}, {"result": 1000}]
 
 
+def test_a_pipeline_that_waits_often_is_read_once(http_server):
+    """Processor time, since the machine may be busy: 300 commands that wait do not read a body of 4 MB 300 times."""
+    def cpu_of(commands):
+        before = conn.cmd("INFO", "cpu").decode()
+        assert len(http.post("/pipeline", commands).json()) == len(commands)
+        after = conn.cmd("INFO", "cpu").decode()
+        seconds = [[float(line.split(":")[1]) for line in text.split() if line.startswith(("used_cpu_user:", "used_cpu_sys:"))]
+                   for text in (before, after)]
+        return sum(seconds[1]) - sum(seconds[0])
+
+    with http_server.connect() as conn, open_http(http_server) as http:
+        long = [["SET", "k", "x" * 1000]] * 4000
+        once = cpu_of(long) + cpu_of([["WAIT", 1, 1]] * 300)
+        assert cpu_of([["WAIT", 1, 1]] * 300 + long) < 4 * once + 0.2
+
+
+def test_replies_that_pass_the_output_limit(http_server):
+    """They are bounded while they are made, and who asked is told."""
+    with http_server.connect() as conn, open_http(http_server) as http:
+        conn.cmd("CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0")
+        conn.cmd("SET", "v", "x" * 100_000)
+        assert len(http.post("/pipeline", [["GET", "v"]] * 5).json()) == 5
+        refused = http.post("/pipeline", [["INCR", "n"], ["GET", "v"]] * 1000)
+        assert refused.status == 507 and refused.headers["connection"] == "close" and http.closed()
+        assert 0 < int(conn.cmd("GET", "n")) < 1000
+        assert "client_output_buffer_limit_disconnections:1" in conn.cmd("INFO", "stats").decode()
+
+
 def test_exclusive_commands_beside_others(http_server):
     failures = []
 
