@@ -52,16 +52,19 @@ tsan-short: build-tsan/build.ninja
 
 fuzz: ## every parser under libFuzzer (SECONDS=60 each)
 	tools/install-deps.sh build test fuzz
-	[ -e build-fuzz/build.ninja ] || $(MESON_CLANG) build-fuzz -Dfuzz=true -Db_lto=false \
+	[ -e build-fuzz/build.ninja ] || $(MESON_CLANG) build-fuzz -Dfuzz=true -Dconsole=disabled -Db_lto=false \
 	    -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized
 	ninja -C build-fuzz
 	tools/run-fuzz.sh build-fuzz $(or $(SECONDS),60)
 
-bench: all ## beside redis-server; results into bench/RESULTS.md
-	tools/install-deps.sh build test
+bench: all ## beside redis-server, nginx and webdis; results into bench/RESULTS.md
+	tools/install-deps.sh build test bench
 	$(PYTHON) bench/run.py $(ARGS)
 	$(PYTHON) bench/aof.py
 	$(PYTHON) bench/client.py
+	$(PYTHON) bench/stalls.py
+	$(PYTHON) bench/web.py
+	$(PYTHON) bench/metrics.py
 
 docs: all ## sample configuration, its reference, man pages, completion: from the tables
 	tools/generate-docs.py build

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Installs what is missing of Debian's packages: "build" to compile and run, "test" for the test suites, "fuzz" for libFuzzer.
+# Installs what is missing of Debian's packages: "build" to compile and run, "test" for the test suites, "fuzz" for libFuzzer, "bench" for what HTTP is measured with.
 set -eu
-BUILD="gcc libc6-dev meson ninja-build pkg-config libjemalloc-dev liblzf-dev libssl-dev libxxhash-dev liblua5.1-0-dev lua-cjson-dev libmsgpack-dev"
-TEST="libcmocka-dev openssl python3-pytest python3-hypothesis python3-redis python3-rq redis-server redis-tools nodejs npm procps util-linux"
+BUILD="gcc libc6-dev meson ninja-build pkg-config libjemalloc-dev liblzf-dev libssl-dev libxxhash-dev liblua5.1-0-dev lua-cjson-dev libmsgpack-dev nodejs npm"
+TEST="libcmocka-dev openssl python3-pytest python3-hypothesis python3-redis python3-rq python3-celery redis-server redis-tools chromium fonts-dejavu-core procps util-linux"
 FUZZ="clang libclang-rt-14-dev llvm"
+BENCH="wrk nginx-light webdis"
 
 wanted=""
 for group in "$@"; do
@@ -11,6 +12,7 @@ for group in "$@"; do
     build) wanted="$wanted $BUILD" ;;
     test) wanted="$wanted $TEST" ;;
     fuzz) wanted="$wanted $FUZZ" ;;
+    bench) wanted="$wanted $BENCH" ;;
     *) echo "install-deps: unknown group $group" >&2; exit 2 ;;
     esac
 done

@@ -14,7 +14,7 @@ export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1}"
 # The linearizability checker must find the anomaly of a build with locks left out.
 build_broken() {
     [ -e build-broken/build.ninja ] ||
-        meson setup build-broken -Dbroken_lock=true -Dsched_fuzz=true -Db_lto=false --buildtype=debugoptimized >/dev/null
+        meson setup build-broken -Dconsole=disabled -Dbroken_lock=true -Dsched_fuzz=true -Db_lto=false --buildtype=debugoptimized >/dev/null
     ninja -C build-broken tokamak-server >/dev/null && export TOKAMAK_BROKEN_SERVER="$PWD/build-broken/tokamak-server"
 }
 

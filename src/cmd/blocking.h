@@ -24,6 +24,7 @@
 
 #include "cmd/exec.h"
 #include "cmd/transaction.h"
+#include "store/pin.h"
 #include "store/wait.h"
 
 /* What the client hears when time is up. */
@@ -69,10 +70,12 @@ INLINE bool blocking_may_wait(const struct exec *ex)
 /* Parks the command; the handler returns without a reply. Not when it is served. */
 void blocking_wait(struct exec *ex, const struct blocking *how);
 
-/* Whether ex->keys[i] may be looked up; false: there is nothing new in it. */
+/* Whether ex->keys[i] may be looked up; false: there is nothing new in it, as in one that is just
+ * being edited: that change has not been published. */
 INLINE bool blocking_sees(const struct exec *ex, uint32_t i)
 {
-    return likely(!ex->served) || txn_holds(ex->txn, ex->keys[i].hash);
+    return likely(!ex->served) || (txn_holds(ex->txn, ex->keys[i].hash) &&
+                                   (ex->txn->exclusive || !pins_hold(ex->txn->ks, &ex->keys[i])));
 }
 
 /* Looks a key up; ref->entry is NULL when there is nothing of this type. False: answered with

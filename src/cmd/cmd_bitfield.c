@@ -1,7 +1,7 @@
 /* BITFIELD and BITFIELD_RO: integers of any width at any bit of a string. */
 #include "base/bits.h"
 #include "cmd/bit_args.h"
-#include "store/string.h"
+#include "cmd/string_change.h"
 
 enum overflow {
     OVERFLOW_WRAP,
@@ -208,6 +208,8 @@ static void run_writes(struct exec *ex, const struct field_plan *plan)
     if (!find_typed(ex, 0, TYPE_STRING, &ref))
         return;
     bool changed = !ref.entry || entry_string_len(ref.entry) < plan->end;
+    if (string_change_defer(ex, &ref, plan->end))
+        return;
     if (string_edit_begin(&edit, ex->txn, &ref, plan->end, ref.entry != NULL) != OK) {
         fail(ex, ERROR_BITMAP_ROOM);
         return;
@@ -216,7 +218,7 @@ static void run_writes(struct exec *ex, const struct field_plan *plan)
     for (uint32_t i = 0; i < plan->count; i++)
         changed |= run_op(ex, &plan->ops[i], edit.bytes, edit.len);
     if (changed)
-        string_edit_end(&edit, EVENT_SETBIT);
+        string_change_end(ex, &edit, EVENT_SETBIT);
 }
 
 static void run_bitfield(struct exec *ex, bool read_only)

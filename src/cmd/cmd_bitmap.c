@@ -1,20 +1,22 @@
 /* Bitmap commands: strings seen as rows of bits. BITFIELD: cmd_bitfield.c. */
 #include "base/bits.h"
 #include "cmd/bit_args.h"
-#include "store/string.h"
+#include "cmd/string_change.h"
 
 /* ---- single bits ---- */
 
 static void write_bit(struct exec *ex, struct ref *ref, uint64_t offset, bool value)
 {
     struct string_edit edit;
+    if (string_change_defer(ex, ref, (offset >> 3) + 1))
+        return;
     if (string_edit_begin(&edit, ex->txn, ref, (offset >> 3) + 1, ref->entry != NULL) != OK) {
         fail(ex, ERROR_BITMAP_ROOM);
         return;
     }
     bool old = bits_get(edit.bytes, offset);
     bits_put(edit.bytes, offset, value);
-    string_edit_end(&edit, EVENT_SETBIT);
+    string_change_end(ex, &edit, EVENT_SETBIT);
     reply_int(ex->reply, old);
 }
 
@@ -133,8 +135,8 @@ void cmd_bitpos(struct exec *ex)
     }
     if (!parse_range(ex, 3, true, &range) || !read_typed(ex, 0, TYPE_STRING, &ref))
         return;
-    if (ref.entry)
-        reply_int(ex->reply, find_position(bitmap_bytes(&ref, scratch), &range, bit));
-    else
+    if (!ref.entry)
         reply_int(ex->reply, bit ? -1 : 0);
+    else if (!defer(ex, entry_string_len(ref.entry) / BYTES_PER_ELEMENT))
+        reply_int(ex->reply, find_position(bitmap_bytes(&ref, scratch), &range, bit));
 }

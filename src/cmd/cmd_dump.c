@@ -96,34 +96,46 @@ static void restore_expired(struct exec *ex, struct ref *ref)
     effect_command(ex->txn, (struct slice[]){SLICE("DEL"), ex->argv[1]}, 2);
 }
 
-static void restore_access(struct exec *ex, struct entry *e, const struct restoring *r)
+/* Whether there is something to set. */
+static bool restore_access(struct exec *ex, struct entry *e, const struct restoring *r)
 {
     if (r->frequency >= 0 && access_is_lfu())
         access_set_frequency(e, (uint32_t)r->frequency, ex->txn->now_ms);
     else if (r->idle_s >= 0 && !access_is_lfu())
         access_set_idle(e, r->idle_s, ex->txn->now_ms);
+    else
+        return false;
+    return true;
 }
 
-static void restore_put(struct exec *ex, struct ref *ref, const struct restoring *r,
-                        struct rdb_value *v)
+/* Takes a collection's root. */
+static struct entry *restore_entry(struct slice key, int64_t expire_ms, struct rdb_value *v)
 {
-    struct txn *t = ex->txn;
-    int64_t expire_ms = r->ttl_ms ? r->ttl_ms : TTL_NONE;
-    if (ref->entry) /* not overwritten but replaced: the key is a new one to subscribers */
-        txn_delete(t, ref, store_settings.lazyfree_lazy_server_del, EVENT_NONE);
-    if (v->type == TYPE_STRING) {
-        txn_set_string(t, ref, v->string.text, expire_ms, EVENT_RESTORE);
-    } else {
-        bool expires = r->ttl_ms != 0;
-        txn_set_collection(t, ref, v->type, v->encoding, v->root,
-                           expires ? EVENT_NONE : EVENT_RESTORE);
-        v->root = NULL;
-        if (expires) {
-            txn_set_expire(t, ref, expire_ms);
-            txn_commit(t, ref, EVENT_RESTORE);
-        }
-    }
-    restore_access(ex, ref->entry, r);
+    bool string = v->type == TYPE_STRING, expires = expire_ms > 0;
+    struct value_shape shape = {v->encoding, 8, 0};
+    if (string)
+        shape = value_shape_string(v->string.text);
+    struct entry *e = entry_create(key, v->type, shape, expires);
+    if (string)
+        entry_fill_string(e, shape, v->string.text);
+    else
+        entry_set_pointer(e, v->root);
+    v->root = NULL;
+    if (expires)
+        entry_set_unlisted_expire(e, expire_ms);
+    return e;
+}
+
+/* What was there is not overwritten but replaced: the key is a new one to subscribers. */
+static void restore_put(struct exec *ex, const struct restoring *r, struct rdb_value *v)
+{
+    struct entry *e = restore_entry(ex->keys[0].name, r->ttl_ms, v);
+    bool with_access = restore_access(ex, e, r);
+    publish_outcome(ex, &(struct outcome){.copy = e,
+                                          .db = ex->txn->db->id,
+                                          .key = ex->keys[0],
+                                          .event = EVENT_RESTORE,
+                                          .with_access = with_access});
 }
 
 /* A relative time to live is replayed as the moment it means. */
@@ -142,6 +154,18 @@ static void restore_effect(struct exec *ex, const struct restoring *r)
     effect_command(ex->txn, argv, argc);
 }
 
+/* Members of collections are made one by one. */
+static uint64_t restore_cost(struct slice payload)
+{
+    enum {
+        COLLECTION_BYTES = 2, /* that take as long as an element of defer() */
+        STRING_BYTES = 16     /* they may have been compressed */
+    };
+
+    bool string = payload.len && payload.ptr[0] == RDB_STRING;
+    return payload.len / (string ? STRING_BYTES : COLLECTION_BYTES);
+}
+
 void cmd_restore(struct exec *ex)
 {
     struct restoring r;
@@ -154,12 +178,15 @@ void cmd_restore(struct exec *ex)
         fail(ex, "BUSYKEY Target key name already exists.");
         return;
     }
-    if (!restore_ttl(ex, &r) || !restore_value(ex, &value))
+    if (!restore_ttl(ex, &r))
         return;
-    if (r.ttl_ms && txn_is_past(ex->txn, r.ttl_ms)) {
+    bool past = r.ttl_ms && txn_is_past(ex->txn, r.ttl_ms);
+    if ((!past && defer_claiming(ex, restore_cost(ex->argv[3]))) || !restore_value(ex, &value))
+        return;
+    if (past) {
         restore_expired(ex, &ref);
     } else {
-        restore_put(ex, &ref, &r, &value);
+        restore_put(ex, &r, &value);
         restore_effect(ex, &r);
     }
     rdb_value_deinit(&value);

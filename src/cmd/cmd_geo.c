@@ -96,7 +96,7 @@ void cmd_geopos(struct exec *ex)
 {
     struct ref ref;
     struct geo_point p;
-    if (!read_typed(ex, 0, TYPE_ZSET, &ref))
+    if (!read_typed(ex, 0, TYPE_ZSET, &ref) || defer(ex, (ex->argc - 2) * COST_MEMBER))
         return;
     reply_array(ex->reply, ex->argc - 2);
     for (uint32_t i = 2; i < ex->argc; i++) {
@@ -111,7 +111,7 @@ void cmd_geohash(struct exec *ex)
 {
     struct ref ref;
     struct geo_point p;
-    if (!read_typed(ex, 0, TYPE_ZSET, &ref))
+    if (!read_typed(ex, 0, TYPE_ZSET, &ref) || defer(ex, (ex->argc - 2) * COST_MEMBER))
         return;
     reply_array(ex->reply, ex->argc - 2);
     for (uint32_t i = 2; i < ex->argc; i++) {

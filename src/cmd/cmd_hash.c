@@ -240,7 +240,7 @@ void cmd_hmget(struct exec *ex)
     char scratch[NUM_INT64_MAX_LEN];
     struct slice value;
     struct ref ref;
-    if (!read_typed(ex, 0, TYPE_HASH, &ref))
+    if (!read_typed(ex, 0, TYPE_HASH, &ref) || defer(ex, (ex->argc - 2) * COST_LOOKUP))
         return;
     reply_array(ex->reply, ex->argc - 2);
     for (uint32_t i = 2; i < ex->argc; i++) {

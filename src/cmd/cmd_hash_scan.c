@@ -46,7 +46,8 @@ void cmd_hscan(struct exec *ex)
         reply_array(ex->reply, 2);
         reply_bulk(ex->reply, SLICE("0"));
         reply_array(ex->reply, 0);
-    } else if (scan_options(ex, 3, SCAN_HASH, &scan.args)) {
+    } else if (scan_options(ex, 3, SCAN_HASH, &scan.args) &&
+               !defer(ex, scan_cost(&scan.args, hash_len(hash_of(ref.entry))))) {
         reply_scan(&scan, hash_of(ref.entry), cursor);
     }
 }
@@ -122,14 +123,18 @@ static void reply_many(struct exec *ex)
         return;
     if (!ref.entry || count == 0) {
         reply_array(ex->reply, 0);
-    } else if (count < 0) {
-        reply_repeated(ex, &random, hash_of(ref.entry), (uint64_t)-count);
-    } else {
-        struct hash h = hash_of(ref.entry);
-        uint64_t fields = MIN((uint64_t)count, hash_len(h));
-        announce(&random, fields);
-        hash_pick_unique(h, &ex->txn->rng, fields, random_visit, &random);
+        return;
     }
+    struct hash h = hash_of(ref.entry);
+    uint64_t repeats = (uint64_t)-count, fields = MIN((uint64_t)count, hash_len(h));
+    if (defer(ex, COST_LOOKUP * (count < 0 ? MIN(repeats, (uint64_t)REPEATS_MAX) : fields)))
+        return;
+    if (count < 0) {
+        reply_repeated(ex, &random, h, repeats);
+        return;
+    }
+    announce(&random, fields);
+    hash_pick_unique(h, &ex->txn->rng, fields, random_visit, &random);
 }
 
 void cmd_hrandfield(struct exec *ex)

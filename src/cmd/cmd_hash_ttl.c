@@ -74,6 +74,8 @@ void cmd_hgetex(struct exec *ex)
     if (!parse_getting(ex, &g) || !read_typed(ex, 0, TYPE_HASH, &ref))
         return;
     bool edits = g.edits && ref.entry;
+    if (defer_edit(ex, (uint64_t)g.fields.count * (edits ? COST_ORDER : COST_LOOKUP)))
+        return;
     reply_array(ex->reply, g.fields.count);
     if (edits)
         member_edit_begin(&edit, ex, &ref, g.when_ms);
@@ -106,7 +108,8 @@ void cmd_hgetdel(struct exec *ex)
     struct member_args fields;
     struct ref ref;
     uint32_t removed = 0;
-    if (!member_args(ex, 2, TYPE_HASH, BAD_COUNT, &fields) || !read_typed(ex, 0, TYPE_HASH, &ref))
+    if (!member_args(ex, 2, TYPE_HASH, BAD_COUNT, &fields) || !read_typed(ex, 0, TYPE_HASH, &ref) ||
+        defer_edit(ex, (uint64_t)fields.count * COST_MEMBER))
         return;
     reply_array(ex->reply, fields.count);
     for (uint32_t i = 0; i < fields.count; i++) {
@@ -283,7 +286,8 @@ void cmd_hsetex(struct exec *ex)
 {
     struct setting s;
     struct ref ref;
-    if (!parse_setting(ex, &s) || !find_typed(ex, 0, TYPE_HASH, &ref))
+    if (!parse_setting(ex, &s) || !find_typed(ex, 0, TYPE_HASH, &ref) ||
+        defer_edit(ex, (uint64_t)s.pairs * COST_ORDER))
         return;
     bool holds = conditions_hold(ex, &s, &ref);
     if (holds && s.unit && txn_is_past(ex->txn, s.when_ms))

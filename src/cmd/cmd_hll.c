@@ -159,12 +159,28 @@ void cmd_pfcount(struct exec *ex)
         reply_int(ex->reply, (int64_t)hll_count_registers(registers));
 }
 
+/* As publish_outcome() takes it. */
+static void put_merged(struct exec *ex, struct hll_edit *edit)
+{
+    struct slice value = hll_edit_value(edit);
+    struct blob *blob = blob_create(value.len, value.len);
+    memcpy(blob->bytes, value.ptr, value.len);
+    hll_edit_deinit(edit);
+    publish_outcome(ex, &(struct outcome){.type = TYPE_STRING,
+                                          .root = blob,
+                                          .event = EVENT_PFADD,
+                                          .keeps_ttl = true,
+                                          .key = ex->keys[0]});
+}
+
 void cmd_pfmerge(struct exec *ex)
 {
     uint8_t registers[HLL_REGISTERS];
     struct hll_edit edit;
     struct sketch s;
     bool dense;
+    if (defer_claiming(ex, (uint64_t)ex->key_count * COST_SKETCH))
+        return;
     if (!merge_keys(ex, registers, &dense) || !find_sketch(ex, 0, &s))
         return;
     hll_edit_init(&edit, s.value);
@@ -175,7 +191,7 @@ void cmd_pfmerge(struct exec *ex)
             hll_edit_raise(&edit, (struct hll_point){i, registers[i]},
                            store_settings.hll_sparse_max_bytes);
     hll_drop_cached((char *)edit.bytes);
-    put_edit(ex, &s, &edit, EVENT_PFADD);
+    put_merged(ex, &edit);
     reply_ok(ex->reply);
 }
 

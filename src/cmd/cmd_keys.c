@@ -175,6 +175,7 @@ void cmd_copy(struct exec *ex)
         defer_claiming(ex, value_elements(source.entry) * COST_MEMBER))
         return;
     struct entry *copy = entry_copy(source.entry, to->name, entry_expires(source.entry));
-    publish_outcome(ex, &(struct outcome){.copy = copy, .db = options.db, .key = *to});
+    publish_outcome(
+        ex, &(struct outcome){.copy = copy, .db = options.db, .key = *to, .event = EVENT_COPY_TO});
     reply_int(ex->reply, 1);
 }

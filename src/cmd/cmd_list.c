@@ -246,6 +246,12 @@ bool list_edit_parse_mpop(struct exec *ex, uint32_t at, struct list_edit_mpop *o
     return true;
 }
 
+bool list_edit_defer_mpop(struct exec *ex, const struct ref *ref, const struct list_edit_mpop *args)
+{
+    return defer_edit_of(ex, (uint32_t)(ref->key - ex->keys),
+                         MIN((uint64_t)args->count, list_of(ref->entry)->len));
+}
+
 void list_edit_mpop(struct exec *ex, struct ref *ref, const struct list_edit_mpop *args)
 {
     char text[NUM_INT64_MAX_LEN];
@@ -269,7 +275,8 @@ void cmd_lmpop(struct exec *ex)
             return;
         if (!ref.entry)
             continue;
-        list_edit_mpop(ex, &ref, &args);
+        if (!list_edit_defer_mpop(ex, &ref, &args))
+            list_edit_mpop(ex, &ref, &args);
         return;
     }
     reply_null_array(ex->reply);

@@ -62,6 +62,8 @@ void cmd_blmpop(struct exec *ex)
     if (!list_edit_parse_mpop(ex, 2, &args) || !blocking_timeout(ex, 1, &timeout_ms) ||
         !find_first(ex, &ref))
         return;
+    if (ref.entry && list_edit_defer_mpop(ex, &ref, &args))
+        return;
     if (ref.entry)
         list_edit_mpop(ex, &ref, &args);
     else if (blocking_may_wait(ex))

@@ -76,7 +76,8 @@ void cmd_saddex(struct exec *ex)
         reply_errorf(ex->reply, "ERR wrong number of arguments for '%s' command", ex->cmd->name);
         return;
     }
-    if (!seconds_arg(ex, at, &when_ms) || !find_typed(ex, 0, TYPE_SET, &ref))
+    if (!seconds_arg(ex, at, &when_ms) || !find_typed(ex, 0, TYPE_SET, &ref) ||
+        defer_edit(ex, (uint64_t)(ex->argc - at - 1) * COST_ORDER))
         return;
     open_set(ex, &ref);
     member_edit_begin(&edit, ex, &ref, when_ms);
@@ -103,6 +104,8 @@ void cmd_fieldexpire(struct exec *ex)
         fail(ex, ERROR_WRONGTYPE);
         return;
     }
+    if (defer_edit(ex, (uint64_t)(ex->argc - 3) * COST_ORDER))
+        return;
     reply_array(ex->reply, ex->argc - 3);
     if (ref.entry)
         member_edit_begin(&edit, ex, &ref, when_ms);

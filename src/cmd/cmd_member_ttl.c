@@ -41,6 +41,8 @@ static void expire(struct exec *ex, enum value_type type, int64_t unit_ms, int64
         reply_missing(ex, members.count);
         return;
     }
+    if (defer_edit(ex, (uint64_t)members.count * COST_ORDER))
+        return;
     reply_array(ex->reply, members.count);
     member_edit_begin(&edit, ex, &ref, when_ms);
     for (uint32_t i = 0; i < members.count; i++)
@@ -113,6 +115,8 @@ static void ttl(struct exec *ex, enum value_type type, int64_t unit_ms, int64_t 
         reply_missing(ex, members.count);
         return;
     }
+    if (defer(ex, (uint64_t)members.count * COST_LOOKUP))
+        return;
     reply_array(ex->reply, members.count);
     for (uint32_t i = 0; i < members.count; i++)
         reply_time(ex, txn_member_deadline(&ref, ex->argv[members.first + i]), unit_ms, base_ms);
@@ -171,6 +175,8 @@ static void persist(struct exec *ex, enum value_type type)
         reply_missing(ex, members.count);
         return;
     }
+    if (defer_edit(ex, (uint64_t)members.count * COST_ORDER))
+        return;
     reply_array(ex->reply, members.count);
     member_edit_begin(&edit, ex, &ref, MEMBER_FOREVER);
     for (uint32_t i = 0; i < members.count; i++)

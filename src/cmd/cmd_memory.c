@@ -19,10 +19,13 @@ void cmd_memory_usage(struct exec *ex)
         }
     }
     ex->txn->no_touch = true;
-    if (txn_find(ex->txn, &ex->keys[0], &ref))
-        reply_int(ex->reply, (int64_t)entry_memory(ref.entry, (size_t)samples));
-    else
+    if (!txn_find(ex->txn, &ex->keys[0], &ref)) {
         reply_null(ex->reply);
+        return;
+    }
+    uint64_t elements = value_elements(ref.entry);
+    if (!defer(ex, COST_LOOKUP * (samples ? MIN((uint64_t)samples, elements) : elements)))
+        reply_int(ex->reply, (int64_t)entry_memory(ref.entry, (size_t)samples));
 }
 
 void cmd_memory_purge(struct exec *ex)

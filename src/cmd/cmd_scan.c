@@ -54,14 +54,7 @@ static size_t keys_of_shard(struct keys_walk *w, struct txn *t, struct reply *r,
     return count;
 }
 
-void keys_walk_begin(struct keys_walk *w, struct slice pattern, struct reply *r)
-{
-    *w = (struct keys_walk){.args.pattern = pattern,
-                            .args.match_all = slice_equal(pattern, SLICE("*"))};
-    w->mark = reply_defer(r);
-}
-
-bool keys_walk_step(struct keys_walk *w, struct txn *t, struct reply *r)
+static bool step_keys(struct keys_walk *w, struct txn *t, struct reply *r)
 {
     struct dead dead;
     int shard = db_next_nonempty(t->ks, t->db, w->next);
@@ -79,95 +72,143 @@ bool keys_walk_step(struct keys_walk *w, struct txn *t, struct reply *r)
     return true;
 }
 
-void cmd_keys(struct exec *ex)
-{
-    struct keys_walk w;
-    if (defer(ex, (uint64_t)keyspace_keys(ex->txn->ks, ex->txn->db->id)))
-        return;
-    keys_walk_begin(&w, ex->argv[1], ex->reply);
-    while (keys_walk_step(&w, ex->txn, ex->reply))
-        ;
-}
-
 /* ---- SCAN ---- */
 
+enum {
+    NAMES_PER_STEP = 1024
+};
+
 struct scan {
+    struct keys_walk *walk;
     struct txn *txn;
-    struct scan_args args;
     struct dead dead;
-    struct buf names; /* u32 length, bytes: the cursor stands before them in the reply */
-    uint64_t found, seen;
 };
 
 static void scan_visit(void *entry, void *arg)
 {
     struct entry *e = entry;
     struct scan *s = arg;
+    struct keys_walk *w = s->walk;
     struct slice name = entry_key(e);
-    s->seen++;
-    if (!scan_matches(&s->args, name) || (s->args.by_type && s->args.type != (int)entry_type(e)))
+    w->seen++;
+    if (!scan_matches(&w->args, name) || (w->args.by_type && w->args.type != (int)entry_type(e)))
         return;
     if (txn_is_dead(s->txn, e)) {
         dead_add(&s->dead, e);
         return;
     }
     uint32_t len = (uint32_t)name.len;
-    buf_append(&s->names, &len, sizeof(len));
-    buf_append(&s->names, name.ptr, len);
-    s->found++;
+    buf_append(&w->names, &len, sizeof(len));
+    buf_append(&w->names, name.ptr, len);
+    w->found++;
+}
+
+static void scan_shard(struct keys_walk *w, struct txn *t, unsigned shard)
+{
+    struct scan s = {.walk = w, .txn = t};
+    buf_init(&s.dead.entries, MEM_OTHER);
+    txn_lock_shard(t, shard);
+    do
+        w->bucket = table_scan(&db_part(t->db, shard)->table, w->bucket, scan_visit, &s);
+    while (w->bucket && w->seen < (uint64_t)w->args.count);
+    dead_delete(&s.dead, t);
+    txn_unlock(t);
+    buf_deinit(&s.dead.entries);
+}
+
+/* All is found: the next cursor, 0 at the end, and how many names follow. */
+static void open_answer(struct keys_walk *w, struct reply *r, uint64_t cursor)
+{
+    char text[NUM_INT64_MAX_LEN];
+    reply_array(r, 2);
+    reply_bulk(r, slice_make(text, num_format_uint64(text, cursor)));
+    reply_array(r, w->found);
+    w->answers = true;
+}
+
+static bool answer_names(struct keys_walk *w, struct reply *r)
+{
+    for (unsigned i = 0; i < NAMES_PER_STEP && w->found; i++, w->found--) {
+        uint32_t len;
+        memcpy(&len, buf_ptr(&w->names), sizeof(len));
+        reply_bulk(r, slice_make(buf_ptr(&w->names) + sizeof(len), len));
+        buf_consume(&w->names, sizeof(len) + len);
+    }
+    return w->found != 0;
 }
 
 /* Cursor: bucket cursor of the shard's table above the shard's number; small numbers, since some
- * clients make doubles of them. Returns the next one, 0 at the end. */
-static uint64_t scan_run(struct scan *s, uint64_t cursor)
+ * clients make doubles of them. */
+static bool step_scan(struct keys_walk *w, struct txn *t, struct reply *r)
 {
-    struct txn *t = s->txn;
-    unsigned bits = t->ks->shard_bits;
-    uint64_t bucket = cursor >> bits;
-    unsigned wanted = (unsigned)(cursor & (t->ks->shard_count - 1));
-    int shard;
-    while ((shard = db_next_nonempty(t->ks, t->db, wanted)) >= 0) {
-        if ((unsigned)shard != wanted)
-            bucket = 0;
-        if (s->seen >= (uint64_t)s->args.count)
-            return bucket << bits | (unsigned)shard;
-        txn_lock_shard(t, (unsigned)shard);
-        do
-            bucket = table_scan(&db_part(t->db, (unsigned)shard)->table, bucket, scan_visit, s);
-        while (bucket && s->seen < (uint64_t)s->args.count);
-        dead_delete(&s->dead, t);
-        txn_unlock(t);
-        wanted = (unsigned)shard + (bucket == 0);
+    if (w->answers)
+        return answer_names(w, r);
+    int shard = db_next_nonempty(t->ks, t->db, w->next);
+    if (shard >= 0 && (unsigned)shard != w->next)
+        w->bucket = 0;
+    if (shard < 0 || w->seen >= (uint64_t)w->args.count) {
+        open_answer(w, r, shard < 0 ? 0 : w->bucket << t->ks->shard_bits | (unsigned)shard);
+        return w->found != 0;
     }
-    return 0;
+    scan_shard(w, t, (unsigned)shard);
+    w->next = (unsigned)shard + (w->bucket == 0);
+    return true;
 }
 
-static void reply_names(struct reply *r, struct buf *names, uint64_t count)
+/* ---- both ---- */
+
+static bool begin_scan(struct keys_walk *w, struct exec *ex)
 {
-    reply_array(r, count);
-    for (uint64_t i = 0; i < count; i++) {
-        uint32_t len;
-        memcpy(&len, buf_ptr(names), sizeof(len));
-        reply_bulk(r, slice_make(buf_ptr(names) + sizeof(len), len));
-        buf_consume(names, sizeof(len) + len);
-    }
+    const struct keyspace *ks = ex->txn->ks;
+    uint64_t cursor;
+    w->step = step_scan;
+    if (!scan_cursor_arg(ex, 1, &cursor) || !scan_options(ex, 2, SCAN_KEYS, &w->args))
+        return false;
+    w->next = (unsigned)(cursor & (ks->shard_count - 1));
+    w->bucket = cursor >> ks->shard_bits;
+    return true;
+}
+
+bool keys_walk_begin(struct keys_walk *w, struct exec *ex)
+{
+    *w = (struct keys_walk){.step = step_keys};
+    buf_init(&w->names, MEM_OTHER);
+    if (ex->cmd->id == CMD_ID_scan)
+        return begin_scan(w, ex);
+    w->args.pattern = ex->argv[1];
+    w->args.match_all = slice_equal(w->args.pattern, SLICE("*"));
+    w->mark = reply_defer(ex->reply);
+    return true;
+}
+
+void keys_walk_end(struct keys_walk *w)
+{
+    buf_deinit(&w->names);
+}
+
+static void walk_all(struct keys_walk *w, struct exec *ex)
+{
+    while (keys_walk_step(w, ex->txn, ex->reply))
+        ;
+    keys_walk_end(w);
+}
+
+void cmd_keys(struct exec *ex)
+{
+    struct keys_walk w;
+    if (!defer(ex, (uint64_t)keyspace_keys(ex->txn->ks, ex->txn->db->id)) &&
+        keys_walk_begin(&w, ex))
+        walk_all(&w, ex);
 }
 
 void cmd_scan(struct exec *ex)
 {
-    struct scan s = {.txn = ex->txn};
-    uint64_t cursor;
-    if (!scan_cursor_arg(ex, 1, &cursor) || !scan_options(ex, 2, SCAN_KEYS, &s.args))
+    struct keys_walk w;
+    if (!keys_walk_begin(&w, ex))
         return;
-    buf_init(&s.names, MEM_OTHER);
-    buf_init(&s.dead.entries, MEM_OTHER);
-    cursor = scan_run(&s, cursor);
-    char text[NUM_INT64_MAX_LEN];
-    reply_array(ex->reply, 2);
-    reply_bulk(ex->reply, slice_make(text, num_format_uint64(text, cursor)));
-    reply_names(ex->reply, &s.names, s.found);
-    buf_deinit(&s.names);
-    buf_deinit(&s.dead.entries);
+    uint64_t keys = (uint64_t)keyspace_keys(ex->txn->ks, ex->txn->db->id);
+    if (!defer(ex, COST_LOOKUP * MIN((uint64_t)w.args.count, keys)))
+        walk_all(&w, ex);
 }
 
 /* ---- RANDOMKEY ---- */

@@ -121,7 +121,7 @@ HOT void cmd_sismember(struct exec *ex)
 void cmd_smismember(struct exec *ex)
 {
     struct ref ref;
-    if (!read_typed(ex, 0, TYPE_SET, &ref))
+    if (!read_typed(ex, 0, TYPE_SET, &ref) || defer(ex, (ex->argc - 2) * COST_LOOKUP))
         return;
     reply_array(ex->reply, ex->argc - 2);
     for (uint32_t i = 2; i < ex->argc; i++) {
@@ -271,6 +271,8 @@ void cmd_sscan(struct exec *ex)
         return;
     struct set s = set_of(ref.entry);
     uint64_t count = (uint64_t)scan.args.count;
+    if (defer(ex, scan_cost(&scan.args, set_len(&s))))
+        return;
     /* The cursor stands before the members: a first walk finds it, the second, over warm lines,
      * shows them. */
     uint64_t next = set_scan(&s, cursor, count, NULL, NULL);

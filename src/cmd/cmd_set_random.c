@@ -217,8 +217,12 @@ void cmd_srandmember(struct exec *ex)
         return;
     }
     struct set s = set_of(ref.entry);
+    uint64_t most = count < 0 ? REPEATS_MAX : set_len(&s);
+    uint64_t wanted = count < 0 ? (uint64_t)-count : (uint64_t)count;
+    if (defer(ex, MIN(wanted, most) * COST_LOOKUP))
+        return;
     if (count < 0)
-        random_repeated(ex, &s, (uint64_t)-count);
+        random_repeated(ex, &s, wanted);
     else
-        random_different(ex, &s, (uint64_t)count);
+        random_different(ex, &s, wanted);
 }

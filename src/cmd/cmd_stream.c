@@ -77,6 +77,11 @@ HOT void cmd_xadd(struct exec *ex)
     if (!choose_id(ex, ref.entry ? stream_of(ref.entry) : &none, &a) ||
         !check_items(ex, a.id_at + 1))
         return;
+    uint64_t cost = (ex->argc - a.id_at) * COST_LOOKUP;
+    if (ref.entry && unlikely(a.trim.by != TRIM_NONE))
+        cost += stream_trim_cost(ex, stream_of(ref.entry), &a.trim);
+    if (defer_edit(ex, cost))
+        return;
     if (ref.entry)
         txn_edit(ex->txn, &ref);
     else
@@ -101,7 +106,7 @@ void cmd_xdel(struct exec *ex)
         reply_int(ex->reply, 0);
         return;
     }
-    if (!arg_stream_ids(ex, 2))
+    if (!arg_stream_ids(ex, 2) || defer_edit(ex, (uint64_t)(ex->argc - 2) * COST_MEMBER))
         return;
     txn_edit(ex->txn, &ref);
     for (uint32_t i = 2; i < ex->argc; i++)
@@ -124,6 +129,8 @@ void cmd_xtrim(struct exec *ex)
         return;
     }
     struct stream *s = stream_of(ref.entry);
+    if (defer_edit(ex, stream_trim_cost(ex, s, &a.trim)))
+        return;
     txn_edit(ex->txn, &ref);
     uint64_t deleted = stream_trim(s, &a.trim);
     if (deleted)
@@ -232,13 +239,13 @@ static void range(struct exec *ex, bool reverse)
     }
     if (!read_typed(ex, 0, TYPE_STREAM, &ref))
         return;
+    uint64_t most = (uint64_t)MAX(count, 0);
     if (!ref.entry)
         reply_array(ex->reply, 0);
     else if (count == 0)
         reply_null_array(ex->reply);
-    else
-        reply_stream_range(ex->reply, stream_of(ref.entry), first, last,
-                           count < 0 ? 0 : (uint64_t)count, reverse);
+    else if (!defer(ex, stream_read_cost(ex, stream_of(ref.entry), first, last, most)))
+        reply_stream_range(ex->reply, stream_of(ref.entry), first, last, most, reverse);
 }
 
 void cmd_xrange(struct exec *ex)

@@ -164,6 +164,8 @@ void cmd_xclaim(struct exec *ex)
     if (!parse_claim_options(ex, &c, end, &last_id))
         return;
     c.s = stream_of(ref.entry);
+    if (defer_edit(ex, (uint64_t)(end - 5) * COST_ORDER))
+        return;
     claim_begin(&c, &ref);
     bool moves = stream_id_compare(last_id, c.g->last_id) > 0;
     if (moves) {
@@ -257,6 +259,9 @@ void cmd_xautoclaim(struct exec *ex)
     if (!parse_autoclaim(ex, &c, &first, &count) || !(c.g = find_stream_group(ex, &ref)))
         return;
     c.s = stream_of(ref.entry);
+    uint64_t attempts = MIN((uint64_t)count * ATTEMPTS_PER_ENTRY, (uint64_t)c.g->pending_count);
+    if (defer_edit(ex, attempts + MIN((uint64_t)count, attempts) * COST_ORDER))
+        return;
     buf_init(&done, MEM_OTHER);
     claim_begin(&c, &ref);
     struct stream_id cursor = claim_idle(&c, first, count, &done);

@@ -120,6 +120,8 @@ void cmd_xgroup_destroy(struct exec *ex)
         return;
     struct stream_group *g = stream_group_find(stream_of(ref.entry), ex->argv[3]);
     if (g) {
+        if (defer_edit(ex, g->pending_count * COST_MEMBER))
+            return;
         txn_edit(ex->txn, &ref);
         stream_group_remove(stream_of(ref.entry), g);
         txn_commit_unwatched(ex->txn, &ref, EVENT_XGROUP_DESTROY);
@@ -150,6 +152,8 @@ void cmd_xgroup_delconsumer(struct exec *ex)
         return;
     struct stream_consumer *c = stream_consumer_find(g, ex->argv[4]);
     if (c) {
+        if (defer_edit(ex, c->pending_count * COST_MEMBER))
+            return;
         txn_edit(ex->txn, &ref);
         pending = c->pending_count;
         stream_consumer_remove(g, c);
@@ -193,7 +197,7 @@ void cmd_xack(struct exec *ex)
         reply_int(ex->reply, 0);
         return;
     }
-    if (!arg_stream_ids(ex, 3))
+    if (!arg_stream_ids(ex, 3) || defer_edit(ex, (uint64_t)(ex->argc - 3) * COST_MEMBER))
         return;
     txn_edit(ex->txn, &ref);
     for (uint32_t i = 3; i < ex->argc; i++) {

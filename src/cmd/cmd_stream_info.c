@@ -181,6 +181,15 @@ static bool parse_full(struct exec *ex, bool *full, int64_t *count)
     return true;
 }
 
+/* Pending entries are shown twice, of their group and of their consumers. */
+static uint64_t full_cost(const struct stream *s, uint64_t limit)
+{
+    uint64_t most = limit ? limit : UINT64_MAX, cost = MIN(most, s->len) * COST_ENTRY;
+    for (const struct stream_group *g = stream_group_first(s); g; g = stream_group_next(g))
+        cost += MIN(most, (uint64_t)g->pending_count) * COST_ENTRY + g->consumer_count;
+    return cost;
+}
+
 void cmd_xinfo_stream(struct exec *ex)
 {
     struct ref ref;
@@ -190,6 +199,8 @@ void cmd_xinfo_stream(struct exec *ex)
     if (!find_stream(ex, &ref) || !parse_full(ex, &full, &count))
         return;
     const struct stream *s = stream_of(ref.entry);
+    if (full && defer(ex, full_cost(s, (uint64_t)count)))
+        return;
     reply_map(r, full ? 9 : 10);
     reply_head(r, s);
     if (!full) {

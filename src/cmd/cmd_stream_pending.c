@@ -83,13 +83,21 @@ static void reply_list(struct exec *ex, const struct stream_group *g, const stru
     reply_defer_end(ex->reply, mark, REPLY_ARRAY, (size_t)len);
 }
 
+/* Who asks for idle entries looks at all. */
+static uint64_t pending_cost(const struct stream_group *g, const struct pending_args *a)
+{
+    uint64_t most = a->min_idle_ms ? UINT64_MAX : (uint64_t)a->count;
+    return MIN(most, (uint64_t)g->pending_count) * COST_LOOKUP;
+}
+
 void cmd_xpending(struct exec *ex)
 {
     struct pending_args a;
     struct ref ref;
     struct stream_group *g;
     const struct stream_consumer *of = NULL;
-    if (!parse_pending(ex, &a) || !(g = find_stream_group(ex, &ref)))
+    if (!parse_pending(ex, &a) || !(g = find_stream_group(ex, &ref)) ||
+        defer(ex, pending_cost(g, &a)))
         return;
     if (ex->argc == 3) {
         reply_summary(ex->reply, g);

@@ -73,9 +73,9 @@ static bool find_stream(struct exec *ex, const struct reading *r, uint32_t i, st
 {
     *key = ex->keys[i];
     *ref = (struct ref){.key = key};
-    if (ex->served && !txn_holds(ex->txn, key->hash))
+    if (!blocking_sees(ex, i))
         return true;
-    txn_find_read(ex->txn, key, ref);
+    txn_find_read(ex->txn, &ex->keys[i], ref);
     if (!ref->entry || entry_type(ref->entry) == TYPE_STREAM)
         return true;
     return fail(ex, ERROR_WRONGTYPE);
@@ -137,7 +137,7 @@ static bool check_streams(struct exec *ex, const struct reading *r)
     struct ref ref;
     struct stream_id id;
     for (uint32_t i = 0; i < r->keys; i++) {
-        if (ex->served && !blocking_sees(ex, i))
+        if (!blocking_sees(ex, i))
             continue;
         if (!find_stream(ex, r, i, &key, &ref) || (r->by_group && !find_group(ex, r, i, &ref)) ||
             !parse_position(ex, r, i, ref.entry ? stream_of(ref.entry) : NULL, &id))
@@ -190,11 +190,30 @@ static void read_stream(struct exec *ex, const struct reading *r, uint32_t i,
     reply_stream_range(ex->reply, s, after, STREAM_ID_MAX, (uint64_t)r->count, false);
 }
 
+/* What all of the streams have to give. */
+static uint64_t read_cost(struct exec *ex, const struct reading *r)
+{
+    uint64_t cost = 0;
+    struct key key;
+    struct ref ref;
+    struct stream_id after;
+    for (uint32_t i = 0; i < r->keys && ex->slow_limit != UINT64_MAX; i++) {
+        if (!find_stream(ex, r, i, &key, &ref) || !ref.entry ||
+            !parse_position(ex, r, i, stream_of(ref.entry), &after))
+            continue;
+        if (r->by_group && stream_id_equal(after, STREAM_ID_MAX))
+            after = stream_group_find(stream_of(ref.entry), ex->argv[r->group_at])->last_id;
+        cost += stream_read_cost(ex, stream_of(ref.entry), after, STREAM_ID_MAX,
+                                 (uint64_t)r->count);
+    }
+    return cost;
+}
+
 void cmd_xread(struct exec *ex)
 {
     struct reading r = {.by_group = false};
     struct read_reply out = {.streams = 0};
-    if (!parse_reading(ex, &r) || !check_streams(ex, &r))
+    if (!parse_reading(ex, &r) || !check_streams(ex, &r) || defer(ex, read_cost(ex, &r)))
         return;
     for (uint32_t i = 0; i < r.keys; i++)
         read_stream(ex, &r, i, &out);
@@ -310,6 +329,8 @@ void cmd_xreadgroup(struct exec *ex)
     struct reading r = {.by_group = true};
     struct read_reply out = {.streams = 0};
     if (!parse_reading(ex, &r) || !check_streams(ex, &r))
+        return;
+    if (r.keys == 1 && defer_edit(ex, read_cost(ex, &r))) /* of several each would change */
         return;
     for (uint32_t i = 0; i < r.keys; i++)
         read_group(ex, &r, i, &out);

@@ -233,7 +233,9 @@ void cmd_getrange(struct exec *ex)
         !read_typed(ex, 0, TYPE_STRING, &ref))
         return;
     struct slice text = ref.entry ? entry_string(ref.entry, scratch) : SLICE("");
-    reply_bulk(ex->reply, range_of(text, start, end));
+    text = range_of(text, start, end);
+    if (!defer(ex, text.len / BYTES_PER_ELEMENT))
+        reply_bulk(ex->reply, text);
 }
 
 void cmd_substr(struct exec *ex)

@@ -12,6 +12,8 @@ void cmd_digest(struct exec *ex)
         reply_null(ex->reply);
         return;
     }
+    if (defer(ex, entry_string_len(ref.entry) / BYTES_PER_ELEMENT))
+        return;
     set_args_digest(ref.entry, digest);
     reply_bulk(ex->reply, slice_make(digest, sizeof(digest)));
 }

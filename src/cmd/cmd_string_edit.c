@@ -1,7 +1,6 @@
 /* Commands that change a string value: counters, APPEND, SETRANGE. */
-#include "cmd/exec.h"
+#include "cmd/string_change.h"
 #include "proto/settings.h"
-#include "store/string.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -96,12 +95,14 @@ static void write_at(struct exec *ex, struct ref *ref, size_t offset, struct sli
                      bool slack, enum event event)
 {
     struct string_edit edit;
+    if (string_change_defer(ex, ref, offset + bytes.len))
+        return;
     if (string_edit_begin(&edit, ex->txn, ref, offset + bytes.len, slack) != OK) {
         fail(ex, "OOM not enough memory for a string of this length");
         return;
     }
     memcpy(edit.bytes + offset, bytes.ptr, bytes.len);
-    string_edit_end(&edit, event);
+    string_change_end(ex, &edit, event);
     reply_int(ex->reply, (int64_t)edit.len);
 }
 

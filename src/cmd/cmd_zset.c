@@ -168,7 +168,7 @@ void cmd_zscore(struct exec *ex)
 void cmd_zmscore(struct exec *ex)
 {
     struct ref ref;
-    if (!read_typed(ex, 0, TYPE_ZSET, &ref))
+    if (!read_typed(ex, 0, TYPE_ZSET, &ref) || defer(ex, (ex->argc - 2) * COST_LOOKUP))
         return;
     reply_array(ex->reply, ex->argc - 2);
     for (uint32_t i = 2; i < ex->argc; i++)
@@ -279,5 +279,6 @@ void cmd_zscan(struct exec *ex)
     if (!scan_options(ex, 3, SCAN_ZSET, &args))
         return;
     struct zset z = zset_of(ref.entry);
-    scan_set(ex, &z, cursor, &args);
+    if (!defer(ex, scan_cost(&args, zset_len(&z))))
+        scan_set(ex, &z, cursor, &args);
 }

@@ -38,6 +38,8 @@ void zset_reply_popped(struct exec *ex, const struct zset *z, size_t count, bool
 void zset_drop_popped(struct exec *ex, struct ref *ref, struct zset *z, size_t count, bool max);
 /* numkeys key … MIN|MAX [COUNT n], numkeys being argument `at`. False: answered. */
 bool zset_parse_mpop(struct exec *ex, uint32_t at, bool *max, int64_t *count) MUST_USE;
+/* Before ZMPOP of one of ex->keys: whether it is too much to do here. */
+bool zset_defer_mpop(struct exec *ex, const struct ref *ref, int64_t count) MUST_USE;
 /* ZMPOP of a key that has members: the reply and the effect. */
 void zset_mpop(struct exec *ex, struct ref *ref, bool max, int64_t count);
 /* The result becomes the value of the first key, or the key goes when the result is empty; answers

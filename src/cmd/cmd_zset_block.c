@@ -69,6 +69,8 @@ void cmd_bzmpop(struct exec *ex)
     if (!zset_parse_mpop(ex, 2, &max, &count) || !blocking_timeout(ex, 1, &timeout_ms) ||
         !find_first(ex, &ref))
         return;
+    if (ref.entry && zset_defer_mpop(ex, &ref, count))
+        return;
     if (ref.entry)
         zset_mpop(ex, &ref, max, count);
     else if (blocking_may_wait(ex))

@@ -104,6 +104,13 @@ static void log_mpop(struct exec *ex, struct slice key, bool max, size_t count)
                    3);
 }
 
+bool zset_defer_mpop(struct exec *ex, const struct ref *ref, int64_t count)
+{
+    struct zset z = zset_of(ref->entry);
+    return defer_edit_of(ex, (uint32_t)(ref->key - ex->keys),
+                         (uint64_t)zset_pop_count(&z, count) * COST_ORDER);
+}
+
 void zset_mpop(struct exec *ex, struct ref *ref, bool max, int64_t count)
 {
     struct zset z = zset_of(ref->entry);
@@ -125,6 +132,8 @@ void cmd_zmpop(struct exec *ex)
     for (uint32_t i = 0; i < ex->key_count && !ref.entry; i++)
         if (!find_typed(ex, i, TYPE_ZSET, &ref))
             return;
+    if (ref.entry && zset_defer_mpop(ex, &ref, count))
+        return;
     if (ref.entry)
         zset_mpop(ex, &ref, max, count);
     else
@@ -223,8 +232,11 @@ void cmd_zrandmember(struct exec *ex)
         return;
     }
     struct zset z = zset_of(ref.entry);
+    uint64_t repeats = (uint64_t)-count, members = zset_pop_count(&z, count);
+    if (defer(ex, COST_LOOKUP * (count < 0 ? MIN(repeats, (uint64_t)REPEATS_MAX) : members)))
+        return;
     if (count < 0)
-        answer_repeated(ex, &z, (uint64_t)-count, scores);
+        answer_repeated(ex, &z, repeats, scores);
     else
-        answer_sample(ex, &z, zset_pop_count(&z, count), scores);
+        answer_sample(ex, &z, members, scores);
 }

@@ -40,7 +40,7 @@ enum command_flag {
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 18, /* Redis's own flag, shown by nobody */
     CMD_MOVABLE_KEYS = 1 << 19,           /* computed: keys do not stand at fixed places */
     CMD_SLOW = 1 << 24,      /* may run on the worker pool: only reads its keys, but for
-                                publish_outcome(), or      changes the value of its only key (defer_edit()) */
+                                publish_outcome(), or changes the value of one (defer_edit()) */
     CMD_SLOW_MORE = 1 << 25, /* the same when it has more arguments than it needs */
     CMD_WALKS = 1 << 21,     /* takes shard locks itself, one at a time (SCAN, KEYS …) */
 };
@@ -218,6 +218,7 @@ INLINE bool command_runs_alone(const struct command *cmd, const struct slice *ar
     const struct execution *e = &cmd->exclusive;
     return unlikely(e->reason != NULL) && (!e->when || e->when(argv, argc));
 }
+
 /* Its flags with these arguments: a script that says so writes nothing. */
 INLINE uint32_t command_flags(const struct command *cmd, const struct slice *argv, uint32_t argc)
 {

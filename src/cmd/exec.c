@@ -100,15 +100,16 @@ bool find_key(struct exec *ex, struct slice name, struct key *key, struct ref *r
 }
 
 /* A short one moves into the entry. */
-static void put_blob(struct txn *t, struct ref *ref, struct blob *blob, enum event event)
+static void put_blob(struct txn *t, struct ref *ref, const struct outcome *outcome)
 {
-    if (ref->entry && entry_expires(ref->entry))
+    struct blob *blob = outcome->root;
+    if (ref->entry && entry_expires(ref->entry) && !outcome->keeps_ttl)
         txn_set_expire(t, ref, TTL_NONE);
     if (blob->len > ENTRY_INLINE_MAX) {
-        txn_set_blob(t, ref, blob, event);
+        txn_set_blob(t, ref, blob, outcome->event);
         return;
     }
-    txn_set_text(t, ref, slice_make(blob->bytes, blob->len), ENTRY_RAW, event);
+    txn_set_text(t, ref, slice_make(blob->bytes, blob->len), ENTRY_RAW, outcome->event);
     blob_unref(blob);
 }
 
@@ -116,9 +117,12 @@ static void put_blob(struct txn *t, struct ref *ref, struct blob *blob, enum eve
 static void put_copy(struct txn *t, const struct outcome *outcome)
 {
     struct ref target;
+    uint32_t access = entry_access(outcome->copy);
     if (txn_find_in(t, outcome->db, &outcome->key, &target))
         txn_delete(t, &target, store_settings.lazyfree_lazy_server_del, EVENT_NONE);
-    txn_put(t, &target, outcome->copy, EVENT_COPY_TO);
+    txn_put(t, &target, outcome->copy, outcome->event);
+    if (outcome->with_access)
+        entry_set_access(target.entry, access);
 }
 
 void publish_outcome(struct exec *ex, const struct outcome *outcome)
@@ -135,7 +139,7 @@ void publish_outcome(struct exec *ex, const struct outcome *outcome)
     }
     bool exists = txn_find(ex->txn, &outcome->key, &ref);
     if (outcome->root && outcome->type == TYPE_STRING)
-        put_blob(ex->txn, &ref, outcome->root, outcome->event);
+        put_blob(ex->txn, &ref, outcome);
     else if (outcome->root)
         txn_set_collection(ex->txn, &ref, outcome->type, outcome->encoding, outcome->root,
                            outcome->event);

@@ -20,9 +20,11 @@ struct outcome {
     void *root;
     enum event event;
     bool as_value;  /* the log gets the result: Redis 7 does not know this form (effect_value.h) */
+    bool keeps_ttl; /* of a string: that of the one before */
     struct key key; /* the destination */
-    struct entry *copy; /* COPY: instead of all this, an entry with its time to live … */
-    int db;             /* … for this database */
+    struct entry *copy; /* COPY, RESTORE: instead of all this, an entry with its time to live … */
+    int db;             /* … for this database … */
+    bool with_access;   /* … and, unlike a new one, with its access clock */
 };
 
 struct exec {
@@ -40,7 +42,8 @@ struct exec {
     uint64_t slow_limit;     /* elements from which on defer() says yes; UINT64_MAX: never */
     bool deferred;           /* it did */
     bool claims;             /* nobody else uses its destination: whether that is there decides */
-    bool edits;              /* and what it defers changes the value of its key: defer_edit() */
+    bool edits;              /* and what it defers changes the value of a key: defer_edit() … */
+    uint32_t edited;         /* … this one; the others are only read */
     struct outcome *outcome; /* NULL, but on the worker pool: where publish_outcome() leaves it */
     uint32_t hashed_arg;     /* the argument whose hash the planner knows, or 0 */
     uint64_t hash;
@@ -110,16 +113,24 @@ INLINE bool defer(struct exec *ex, uint64_t elements)
     return true;
 }
 
-/* The same for a command with CMD_SLOW or CMD_SLOW_MORE and one key, whose value it will change
- * where it is: nobody else sees that value until it has (draft.h). Not for strings and streams. */
-INLINE bool defer_edit(struct exec *ex, uint64_t elements)
+/* The same for a command with CMD_SLOW or CMD_SLOW_MORE that will change the value of one of its
+ * keys where it is: nobody else sees that value until it has (draft.h). Not for strings. */
+INLINE bool defer_edit_of(struct exec *ex, uint32_t at, uint64_t elements)
 {
     if (likely(elements < ex->slow_limit) || ex->slow_limit == UINT64_MAX)
         return false;
+    ex->edited = at;
     return ex->deferred = ex->edits = true;
 }
 
-/* The same for a command with CMD_SLOW whose destination nobody else may use until it is stored. */
+/* The same for the first key. */
+INLINE bool defer_edit(struct exec *ex, uint64_t elements)
+{
+    return defer_edit_of(ex, 0, elements);
+}
+
+/* The same for a command with CMD_SLOW whose destination nobody else may use until it is stored. On
+ * the pool a destination with KEY_OW is missing, one with KEY_RW is there as it was. */
 INLINE bool defer_claiming(struct exec *ex, uint64_t elements)
 {
     ex->claims = defer(ex, elements);
@@ -132,6 +143,7 @@ enum {
     COST_SORT = 4,
     COST_MEMBER = 4,  /* that is made or freed */
     COST_ORDER = 6,   /* a lookup, and a place in a new sorted set */
+    COST_ENTRY = 4,   /* of a stream, as part of a reply */
     COST_SKETCH = 400 /* of one HyperLogLog */
 };
 

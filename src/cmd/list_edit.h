@@ -22,6 +22,9 @@ struct list_edit_mpop {
 
 /* numkeys key … LEFT|RIGHT [COUNT n], numkeys being argument `at`. False: answered. */
 bool list_edit_parse_mpop(struct exec *ex, uint32_t at, struct list_edit_mpop *out) MUST_USE;
+/* Before that, for one of ex->keys: whether it is too much to do here. */
+bool list_edit_defer_mpop(struct exec *ex, const struct ref *ref,
+                          const struct list_edit_mpop *args) MUST_USE;
 /* LMPOP of a key that has elements: the reply and the effect. */
 void list_edit_mpop(struct exec *ex, struct ref *ref, const struct list_edit_mpop *args);
 /* Moves an element from the first key, which has some, to the second, and answers it; or with

@@ -25,5 +25,11 @@ bool scan_cursor_arg(struct exec *ex, uint32_t index, uint64_t *out) MUST_USE;
 /* MATCH, COUNT and what only this kind knows, from argv[index] on. False: the error was answered. */
 bool scan_options(struct exec *ex, uint32_t index, enum scan_kind kind,
                   struct scan_args *out) MUST_USE;
+/* What one call costs for a collection of `len` elements, for defer(): it walks twice. */
+INLINE uint64_t scan_cost(const struct scan_args *args, uint64_t len)
+{
+    return MIN((uint64_t)args->count, len) * 2;
+}
+
 /* True when the name passes MATCH. */
 bool scan_matches(const struct scan_args *args, struct slice name);

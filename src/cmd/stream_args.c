@@ -208,3 +208,31 @@ void reply_stream_range(struct reply *r, const struct stream *s, struct stream_i
     }
     reply_defer_end(r, mark, REPLY_ARRAY, len);
 }
+
+uint64_t stream_read_cost(const struct exec *ex, const struct stream *s, struct stream_id first,
+                          struct stream_id last, uint64_t count)
+{
+    if (ex->slow_limit == UINT64_MAX)
+        return 0; /* nobody will ask */
+    uint64_t enough = ex->slow_limit / COST_ENTRY + 1;
+    count = count ? MIN(count, enough) : enough;
+    return COST_ENTRY * (count < enough ? count : stream_reach(s, first, last, enough));
+}
+
+uint64_t stream_trim_cost(const struct exec *ex, const struct stream *s,
+                          const struct stream_trim *trim)
+{
+    enum {
+        TRIMMED_PER_ELEMENT = 32 /* blocks go whole */
+    };
+
+    uint64_t entries = 0;
+    if (ex->slow_limit == UINT64_MAX)
+        return 0;
+    if (trim->by == TRIM_MAXLEN && s->len > trim->max_len)
+        entries = s->len - trim->max_len;
+    else if (trim->by == TRIM_MINID)
+        entries =
+            stream_reach(s, STREAM_ID_MIN, trim->min_id, ex->slow_limit * TRIMMED_PER_ELEMENT);
+    return (trim->limit ? MIN(entries, trim->limit) : entries) / TRIMMED_PER_ELEMENT;
+}

@@ -36,6 +36,13 @@ bool arg_stream_add(struct exec *ex, bool adds, struct stream_add_args *out) MUS
  * Redis: misses are counted. NULL: an error has been answered. */
 struct stream_group *find_stream_group(struct exec *ex, struct ref *ref);
 
+/* What reading up to `count` (0: all) entries of a range costs, for defer(): no less than it does. */
+uint64_t stream_read_cost(const struct exec *ex, const struct stream *s, struct stream_id first,
+                          struct stream_id last, uint64_t count);
+/* The same of trimming. */
+uint64_t stream_trim_cost(const struct exec *ex, const struct stream *s,
+                          const struct stream_trim *trim);
+
 /* [id, [field, value …]] */
 void reply_stream_entry(struct reply *r, struct stream_entry *e);
 void reply_stream_id(struct reply *r, struct stream_id id);

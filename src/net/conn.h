@@ -124,6 +124,7 @@ struct net_thread {
     uint64_t reply_lsn;  /* of the output since the last conn_reply() */
     uint64_t queued_lsn; /* the highest of the queued runs */
     struct conn *gated;
+    uint64_t gate_looked;    /* the safe_lsn by which `gated` was looked through last */
     _Atomic bool gate_waits; /* wake the reactor when safe_lsn has risen */
     struct request_arena arena;
     char *receive;               /* LIMIT_RECV_BYTES */
@@ -151,7 +152,7 @@ struct arrival { /* an accepted socket */
     enum conn_kind kind;
     uint64_t id;
     bool proxied;            /* a PROXY header comes first */
-    struct tls_context *tls; /* of CONN_TLS; the reference goes along */
+    struct tls_context *tls; /* NULL: plain; the reference goes along */
 };
 
 /* Hands a socket over: any thread. */

@@ -70,8 +70,12 @@ static bool release(struct conn *c, uint64_t safe)
     return true;
 }
 
+/* What stood in front of this LSN before has left, and nothing is marked that is safe already. */
 static void release_all(struct net_thread *t, uint64_t safe)
 {
+    if (safe == t->gate_looked)
+        return;
+    t->gate_looked = safe;
     for (struct conn *c = t->gated, *next; c; c = next) {
         next = c->next_gated;
         if (release(c, safe))
@@ -86,7 +90,7 @@ void conn_gate_look(struct net_thread *t)
     if (likely(!t->gated))
         return;
     release_all(t, net_safe_lsn(t));
-    if (!t->gated)
+    if (!t->gated || atomic_load(&t->gate_waits))
         return;
     atomic_store(&t->gate_waits, true);
     release_all(t, atomic_load(t->safe_lsn));

@@ -15,7 +15,6 @@ enum conn_kind {
     CONN_RESP,
     CONN_UNIX,
     CONN_FRAME,
-    CONN_TLS, /* RESP in TLS */
     CONN_HTTP
 };
 

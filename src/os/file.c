@@ -191,11 +191,20 @@ static enum err sync_directory_of(const char *path)
     return err;
 }
 
+enum err file_rename(const char *from, const char *to)
+{
+    return file_ops->rename(from, to) == 0 ? OK : ERR_SYS;
+}
+
+enum err file_sync_name(const char *path)
+{
+    return sync_directory_of(path);
+}
+
 enum err file_replace(const char *from, const char *to)
 {
-    if (file_ops->rename(from, to) != 0)
-        return ERR_SYS;
-    return sync_directory_of(to);
+    enum err err = file_rename(from, to);
+    return err ? err : sync_directory_of(to);
 }
 
 enum err file_make_directory(const char *path)

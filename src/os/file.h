@@ -52,6 +52,9 @@ enum err file_close(int fd) MUST_USE;
 void file_drop(int fd);
 /* Puts a synced file in the place of another, durably: rename, then the directory is synced. */
 enum err file_replace(const char *from, const char *to) MUST_USE;
+/* The two halves of it: what others see at once, and what may take long. */
+enum err file_rename(const char *from, const char *to) MUST_USE;
+enum err file_sync_name(const char *path) MUST_USE;
 /* Makes a directory, durably, unless there is one. */
 enum err file_make_directory(const char *path) MUST_USE;
 /* Removes the file if it is there. */

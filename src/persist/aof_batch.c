@@ -185,6 +185,8 @@ bool aof_write_batch(struct aof_log *log)
     struct aof_segment *s = log->oldest;
     if (!s || !retry_is_due(log) || must_wait(log, s))
         return false;
+    if (unlikely(atomic_load_explicit(&s->given_up, memory_order_relaxed)))
+        s->failed = true;
     if (unlikely(s->failed) || (!buf_len(&log->batch) && !take_batch(log, s))) {
         if (likely(!is_ended(log, s)))
             return false;
@@ -236,10 +238,13 @@ void aof_publish(struct aof_log *log)
     uint64_t lsn = waits_for_sync(log) ? MIN(written, synced) : written;
     if (unlikely(atomic_load_explicit(&log->full, memory_order_relaxed)))
         aof_look_at_room(log);
-    if (!log->in_force || log->failed_number || lsn <= atomic_load(&log->safe_lsn))
+    uint64_t safe = atomic_load(&log->safe_lsn);
+    if (!atomic_load_explicit(&log->in_force, memory_order_relaxed) || log->failed_number ||
+        lsn <= safe)
         return;
-    atomic_store(&log->safe_lsn, lsn); /* seq_cst: then whoever waits is looked for */
-    log->ops->safe(log->arg);
+    /* seq_cst: then whoever waits is looked for. It fails when the log was just closed. */
+    if (atomic_compare_exchange_strong(&log->safe_lsn, &safe, lsn))
+        log->ops->safe(log->arg);
 }
 
 void aof_tell_took(struct aof_log *log, enum aof_step step, int64_t begun_us)

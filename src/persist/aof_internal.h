@@ -12,7 +12,8 @@ struct aof_segment {
     struct buf gather;        /* guarded by ring.reader, like the next two */
     int db;                   /* of the last record; -1: none */
     int64_t stamp_s;
-    int fd; /* never changes */
+    int fd;                /* never changes */
+    _Atomic bool given_up; /* the log was closed while writing failed: no further try */
     /* guarded by `writer` */
     struct aof_file file;
     bool follows; /* another file, which must be durable before this one gets its first byte */
@@ -37,6 +38,8 @@ bool aof_sync_now(struct aof_log *log);
 void aof_publish(struct aof_log *log);
 /* A sync of the segment with this number failed with errno. */
 void aof_sync_failed(struct aof_log *log, uint64_t number, int error);
+/* aof_log.c: the part of aof_log_close() that waits for `writer`. */
+void aof_finish_close(struct aof_log *log);
 void aof_set_state(struct aof_log *log, enum aof_state state, int error);
 /* Tells how long a step took that began then. */
 void aof_tell_took(struct aof_log *log, enum aof_step step, int64_t begun_us);

@@ -134,6 +134,7 @@ uint64_t aof_log_open(struct aof_log *log, const struct aof_file *file, bool in_
 {
     struct aof_segment *s = segment_create(file);
     lock_acquire(&log->writer);
+    aof_finish_close(log);
     lock_acquire(&log->ring.reader);
     ASSERT(!log->newest);
     uint64_t lsn = end_newest(log);
@@ -145,9 +146,8 @@ uint64_t aof_log_open(struct aof_log *log, const struct aof_file *file, bool in_
         atomic_store(&log->synced_lsn, lsn);
         atomic_store(&log->segment_bytes, file->size);
     }
-    log->failed_number = 0;
     atomic_store(&log->closed, false);
-    log->in_force = in_force;
+    atomic_store(&log->in_force, in_force);
     if (in_force)
         atomic_store(&log->safe_lsn, lsn);
     log->sync_due_ms = clock_monotonic_ms();
@@ -167,25 +167,45 @@ uint64_t aof_log_switch(struct aof_log *log, const struct aof_file *next)
     return lsn;
 }
 
+/* `writer` is not taken, for somebody may hold it as long as a write takes: what it guards is left
+ * to aof_finish_close(). */
 void aof_log_close(struct aof_log *log)
 {
-    lock_acquire(&log->writer);
     lock_acquire(&log->ring.reader);
     ASSERT(log->newest);
     end_newest(log);
     log->newest = NULL;
-    if (atomic_load(&log->state) != AOF_GOOD)
-        for (struct aof_segment *s = log->oldest; s; s = s->next)
-            s->failed = true;
+    bool good = atomic_load(&log->state) == AOF_GOOD;
+    for (struct aof_segment *s = log->oldest; s && !good; s = s->next)
+        atomic_store(&s->given_up, true);
     lock_release(&log->ring.reader);
+    atomic_store(&log->closing, true);
     atomic_store(&log->closed, true);
-    log->failed_number = 0;
-    aof_set_state(log, AOF_GOOD, 0);
-    log->in_force = false;
     atomic_store(&log->safe_lsn, UINT64_MAX);
-    lock_release(&log->writer);
+    aof_set_state(log, AOF_GOOD, 0);
     log->ops->safe(log->arg);
     aof_kick(log);
+}
+
+/* A failure that was met while it was being closed is no longer anybody's; it may have been told of
+ * after the close. */
+void aof_finish_close(struct aof_log *log)
+{
+    if (likely(!atomic_load_explicit(&log->closing, memory_order_acquire)))
+        return;
+    atomic_store(&log->closing, false);
+    atomic_store(&log->in_force, false);
+    log->failed_number = 0;
+    atomic_store(&log->state, AOF_GOOD);
+    log->ops->state(log->arg, AOF_GOOD, 0);
+}
+
+bool aof_log_is_empty(struct aof_log *log)
+{
+    lock_acquire(&log->ring.reader);
+    bool empty = !log->oldest;
+    lock_release(&log->ring.reader);
+    return empty;
 }
 
 static uint64_t newest_number(struct aof_log *log)
@@ -205,8 +225,8 @@ void aof_log_settle(struct aof_log *log)
         if (atomic_load(&log->state) == AOF_SYNC_FAILED)
             aof_set_state(log, AOF_GOOD, 0);
     }
-    if (!log->in_force && log->newest) {
-        log->in_force = true;
+    if (!atomic_load(&log->in_force) && newest_number(log)) {
+        atomic_store(&log->in_force, true);
         atomic_store(&log->safe_lsn, 0); /* back from "nothing has to wait" */
     }
     aof_publish(log);
@@ -221,17 +241,8 @@ void aof_log_commit(struct aof_log *log)
 {
     uint64_t newest_lsn = aof_log_newest(log);
     bool always = atomic_load_explicit(&log->policy, memory_order_relaxed) == AOF_ALWAYS;
-    if (atomic_load_explicit(always ? &log->synced_lsn : &log->written_lsn, memory_order_acquire) >=
+    if (atomic_load_explicit(always ? &log->synced_lsn : &log->written_lsn, memory_order_acquire) <
         newest_lsn)
-        return;
-    if (always || atomic_load(&log->syncs_pending) || atomic_load(&log->state) != AOF_GOOD ||
-        !lock_try(&log->writer)) {
-        aof_kick(log);
-        return;
-    }
-    (void)aof_write_batch(log);
-    lock_release(&log->writer);
-    if (unlikely(atomic_load(&log->written_lsn) < newest_lsn))
         aof_kick(log);
 }
 
@@ -240,7 +251,7 @@ void aof_log_commit(struct aof_log *log)
 void aof_log_answer_early(struct aof_log *log)
 {
     lock_acquire(&log->writer);
-    log->in_force = false;
+    atomic_store(&log->in_force, false);
     atomic_store(&log->safe_lsn, UINT64_MAX);
     lock_release(&log->writer);
     log->ops->safe(log->arg);

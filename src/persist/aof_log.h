@@ -14,9 +14,9 @@
  * before the first record of a second; it belongs to the batch. A file begins with a SELECT.
  *
  * Safe. safe_lsn is what replies wait for: durable under `always`, else written (write(2) has
- * returned). Under `always` the log's thread writes and syncs, for all reactors at once. Otherwise
- * a reactor writes at the end of its turn if nobody else does; syncs are a second thread's, so no
- * reply waits for one.
+ * returned). The log's thread writes, for all reactors at once: a write may hang as long as the
+ * disk does. Under `always` it also syncs; otherwise syncs are a second thread's, so no reply waits
+ * for one.
  *
  * Segments. A segment is one file. aof_log_switch() ends it at a boundary of records: what has an
  * LSN up to the boundary goes to the old file, the rest to the new one. The rewrite uses it when it
@@ -121,6 +121,8 @@ struct aof_log {
     _Atomic int policy; /* enum aof_policy */
     _Atomic bool timestamps, sync_held, full;
     _Atomic bool closed;         /* what fails is given up: nobody waits for it */
+    _Atomic bool closing;        /* … and whoever has `writer` next ends what it guards of it */
+    _Atomic bool in_force;       /* written with `writer` held */
     _Atomic bool kicked, asleep; /* the thread has work; it sleeps (Dekker) */
     _Atomic uint64_t flush_lsn;  /* somebody waits until this is synced */
     _Atomic uint64_t gathered;   /* bytes out of the ring and not yet written */
@@ -138,7 +140,6 @@ struct aof_log {
     struct buf batch; /* taken from the oldest, sealed with its #CK line; stays if it fails */
     uint64_t batch_lsn;
     uint32_t batch_crc;
-    bool in_force;
     uint64_t failed_number; /* the newest segment of which a sync failed; 0: none */
     int failed_error;       /* errno of that */
     int64_t failed_ms;      /* when a write failed last */
@@ -169,14 +170,14 @@ void aof_log_deinit(struct aof_log *log);
 /* Begins to log into this file: the caller then plugs `sink` into the keyspace. `in_force`: replies
  * wait from now on; otherwise from aof_log_settle() on: the file means nothing before its base is
  * there (appendonly turned on). The log is closed. Returns the boundary: the newest LSN before. May
- * wait for a write. */
+ * wait for a write, unless aof_log_is_empty(). */
 uint64_t aof_log_open(struct aof_log *log, const struct aof_file *file, bool in_force);
 /* What is logged from now on goes to this file. Returns the boundary, the newest LSN before. The
  * new file gets its first byte when the old one is durable, whatever the policy, so that a loss of
  * power leaves no hole: aof_log_flush() before makes that short. Waits for no input or output. */
 uint64_t aof_log_switch(struct aof_log *log, const struct aof_file *next);
 /* Stops logging: the caller has unplugged the sink. What is there is written, synced and closed by
- * the log's threads; replies wait for nothing more. May wait for a write. */
+ * the log's threads; replies wait for nothing more. Waits for no input or output. */
 void aof_log_close(struct aof_log *log);
 
 /* ---- any thread ---- */
@@ -185,11 +186,13 @@ void aof_log_close(struct aof_log *log);
  * before stands in the new base, durably. Ends AOF_SYNC_FAILED, unless it was a sync of the new
  * file that failed. */
 void aof_log_settle(struct aof_log *log);
+/* Nothing is left to be written: after aof_log_close(), once the threads are done with it. */
+bool aof_log_is_empty(struct aof_log *log);
 /* Waits until everything logged so far is written and synced, whatever the policy. Outside of all
  * locks; may be called in exclusive mode. False: it cannot be, see state. */
 bool aof_log_flush(struct aof_log *log);
-/* Makes what is logged so far safe, or sees to it that it will be: called by a reactor at the end
- * of its turn, before replies leave, and outside of all locks. */
+/* Sees to it that what is logged so far will be safe: called by a reactor at the end of its turn,
+ * before replies leave, and outside of all locks. Waits for nothing. */
 void aof_log_commit(struct aof_log *log);
 /* Replies wait for nothing until the next rewrite: for tests of what has to notice it. */
 void aof_log_answer_early(struct aof_log *log);

@@ -204,6 +204,7 @@ static int64_t idle_ms(const struct aof_log *log)
 static int64_t work(struct aof_log *log)
 {
     lock_acquire(&log->writer);
+    aof_finish_close(log);
     aof_look_at_jobs(log);
     while (aof_write_batch(log))
         if (wants_sync(log))
@@ -276,6 +277,7 @@ bool aof_log_stop(struct aof_log *log)
         aof_log_close(log);
     end_thread(log, &log->quit, &log->wanted, log->thread);
     lock_acquire(&log->writer);
+    aof_finish_close(log);
     aof_await_jobs(log);
     while (aof_write_batch(log))
         aof_await_jobs(log);

@@ -25,10 +25,10 @@ struct piece {
 struct loading {
     struct rdb_load *load;
     pthread_mutex_t lock;
-    pthread_cond_t more, room;
+    pthread_cond_t more, room, idle;
     struct piece *first, **last;
-    unsigned waiting;
-    bool ended, failed; /* nothing more comes; a thread has found a fault */
+    unsigned waiting, unfinished; /* not taken; not inserted */
+    bool ended, failed;           /* nothing more comes; a thread has found a fault */
 };
 
 struct loader {
@@ -113,12 +113,22 @@ static void free_piece(struct piece *p)
     mem_free(MEM_OTHER, p, sizeof(*p));
 }
 
+static void finish_piece(struct loading *ld, struct piece *p)
+{
+    free_piece(p);
+    pthread_mutex_lock(&ld->lock);
+    if (!--ld->unfinished)
+        pthread_cond_broadcast(&ld->idle);
+    pthread_mutex_unlock(&ld->lock);
+}
+
 static void report(struct loading *ld)
 {
     pthread_mutex_lock(&ld->lock);
     ld->failed = ld->ended = true;
     pthread_cond_broadcast(&ld->more);
     pthread_cond_broadcast(&ld->room);
+    pthread_cond_broadcast(&ld->idle);
     pthread_mutex_unlock(&ld->lock);
 }
 
@@ -173,7 +183,7 @@ static void *run_loader(void *arg)
     rdb_inserter_init(&x, me->loading->load, &me->guest->txn, &me->fault);
     while ((p = take_piece(me->loading))) {
         bool good = insert_piece(me, &x, p);
-        free_piece(p);
+        finish_piece(me->loading, p);
         if (!good) {
             report(me->loading);
             break;
@@ -203,8 +213,21 @@ static bool give_piece(struct loading *ld, struct piece *p)
     *ld->last = p;
     ld->last = &p->next;
     ld->waiting++;
+    ld->unfinished++;
     bool good = !ld->failed;
     pthread_cond_signal(&ld->more);
+    pthread_mutex_unlock(&ld->lock);
+    return good;
+}
+
+/* The sizes of tables are of use as long as the tables are empty: what follows waits. False: a
+ * fault. */
+static bool await_loaders(struct loading *ld)
+{
+    pthread_mutex_lock(&ld->lock);
+    while (ld->unfinished && !ld->failed)
+        pthread_cond_wait(&ld->idle, &ld->lock);
+    bool good = !ld->failed;
     pthread_mutex_unlock(&ld->lock);
     return good;
 }
@@ -224,10 +247,10 @@ static enum err read_all(struct loading *ld, struct rdb_reader *r, int databases
         if (item.kind == RDB_ITEM_SELECT && item.number[0] < (uint64_t)databases)
             db = (int)item.number[0]; /* any other is a fault, which a loader will find */
         buf_append(&p->bytes, bytes.ptr, bytes.len);
-        if (buf_len(&p->bytes) < PIECE_BYTES)
+        if (buf_len(&p->bytes) < PIECE_BYTES && item.kind != RDB_ITEM_RESIZE)
             continue;
         note_progress(l, r);
-        good = give_piece(ld, p);
+        good = give_piece(ld, p) && (item.kind != RDB_ITEM_RESIZE || await_loaders(ld));
         p = new_piece(r->at, db);
     }
     good = give_piece(ld, p) && good;
@@ -278,7 +301,8 @@ enum err rdb_load_shared(struct rdb_load *l, const char *path, struct guest *gue
     struct loading ld = {.load = l,
                          .lock = PTHREAD_MUTEX_INITIALIZER,
                          .more = PTHREAD_COND_INITIALIZER,
-                         .room = PTHREAD_COND_INITIALIZER};
+                         .room = PTHREAD_COND_INITIALIZER,
+                         .idle = PTHREAD_COND_INITIALIZER};
     struct loader *loaders = mem_zalloc(MEM_OTHER, count * sizeof(*loaders));
     struct rdb_reader r;
     unsigned started = 0;

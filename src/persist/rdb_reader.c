@@ -23,10 +23,27 @@ static PRINTF_LIKE(2, 3) enum rdb_read fault(struct rdb_reader *r, const char *f
     return RDB_READ_FAULT;
 }
 
+/* Drops what was handed out before from the window. */
+static void drop_passed(struct rdb_reader *r)
+{
+    if (r->verify)
+        r->crc = crc64(r->crc, buf_ptr(&r->window), r->passed);
+    buf_consume(&r->window, r->passed);
+    r->passed = 0;
+}
+
+/* What there is of the next item. */
+static struct slice ahead(const struct rdb_reader *r)
+{
+    struct slice all = buf_slice(&r->window);
+    return slice_make(all.ptr + r->passed, all.len - r->passed);
+}
+
 /* Makes the window hold at least `missing` bytes more. RDB_READ_ITEM: it does. */
 static enum rdb_read fill(struct rdb_reader *r, size_t missing)
 {
     uint64_t rest = r->size - r->loaded;
+    drop_passed(r);
     if (missing > rest)
         return fault(r, "the file ends in the middle of an item; it is cut off");
     size_t want =
@@ -45,14 +62,6 @@ static enum rdb_read fill(struct rdb_reader *r, size_t missing)
             break;
     }
     return RDB_READ_ITEM;
-}
-
-/* Drops bytes from the front of the window. */
-static void consume(struct rdb_reader *r, size_t len)
-{
-    if (r->verify)
-        r->crc = crc64(r->crc, buf_ptr(&r->window), len);
-    buf_consume(&r->window, len);
 }
 
 enum err rdb_reader_init(struct rdb_reader *r, const char *path, bool verify)
@@ -104,16 +113,17 @@ static enum rdb_read fault_of(struct rdb_reader *r, const struct rdb_skipper *s)
 /* The item stands at the front of the window. */
 static enum rdb_read finish(struct rdb_reader *r)
 {
-    uint64_t crc = r->crc, stored = 0;
+    uint64_t stored = 0;
+    drop_passed(r);
     if (r->version >= RDB_CHECKSUM_SINCE) {
         size_t have = buf_len(&r->window);
         if (have < RDB_CHECKSUM_BYTES && fill(r, RDB_CHECKSUM_BYTES - have) != RDB_READ_ITEM)
             return RDB_READ_FAULT;
         stored = le_load64(buf_ptr(&r->window));
         buf_consume(&r->window, RDB_CHECKSUM_BYTES);
-        if (r->verify && stored && stored != crc)
+        if (r->verify && stored && stored != r->crc)
             return fault(r, "wrong checksum: the file says %016" PRIx64 ", its bytes %016" PRIx64,
-                         stored, crc);
+                         stored, r->crc);
         r->at += RDB_CHECKSUM_BYTES;
     }
     if (r->at != r->size && !r->preamble)
@@ -123,12 +133,13 @@ static enum rdb_read finish(struct rdb_reader *r)
 
 enum rdb_read rdb_reader_next(struct rdb_reader *r, struct rdb_item *out)
 {
-    consume(r, r->taken);
+    r->passed += r->taken;
     r->taken = 0;
     for (;;) {
-        struct rdb_skipper s = rdb_skipper_make(rdb_in_make(buf_slice(&r->window)));
+        struct slice bytes = ahead(r);
+        struct rdb_skipper s = rdb_skipper_make(rdb_in_make(bytes));
         if (rdb_item_read(&s, out)) {
-            r->taken = buf_len(&r->window) - s.in.left;
+            r->taken = bytes.len - s.in.left;
             break;
         }
         if (s.state != RDB_SKIP_SHORT)
@@ -139,12 +150,12 @@ enum rdb_read rdb_reader_next(struct rdb_reader *r, struct rdb_item *out)
     r->at += r->taken;
     if (out->kind != RDB_ITEM_EOF)
         return RDB_READ_ITEM;
-    consume(r, r->taken);
+    r->passed += r->taken;
     r->taken = 0;
     return finish(r);
 }
 
 struct slice rdb_reader_bytes(const struct rdb_reader *r)
 {
-    return slice_make(buf_ptr(&r->window), r->taken);
+    return slice_make(ahead(r).ptr, r->taken);
 }

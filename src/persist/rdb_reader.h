@@ -1,8 +1,8 @@
 /* rdb_reader.h: reads an RDB file item by item, with a window of the file in memory.
  *
  * The window grows to the largest item and never beyond what the file has left, so a length that
- * lies costs nothing. The checksum is computed over what is handed out. Nothing is trusted: a fault
- * names the offset of the item and the reason.
+ * lies costs nothing. The checksum is computed over what was handed out, a window at a time.
+ * Nothing is trusted: a fault names the offset of the item and the reason.
  *
  * Owner: one thread. Memory: about the largest item, at least WINDOW bytes (MEM_OTHER). Slices of
  * an item are valid until the next call. O(bytes of the file). */
@@ -22,7 +22,8 @@ struct rdb_reader {
     uint64_t at;     /* offset of the next item, after rdb_reader_next() behind the item returned */
     uint64_t loaded; /* offset of the end of the window */
     uint64_t crc;
-    size_t taken; /* bytes of the item last handed out */
+    size_t passed; /* bytes of items before, still at the front of the window and not yet in crc */
+    size_t taken;  /* bytes of the item last handed out, behind these */
     unsigned version;
     bool verify;   /* compare the checksum at the end */
     bool preamble; /* something else may follow the data; the caller sets it after init */

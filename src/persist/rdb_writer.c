@@ -277,13 +277,21 @@ void rdb_writer_seal(struct rdb_writer *w)
     w->fd = -1;
 }
 
-enum err rdb_writer_commit(struct rdb_writer *w)
+void rdb_writer_place(struct rdb_writer *w)
 {
     rdb_writer_seal(w);
-    if (!w->error)
-        failed(w, file_replace(w->temporary, w->path));
+    if (w->error || !*w->temporary)
+        return;
+    failed(w, file_rename(w->temporary, w->path));
     if (!w->error)
         *w->temporary = 0;
+}
+
+enum err rdb_writer_commit(struct rdb_writer *w)
+{
+    rdb_writer_place(w);
+    if (!w->error)
+        failed(w, file_sync_name(w->path));
     errno = w->error;
     return w->error ? ERR_SYS : OK;
 }

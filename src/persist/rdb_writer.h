@@ -55,6 +55,8 @@ void rdb_writer_flush(struct rdb_writer *w);
 /* The end mark and checksum, sync, close: nothing more can be added. Part of the commit, for those
  * who want to decide about it only then. */
 void rdb_writer_seal(struct rdb_writer *w);
+/* Seals and renames: others see the file, but a loss of power may still bring the old one back. */
+void rdb_writer_place(struct rdb_writer *w);
 /* Seals, renames, syncs the directory. On failure errno is set. */
 enum err rdb_writer_commit(struct rdb_writer *w) MUST_USE;
 /* Without a commit: removes the temporary file. */

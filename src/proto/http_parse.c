@@ -30,6 +30,7 @@ static const struct {
     {"upstash-encoding", HTTP_ENCODING},
     {"expect", HTTP_EXPECT},
     {"x-ttl", HTTP_TTL},
+    {"accept-encoding", HTTP_ACCEPT_ENCODING},
 };
 
 static enum parse_result fail_with(struct parser *p, int status, const char *text)
@@ -182,9 +183,10 @@ static enum parse_result read_header(struct parser *p, struct slice line, struct
         if (!slice_is(name, known_headers[i].name))
             continue;
         struct slice *field = &argv[known_headers[i].field];
-        if (field->ptr)
+        if (!field->ptr)
+            *field = value;
+        else if (known_headers[i].field != HTTP_ACCEPT_ENCODING) /* a list may go on */
             return fail_with(p, 400, "a header that may stand once stands twice");
-        *field = value;
     }
     return PARSE_DONE;
 }

@@ -30,7 +30,8 @@ enum http_field {
     HTTP_IF_NONE_MATCH,
     HTTP_ENCODING, /* Upstash-Encoding */
     HTTP_EXPECT,
-    HTTP_TTL, /* X-TTL */
+    HTTP_TTL,             /* X-TTL */
+    HTTP_ACCEPT_ENCODING, /* the first, if it stands more than once */
     HTTP_FIELDS
 };
 

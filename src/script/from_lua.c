@@ -5,7 +5,8 @@
 #define REPLY_BYTES_MAX ((size_t)512 << 20)
 
 enum {
-    REPLY_VALUES_MAX = 1 << 24
+    REPLY_VALUES_MAX = 1 << 24,
+    LOOK_VALUES = 1 << 14 /* a power of two */
 };
 
 /* True: the field of the table at the top has this type; it is pushed. */
@@ -189,6 +190,8 @@ static void put_value(lua_State *lua, struct script_run *run)
     if (unlikely(output_len(run->reply->out) > REPLY_BYTES_MAX ||
                  ++run->reply_values > REPLY_VALUES_MAX))
         luaL_error(lua, "the script's reply is too long");
+    if (unlikely(run->reply_values % LOOK_VALUES == 0) && has_room(lua, run, LUA_MINSTACK))
+        script_look(lua, run->in->looked);
     switch (lua_type(lua, -1)) {
     case LUA_TSTRING: {
         const char *text = lua_tolstring(lua, -1, &len);

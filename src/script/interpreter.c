@@ -3,8 +3,13 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "script/library_load.h"
+#include "script/run.h"
 #include "script/sandbox.h"
 #include "script/settings.h"
+
+enum {
+    LARGE_BYTES = 256 * 1024
+};
 
 /* Lua tells the old size, so the accounting is exact. */
 static void *allocate(void *arg, void *old, size_t old_size, size_t size)
@@ -17,6 +22,8 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
     }
     size_t had = old ? old_size : 0;
     if (size > had && in->limit && in->bytes - had + size > in->limit)
+        return NULL;
+    if (unlikely(size > had + LARGE_BYTES) && !script_may_grow(in))
         return NULL;
     void *p =
         old ? mem_try_realloc(MEM_OTHER, old, old_size, size) : mem_try_alloc(MEM_OTHER, size);

@@ -35,10 +35,12 @@ struct interpreter {
     int error_handler;
     struct compiled *compiled; /* [compiled_cap] by slot */
     uint32_t compiled_cap;
-    struct output out;           /* the reply of the command that a script has just called */
-    uint64_t random;             /* state of math.random */
-    bool ended;                  /* by the tick: a handler of errors must not go on */
-    bool json_configured;        /* a script has called one of cjson's setters */
+    struct output out;    /* the reply of the command that a script has just called */
+    uint64_t random;      /* state of math.random */
+    bool ended;           /* by the tick: a handler of errors must not go on */
+    uint64_t looked;      /* clock_cycles() when somebody asked whether the script may go on */
+    const char *end_text; /* an allocation was refused for that; NULL: no */
+    bool json_configured; /* a script has called one of cjson's setters */
     struct library_run *loading; /* a library's text runs: library_load.h */
     struct library_code **codes; /* by serial number: what it has of libraries */
     uint32_t code_count, code_cap;

@@ -7,8 +7,11 @@
 #include "script/sandbox.h"
 
 enum {
-    TICK_INSTRUCTIONS = 5000,       /* few, for each may take long: s .. s */
+    TICK_INSTRUCTIONS = 5000, /* few, for each may take long: a < b */
+    TICK_BYTES = 4 << 20,     /* with more memory they take longer, and are fewer */
+    TICK_MIN = 100,
     LONG_CYCLES = 10 * 1000 * 1000, /* some milliseconds */
+    LOOK_STEPS = 5000,
     OUT_KEEP_BYTES = 256 * 1024,
     COLLECT_SHARE = 2 /* a run that ends with half of the limit in use collects */
 };
@@ -23,6 +26,13 @@ static const char *end_text(const struct script_run *run, enum script_verdict ve
                             : "ERR Script killed by user with SCRIPT KILL.";
 }
 
+static int tick_instructions(const struct interpreter *in)
+{
+    if (likely(in->bytes <= TICK_BYTES))
+        return TICK_INSTRUCTIONS;
+    return MAX((int)(TICK_INSTRUCTIONS / (in->bytes / TICK_BYTES + 1)), TICK_MIN);
+}
+
 /* A script may catch the error, so from here on each line of it raises the error again. */
 static void tick(lua_State *lua, lua_Debug *ar)
 {
@@ -31,8 +41,13 @@ static void tick(lua_State *lua, lua_Debug *ar)
     if (!run)
         return;
     enum script_verdict verdict = run->ops->tick(run);
-    if (likely(verdict == SCRIPT_GO_ON))
+    run->in->looked = clock_cycles();
+    if (likely(verdict == SCRIPT_GO_ON)) {
+        int count = tick_instructions(run->in);
+        if (unlikely(count != lua_gethookcount(lua)))
+            lua_sethook(lua, tick, LUA_MASKCOUNT, count);
         return;
+    }
     run->in->ended = true;
     lua_sethook(lua, tick, LUA_MASKLINE, 0);
     api_push_error(lua, slice_cstr(end_text(run, verdict)), false);
@@ -43,6 +58,38 @@ void script_look(lua_State *lua, uint64_t began)
 {
     if (unlikely(clock_cycles() - began > LONG_CYCLES))
         tick(lua, NULL);
+}
+
+bool script_may_grow(struct interpreter *in)
+{
+    struct script_run *run = in->run;
+    if (!run)
+        return true;
+    if (unlikely(in->end_text))
+        return false; /* it has caught the error */
+    if (clock_cycles() - in->looked <= LONG_CYCLES)
+        return true;
+    enum script_verdict verdict = run->ops->tick_inside(run);
+    in->looked = clock_cycles();
+    if (likely(verdict == SCRIPT_GO_ON))
+        return true;
+    in->ended = true;
+    in->end_text = end_text(run, verdict);
+    return false;
+}
+
+void script_steps_begin(struct script_steps *s)
+{
+    *s = (struct script_steps){.began = clock_cycles(), .left = LOOK_STEPS};
+}
+
+void script_steps_look(lua_State *lua, struct script_steps *s)
+{
+    s->left = LOOK_STEPS;
+    if (likely(clock_cycles() - s->began <= LONG_CYCLES))
+        return;
+    tick(lua, NULL);
+    s->began = clock_cycles();
 }
 
 /* ---- errors ---- */
@@ -86,6 +133,10 @@ static int describe_error(lua_State *lua)
 /* The error at the top, as describe_error() left it: "CODE text script: name, on @source:line." */
 static void reply_failure(lua_State *lua, struct script_run *run)
 {
+    if (!lua_istable(lua, -1) && run->in->end_text) {
+        reply_error(run->reply, run->in->end_text);
+        return;
+    }
     if (!lua_istable(lua, -1)) {
         const char *text = lua_tostring(lua, -1);
         reply_errorf(run->reply, "ERR Error running script %s, %.100s", run->name,
@@ -153,6 +204,8 @@ static void begin(struct script_run *run)
         (void)lua_cpcall(in->lua, store_handler, NULL);
     in->run = run;
     in->ended = false;
+    in->end_text = NULL;
+    in->looked = clock_cycles();
     lua_sethook(in->lua, tick, LUA_MASKCOUNT, TICK_INSTRUCTIONS);
 }
 
@@ -180,9 +233,7 @@ void script_run_start(struct script_run *run)
     begin(run);
     if (unlikely(lua_cpcall(lua, run_protected, run) != 0)) {
         output_rewind(run->reply->out, mark);
-        const char *text = lua_tostring(lua, -1);
-        reply_errorf(run->reply, "ERR Error running script %s, %.100s", run->name,
-                     text ? text : "execution failure");
+        reply_failure(lua, run);
     }
     end(run);
 }

@@ -30,6 +30,8 @@ struct script_ops {
                  struct output *out);
     /* Every 5,000 instructions. */
     enum script_verdict (*tick)(struct script_run *run);
+    /* The same from the middle of an allocation: must come back. */
+    enum script_verdict (*tick_inside)(struct script_run *run);
     /* redis.acl_check_cmd(). */
     enum script_permission (*permits)(struct script_run *run, const struct slice *argv,
                                       uint32_t argc);
@@ -54,6 +56,28 @@ struct script_run {
  * tick if this one has, since clock_cycles() was `began`. May raise the error that ends the script.
  */
 void script_look(lua_State *lua, uint64_t began);
+
+/* For functions of C whose time no size bounds: counts the steps of one call, some nanoseconds
+ * each, and looks like script_look() at every few thousandth. */
+struct script_steps {
+    uint64_t began; /* clock_cycles() of the last tick */
+    int64_t left;   /* until the next look */
+};
+
+void script_steps_begin(struct script_steps *s);
+void script_steps_look(lua_State *lua, struct script_steps *s);
+
+/* May raise the error that ends the script. */
+INLINE void script_step(lua_State *lua, struct script_steps *s, size_t steps)
+{
+    s->left -= (int64_t)steps;
+    if (unlikely(s->left < 0))
+        script_steps_look(lua, s);
+}
+
+/* For the allocator, about a large block: each costs time, and thousands fit between two ticks
+ * ("s = s .. s"). False: the script is to end, here for want of memory. */
+bool script_may_grow(struct interpreter *in) MUST_USE;
 
 /* Runs it and writes one reply. Sets reply->error_counted when that is an error which a command has
  * counted. */

@@ -1,6 +1,7 @@
 #include "script/sandbox_lua.h"
 
 #include "base/clock.h"
+#include "script/lib.h"
 #include "script/run.h"
 #include "script/sandbox.h"
 
@@ -9,8 +10,6 @@
 #include <time.h>
 
 enum {
-    /* Lua 5.1 matches patterns with a C call for each item that repeats, and does not count them */
-    PATTERN_MAX = 10000,
     INSERT_BELOW_MAX = 1000
 };
 
@@ -212,24 +211,6 @@ static int math_random(lua_State *lua)
 
 /* ---- hostile arguments ---- */
 
-static bool is_plain(const char *pattern, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (pattern[i] && strchr("^$*+?.([%-", pattern[i]))
-            return false;
-    return true;
-}
-
-/* string.find, match, gmatch, gsub. */
-static int bounded_pattern(lua_State *lua)
-{
-    size_t len = 0;
-    const char *pattern = lua_isstring(lua, 2) ? lua_tolstring(lua, 2, &len) : NULL;
-    if (unlikely(len > PATTERN_MAX) && !is_plain(pattern, len))
-        return luaL_error(lua, "pattern is too long");
-    return timed(lua);
-}
-
 /* table.insert(t, -2^31, v) would move two thousand million nils. */
 static int bounded_insert(lua_State *lua)
 {
@@ -237,19 +218,6 @@ static int bounded_insert(lua_State *lua)
         return luaL_argerror(lua, 2, "position out of bounds");
     if (sandbox_is_protected(lua, 1))
         return guarded_write(lua);
-    return timed(lua);
-}
-
-/* string.rep("", 2^31) would only count. */
-static int bounded_rep(lua_State *lua)
-{
-    size_t len;
-    (void)luaL_checklstring(lua, 1, &len);
-    if (len == 0) {
-        (void)luaL_checkint(lua, 2);
-        lua_settop(lua, 1);
-        return 1;
-    }
     return timed(lua);
 }
 
@@ -281,19 +249,20 @@ static const struct guard guards[] = {
     {"", "collectgarbage", limited_collect},
     {"math", "random", math_random},
     {"math", "randomseed", math_randomseed},
-    {"string", "find", bounded_pattern},
-    {"string", "match", bounded_pattern},
-    {"string", "gmatch", bounded_pattern},
-    {"string", "gfind", bounded_pattern},
-    {"string", "gsub", bounded_pattern},
-    {"string", "rep", bounded_rep},
+    {"string", "find", lib_pattern_find},
+    {"string", "match", lib_pattern_match},
+    {"string", "gmatch", lib_pattern_gmatch},
+    {"string", "gfind", lib_pattern_gmatch},
+    {"string", "gsub", lib_pattern_gsub},
+    {"string", "rep", lib_rep},
     {"string", "lower", timed},
     {"string", "upper", timed},
     {"string", "reverse", timed},
     {"string", "format", timed},
     {"table", "concat", timed},
     {"table", "remove", timed},
-    {"table", "sort", timed},
+    {"table", "sort", lib_sort},
+    {"table", "maxn", timed},
     {"table", "foreach", guarded_read},
     {"table", "foreachi", guarded_read},
 };

@@ -100,6 +100,19 @@ static enum acl_rule_error remove_password(struct acl_rules *r, struct slice rul
 
 /* ---- selectors ---- */
 
+static bool ends_selector(struct slice word)
+{
+    return word.len && word.ptr[word.len - 1] == ')';
+}
+
+/* Whether the word stays one when the selector is shown and read again. Where it does not,
+ * redis-server takes it all the same, and does not start from the file that it saves. */
+static bool can_be_shown(struct slice word)
+{
+    return !ends_selector(word) && !memchr(word.ptr, '"', word.len) &&
+           !memchr(word.ptr, '\'', word.len);
+}
+
 /* "(+get ~a*)" */
 static enum acl_rule_error add_selector(struct acl_rules *r, struct slice rule, bool channels)
 {
@@ -112,7 +125,7 @@ static enum acl_rule_error add_selector(struct acl_rules *r, struct slice rule, 
     enum acl_rule_error error = count < 0 ? ACL_RULE_SYNTAX : ACL_RULE_OK;
     struct acl_selector *s = acl_rules_add_selector(r, channels);
     for (int i = 0; i < count && !error; i++)
-        error = acl_selector_apply(s, words[i]);
+        error = can_be_shown(words[i]) ? acl_selector_apply(s, words[i]) : ACL_RULE_SYNTAX;
     buf_deinit(&store);
     mem_free(MEM_OTHER, words, max * sizeof(*words));
     return error;
@@ -166,11 +179,6 @@ enum acl_rule_error acl_rule_apply(struct acl_rules *r, struct slice rule, bool 
 }
 
 /* ---- words ---- */
-
-static bool ends_selector(struct slice word)
-{
-    return word.len && word.ptr[word.len - 1] == ')';
-}
 
 static size_t total_len(const struct slice *argv, uint32_t argc)
 {

@@ -95,13 +95,15 @@ static void add_first_arg(struct acl_selector *s, const struct command *cmd, str
     log_warning("Deprecation warning: Allowing a first arg of an otherwise blocked command is a "
                 "misuse of ACL and may get disabled in the future (offender: +%s|%.*s)",
                 cmd->full_name, (int)MIN(arg.len, (size_t)128), arg.ptr);
-    for (uint32_t i = 0; i < s->first_args.count; i++)
-        if (s->first_args.list[i]->command == cmd->id &&
-            slice_equal(acl_item_text(s->first_args.list[i]), arg))
-            return;
     struct acl_item *item = acl_items_add(&s->first_args, arg);
     item->command = cmd->id;
     to_lower(item);
+    for (uint32_t i = 0; i + 1 < s->first_args.count; i++)
+        if (s->first_args.list[i]->command == cmd->id &&
+            slice_equal(acl_item_text(s->first_args.list[i]), acl_item_text(item))) {
+            acl_items_remove(&s->first_args, s->first_args.count - 1);
+            return;
+        }
 }
 
 static enum acl_rule_error allow_part(struct acl_selector *s, struct slice name, size_t bar)

@@ -48,7 +48,8 @@ static enum err read_set(struct aof *a)
             a->set.directory, a->set.name, fault.line, fault.reason);
     else if (err)
         log_warning("Fatal error: can't open the AOF manifest file %s/%s.manifest for reading: %s. "
-                    "Nothing has been changed.",
+                    "Nothing has been changed: make the file and its directory readable, or move "
+                    "them away to start without data.",
                     a->set.directory, a->set.name, strerror(errno));
     return err ? ERR_SYS : OK;
 }
@@ -80,8 +81,11 @@ static enum err upgrade(struct aof *a, const char *parent)
 
 static enum err cannot_make(const struct aof *a, const char *what)
 {
-    log_warning("Can't open or create append-only %s in %s: %s. Nothing has been changed.", what,
-                a->set.directory, strerror(errno));
+    const char *advice = errno == ENOSPC || errno == EDQUOT ? "Make room on the disk"
+                                                            : "Make the directory writable";
+    log_warning("Can't open or create append-only %s in %s: %s. Nothing that was there has been "
+                "changed. %s, or choose another place with 'dir' and 'appenddirname'.",
+                what, a->set.directory, strerror(errno), advice);
     return ERR_SYS;
 }
 

@@ -52,15 +52,16 @@ static void note_progress(struct loading *x, uint64_t at)
 
 /* ---- commands ---- */
 
-/* Runs a unit, alone for a millisecond at a time. */
-static bool run_unit(struct loading *x, struct slice unit)
+/* Runs a unit, alone for a millisecond at a time. False: *unit is what stands behind the command
+ * that cannot be run. */
+static bool run_unit(struct loading *x, struct slice *unit)
 {
     bool good = true;
     struct aof_load *l = x->load;
-    while (good && unit.len && !is_cancelled(x)) {
+    while (good && unit->len && !is_cancelled(x)) {
         if (l->guest_count)
             guest_exclusive(&l->guests[0]);
-        good = replay_some(x->replay, &unit, clock_monotonic_us() + STAY_US);
+        good = replay_some(x->replay, unit, clock_monotonic_us() + STAY_US);
         if (l->guest_count)
             guest_open(&l->guests[0]);
         if (l->rdb->delay_us && atomic_load(l->rdb->delay_us) > 0)
@@ -138,6 +139,15 @@ static void report_errors(struct loading *x, const struct log_part *f, uint64_t 
                     f->name, errors, replay_first_error(x->replay));
 }
 
+static enum err bad_command(struct loading *x, const struct log_part *f, uint64_t end)
+{
+    return refuse(x,
+                  "Bad command reading the append only file %s: the one before offset %" PRIu64
+                  ": %s. The file is left as it is: load it with the server that wrote it, or see "
+                  "with 'tokamak-check aof <filename.manifest>' what it holds.",
+                  f->path, end, replay_reason(x->replay));
+}
+
 static enum err load_commands(struct loading *x, const struct log_part *f, uint64_t offset)
 {
     struct aof_reader r;
@@ -153,15 +163,12 @@ static enum err load_commands(struct loading *x, const struct log_part *f, uint6
     }
     replay_begin_file(x->replay);
     while (!err && (got = aof_reader_next(&r, &unit)) == AOF_READ_UNIT) {
-        uint64_t at = r.at;
-        if (!run_unit(x, unit))
-            err = refuse(x,
-                         "Bad command reading the append only file %s: after offset %" PRIu64
-                         ": %s. The file is left as it is.",
-                         f->path, at, replay_reason(x->replay));
+        uint64_t end = r.at + unit.len;
+        if (!run_unit(x, &unit))
+            err = bad_command(x, f, end - unit.len);
         if (is_cancelled(x))
             err = ERR_CLOSED;
-        note_progress(x, r.at + unit.len);
+        note_progress(x, end);
     }
     if (!err && got == AOF_READ_TORN)
         err = torn(x, f, &r.fault);

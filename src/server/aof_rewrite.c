@@ -25,6 +25,7 @@
 enum {
     RETRY_MS = 1000,     /* after a failure; twice as long after each more … */
     RETRY_DOUBLINGS = 6, /* … up to a minute */
+    CLOSING_US = 1000,
     PERCENT = 100
 };
 
@@ -88,7 +89,8 @@ static bool make_incr(struct rewrite *r)
 /* The set on disk is whole up to now, and what follows belongs behind it. */
 static bool continues_set(const struct persistence *p)
 {
-    return p->log.in_force && atomic_load(&p->log.state) != AOF_SYNC_FAILED;
+    return p->log.newest && atomic_load(&p->log.in_force) &&
+           atomic_load(&p->log.state) != AOF_SYNC_FAILED;
 }
 
 static bool prepare(struct rewrite *r)
@@ -160,11 +162,24 @@ static bool begin_alone(struct rewrite *r)
     return good;
 }
 
+/* What must not be waited for in exclusive mode: the new file waits until the old one is durable,
+ * and a log that was turned off cannot be turned on before its end is written. */
+static void await_disk(struct rewrite *r)
+{
+    struct persistence *p = r->p;
+    if (r->named)
+        (void)aof_log_flush(&p->log);
+    guest_exclusive(&p->snapshot.guest);
+    bool closed = !p->log.newest;
+    guest_open(&p->snapshot.guest);
+    while (r->logs && closed && !aof_log_is_empty(&p->log) && !atomic_load(&p->cancelled))
+        usleep(CLOSING_US);
+}
+
 /* A value that is away for an edit would be in neither the base nor the log. */
 static bool begin(struct rewrite *r)
 {
-    if (r->named)
-        (void)aof_log_flush(&r->p->log); /* the new file waits until the old one is durable */
+    await_disk(r);
     if (!slow_hold(r->p->server, &r->p->cancelled))
         return false;
     bool good = begin_alone(r);

@@ -25,14 +25,16 @@ void big_keys_deinit(struct big_keys *b)
 
 /* ---- filling ---- */
 
-static void note_entry(struct big_keys *b, int db, const struct entry *e, uint64_t hash)
+/* Returns its bytes. */
+static size_t note_entry(struct big_keys *b, int db, const struct entry *e, uint64_t hash)
 {
     size_t bytes = entry_memory(e, BIG_KEY_SAMPLES);
     if (likely(bytes < BIG_KEY_BYTES))
-        return;
+        return bytes;
     lock_acquire(&b->lock);
     top_put(&b->top, db, entry_key(e), hash, (int64_t)bytes);
     lock_release(&b->lock);
+    return bytes;
 }
 
 void big_keys_note(struct server_thread *t, int db, const struct key *keys, uint32_t count)
@@ -52,7 +54,8 @@ struct step {
 static void visit(void *entry, void *arg)
 {
     struct step *step = arg;
-    note_entry(step->big, step->db, entry, hash_slice(entry_key(entry)));
+    size_t bytes = note_entry(step->big, step->db, entry, hash_slice(entry_key(entry)));
+    key_census_count(&step->big->census, entry_type(entry), bytes);
 }
 
 /* The next of this reactor's shards; after the last, the next database that was ever used. */
@@ -68,6 +71,8 @@ static void advance(struct server_thread *t)
     do
         b->db = (b->db + 1) % ks->db_count;
     while (b->db != 0 && keyspace_keys(ks, b->db) <= 0);
+    if (b->db == 0)
+        key_census_round(&b->census);
 }
 
 /* Returns the buckets that were looked at. */
@@ -104,6 +109,7 @@ void big_keys_walk(struct server_thread *t, int64_t now_ms)
     txn_begin(&t->txn, 0, false);
     for (unsigned seen = 0; seen < STEP_BUCKETS;)
         seen += walk_shard(t, STEP_BUCKETS - seen);
+    key_census_step(&t->big.census);
 }
 
 /* ---- MEMORY BIGKEYS ---- */

@@ -3,13 +3,15 @@
  * Two sources fill a list of 32 keys per thread: the sampled writes of hot_keys.h, and a walk in
  * which each reactor looks at its shards a few buckets at a time for ever (about 1,300 buckets, or
  * 9,000 keys, a second). What the list says may be old: a reader looks at each key again, and drops
- * those that are gone. Sizes of collections are estimated from five of their elements.
+ * those that are gone. Sizes of collections are estimated from five of their elements. The walk
+ * also takes the census of types (key_census.h).
  *
  * Owner: the walk's place belongs to its reactor; the list has a lock (a leaf). */
 #pragma once
 
 #include "base/lock.h"
 #include "ds/top.h"
+#include "server/key_census.h"
 #include "store/txn.h"
 
 struct server_thread;
@@ -27,6 +29,7 @@ struct big_keys { /* part of a server_thread */
     int db;
     uint64_t cursor;
     int64_t next_ms;
+    struct key_census census;
 };
 
 /* Of one thread; empty. */

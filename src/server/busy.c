@@ -74,15 +74,16 @@ static bool holds_up_stop(const struct nested *n, int64_t now_ms, int64_t limit_
 }
 
 /* Under the locks of its keys. */
-static enum script_verdict tick_striped(struct nested *n, int64_t ran_ms, int64_t limit_ms)
+static enum script_verdict tick_striped(struct nested *n, int64_t ran_ms, int64_t limit_ms,
+                                        bool may_unwind)
 {
     struct txn *txn = &n->thread->txn;
-    if (txn->restartable && !txn->dirty && ran_ms >= STRIPED_MS)
+    if (may_unwind && txn->restartable && !txn->dirty && ran_ms >= STRIPED_MS)
         longjmp(txn->keyspec_unwind, 1); /* dispatch() runs it again, alone */
     return limit_ms && ran_ms >= limit_ms ? SCRIPT_TOO_LONG : SCRIPT_GO_ON;
 }
 
-enum script_verdict busy_tick(struct nested *n)
+enum script_verdict busy_tick(struct nested *n, bool may_unwind)
 {
     struct server *s = n->thread->server;
     int64_t now_ms = clock_monotonic_ms(), ran_ms = now_ms - n->started_ms;
@@ -91,7 +92,8 @@ enum script_verdict busy_tick(struct nested *n)
     int64_t stop_limit_ms = limit_ms ? limit_ms : STOP_LIMIT_MS;
     stop_watch_seen(n->thread->net.reactor.id, now_ms);
     if (!n->thread->txn.exclusive)
-        return tick_striped(n, ran_ms, atomic_load(&s->busy.stop_ms) ? stop_limit_ms : limit_ms);
+        return tick_striped(n, ran_ms, atomic_load(&s->busy.stop_ms) ? stop_limit_ms : limit_ms,
+                            may_unwind);
     n->stopped = n->stopped || holds_up_stop(n, now_ms, stop_limit_ms);
     if (n->stopped || (n->is_published && atomic_load(&s->busy.fate) == BUSY_IS_KILLED))
         return SCRIPT_KILLED;

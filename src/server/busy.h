@@ -53,9 +53,9 @@ bool busy_is(const struct server *s);
 uint32_t busy_dispatch(struct conn *c, struct request *requests, uint32_t count,
                        struct output *out);
 
-/* Every 5,000 instructions of a script. May not return: the command is broken off and runs again,
- * alone. */
-enum script_verdict busy_tick(struct nested *n);
+/* Every 5,000 instructions of a script. With `may_unwind` it may not return: the command is broken
+ * off and runs again, alone. */
+enum script_verdict busy_tick(struct nested *n, bool may_unwind);
 /* The script is about to write for the first time, and cannot be killed from then on. False: it has
  * been killed, and must not. */
 bool busy_may_write(struct nested *n);

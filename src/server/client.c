@@ -105,6 +105,8 @@ static void ready(struct conn *c, struct output *out)
         tls_peer_name(c->transport->tls, name);
     if (*name && auth_by_certificate(c, slice_cstr(name))) {
         c->parser.authenticated = true;
+        if (client_http(c))
+            http_client_own(client_http(c), client_session(c)->user);
         log_verbose("Client %s is user '%s' by its certificate", c->info.peer, name);
     }
 }

@@ -145,6 +145,7 @@ static void eval(struct exec *ex, bool by_name, bool read_only)
 {
     struct eval e = {.ex = ex, .read_only = read_only};
     struct script *s = NULL;
+    persistence_log_begin_parts(exec_thread(ex));
     if (monitor_wanted()) /* before the commands that it calls */
         monitor_feed(exec_thread(ex), ex->cmd, ex->argv, ex->argc, ex->session->db, false);
     if (by_name && ex->argv[1].len != SCRIPT_SHA_LEN) {

@@ -58,6 +58,7 @@ static void run_queued(struct exec *ex, const struct queued_command *q)
     ex->txn->no_touch = ex->session->no_touch;
     struct server_thread *t = exec_thread(ex);
     uint64_t started = clock_cycles(), sampled = hot_keys_begin(&t->hot, q->cmd);
+    persistence_log_part(t, q->cmd);
     if (likely(acl_permits_queued(ex)))
         q->cmd->handler(ex);
     if (unlikely(sampled))
@@ -83,7 +84,9 @@ static void run_all(struct exec *ex, struct transaction *x)
     for (const struct queued_command *q = x->first; q; q = q->next)
         run_queued(ex, q);
     *ex = self;
-    if (ex->reply->proto != REPLY_FRAME) /* what must not be sent is gone already */
+    persistence_log_end_parts(exec_thread(ex));
+    if (ex->reply->proto != REPLY_FRAME &&
+        ex->session->reply_mode != REPLY_ON) /* what must not be sent is gone already */
         exec_thread(ex)->mark = output_mark(ex->reply->out);
 }
 
@@ -94,6 +97,8 @@ void cmd_exec(struct exec *ex)
         fail(ex, "ERR EXEC without MULTI");
         return;
     }
+    persistence_log_begin_parts(exec_thread(ex));
+    persistence_log_saw(exec_thread(ex), ex->keys, ex->key_count); /* the watched ones, too */
     bool touched = watch_decide(ex->txn, &x->watcher);
     if (x->aborted)
         fail(ex, "EXECABORT Transaction discarded because of previous errors.");

@@ -102,6 +102,7 @@ static void fcall(struct exec *ex, bool read_only)
 {
     uint32_t key_count = 0;
     struct function_place place;
+    persistence_log_begin_parts(exec_thread(ex));
     if (monitor_wanted()) /* before the commands that it calls */
         monitor_feed(exec_thread(ex), ex->cmd, ex->argv, ex->argc, ex->session->db, false);
     if (!libraries_find_function(&the_server->libraries, ex->argv[1], &place)) {

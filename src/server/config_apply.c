@@ -42,7 +42,7 @@ static enum err apply_port(char *errbuf)
 
 static enum err apply_tls_port(char *errbuf)
 {
-    if (server_settings.tls_port && !the_server->tls && tls_setup_apply(errbuf) != OK)
+    if (!the_server->tls && tls_setup_apply(errbuf) != OK)
         return ERR_SYS;
     return apply_port(errbuf);
 }
@@ -188,6 +188,8 @@ void config_apply_register(void)
     config_on_change("notify-keyspace-events", apply_notify);
     config_on_change("port", apply_port);
     config_on_change("tls-port", apply_tls_port);
+    config_on_change("http-port", apply_port);
+    config_on_change("http-tls-port", apply_tls_port);
     for (size_t i = 0; i < ARRAY_LEN(tls_directives); i++)
         config_on_change(tls_directives[i], tls_setup_apply);
     config_on_change("bind", apply_bind);

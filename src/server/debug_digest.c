@@ -45,6 +45,18 @@ static void xor_scored(struct digest *d, struct slice member, struct slice score
     xor_pair(d, member, slice_make(text, (size_t)len));
 }
 
+/* Redis writes an entry's ID with a dot here. */
+static void mix_id(struct digest *d, struct slice id)
+{
+    char text[2 * NUM_INT64_MAX_LEN + 2];
+    size_t len = MIN(id.len, sizeof(text));
+    memcpy(text, id.ptr, len);
+    char *dash = memchr(text, '-', len);
+    if (dash)
+        *dash = '.';
+    add_mix(d, slice_make(text, len));
+}
+
 struct visit {
     struct digest *digest;
     enum value_type type;
@@ -68,9 +80,12 @@ static void visit_element(void *arg, struct slice element, struct slice value)
         xor_pair(v->digest, element, value);
         break;
     default:
+        if (!value.ptr) {
+            mix_id(v->digest, element);
+            break;
+        }
         add_mix(v->digest, element);
-        if (value.ptr) /* not an entry's ID */
-            add_mix(v->digest, value);
+        add_mix(v->digest, value);
     }
 }
 

@@ -139,23 +139,30 @@ COLD static bool hold_or_keep(struct server_thread *t, uint32_t command_flags)
     return false;
 }
 
+static uint32_t flags_of(const struct session *session, const struct command *cmd,
+                         const struct request *r)
+{
+    return cmd->id == CMD_ID_exec ? transaction_flags(session, cmd)
+                                  : command_flags(cmd, r->argv, r->argc);
+}
+
 INLINE bool is_paused(struct server_thread *t, const struct session *session,
                       const struct command *cmd, const struct request *r)
 {
     return unlikely(atomic_load_explicit(&t->server->pause, memory_order_relaxed)) &&
-           hold_or_keep(t, cmd->id == CMD_ID_exec ? transaction_flags(session, cmd)
-                                                  : command_flags(cmd, r->argv, r->argc));
+           hold_or_keep(t, flags_of(session, cmd, r));
 }
 
 /* A write that would wait with exclusive mode raised would keep everybody waiting. */
-INLINE bool log_holds(struct run *run, const struct session *session, const struct command *cmd)
+INLINE bool log_holds(struct run *run, const struct session *session, const struct command *cmd,
+                      const struct request *r)
 {
     struct server_thread *t = run->thread;
     unsigned refusals =
         atomic_load_explicit(&t->server->persistence.refusals, memory_order_relaxed);
     if (likely(!(refusals & (REFUSE_LOG | REFUSE_NO_ROOM)) && !t->keeps_for_log))
         return false;
-    bool holds = persistence_log_holds(t, transaction_flags(session, cmd));
+    bool holds = persistence_log_holds(t, cmd, flags_of(session, cmd, r));
     if (holds)
         exclusive_forget(t, run->conn);
     return holds;
@@ -179,7 +186,7 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
     struct session *session = run->session;
     if (unlikely(is_paused(t, session, p->cmd, r)))
         return RUN_HELD;
-    if (unlikely(log_holds(run, session, p->cmd)))
+    if (unlikely(log_holds(run, session, p->cmd, r)))
         return RUN_LATER;
     bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
     bool alone = unlikely(!queued && exclusive_wanted(run, p->cmd, r));
@@ -345,7 +352,7 @@ COLD static void restart_alone(struct run *run)
     struct server_thread *t = run->thread;
     txn_unlock(&t->txn);
     output_rewind(t->reply.out, t->mark);
-    t->exec.in_exec = false;
+    t->exec.in_exec = t->parts.any = false;
     if (t->nested)
         nested_abandon(t);
     t->rerun_exclusive = true;

@@ -16,7 +16,13 @@ void http_client_destroy(struct http_client *h)
     output_deinit(&h->replies);
     buf_deinit(&h->credential);
     json_commands_deinit(&h->commands);
+    acl_user_unref(h->own);
     mem_free(MEM_CLIENT, h, sizeof(*h));
+}
+
+void http_client_own(struct http_client *h, struct acl_user *user)
+{
+    h->own = acl_user_ref(user);
 }
 
 void http_answered_later(struct http_client *h, uint64_t lsn)

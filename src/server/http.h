@@ -36,11 +36,14 @@ struct http_client {
     uint64_t lsn;          /* that the response waits for */
     struct buf credential; /* of the user that is logged in; empty: nobody was named */
     int64_t credential_ms; /* monotonic, when it was accepted */
+    struct acl_user *own;  /* of its certificate: who it is when a message names nobody; or NULL */
 };
 
 /* For a connection of the HTTP port; its owner is the session. NULL may be destroyed. */
 struct http_client *http_client_create(void);
 void http_client_destroy(struct http_client *h);
+/* Its certificate says that it is this user. */
+void http_client_own(struct http_client *h, struct acl_user *user);
 
 /* In place of dispatch(): requests are messages (http_parse.h). */
 uint32_t http_execute(struct conn *c, struct request *requests, uint32_t count, struct output *out);

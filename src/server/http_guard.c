@@ -102,7 +102,8 @@ enum http_step http_guard(struct exchange *x)
         conn_close_after_flush(x->conn);
         return http_fail(x, 421, "ERR unknown Host: see http-allowed-hosts");
     }
-    if (is_foreign(m)) {
+    if (is_foreign(m) &&
+        !http_console_has(x)) { /* a link on another page may lead to the console */
         conn_close_after_flush(x->conn);
         return http_fail(x, 403, "ERR requests of other sites are refused");
     }

@@ -35,6 +35,8 @@ struct http_notes {
     struct slice etag; /* without quotes; empty: none */
     int64_t ttl_ms;    /* < 0: none */
     const char *allow; /* methods; NULL */
+    const char *cache; /* Cache-Control; NULL: no-store */
+    const char *lines; /* more headers, each with its end; NULL */
 };
 
 extern const struct http_notes http_no_notes;
@@ -75,7 +77,17 @@ bool http_decode(struct buf *out, struct slice text);
 /* Appends the decoded value of a query parameter, if there is one; malformed: answered. */
 enum http_step http_parameter(struct exchange *x, const char *name, bool *given, struct buf *out);
 
+/* ---- http_console.c ---- */
+
+/* Whether the message asks for a file of the console, which is for everybody. */
+bool http_console_has(const struct exchange *x);
+/* Answers with that file. */
+enum http_step http_console(struct exchange *x);
+
 /* ---- http_kv.c ---- */
+
+/* Whether a list of tags, weak ones too, or *, names this one, which is without its quotes. */
+bool http_names_etag(struct slice list, struct slice etag);
 
 /* `key` is decoded. */
 enum http_step http_kv_route(struct exchange *x, struct slice key);

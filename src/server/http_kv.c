@@ -52,8 +52,7 @@ static enum http_step refuse_condition(struct exchange *x, enum condition c)
                      c == COND_MANY ? "ERR one entity tag at most" : "ERR malformed entity tag");
 }
 
-/* Whether a list of tags, weak ones too, names this one. */
-static bool names_etag(struct slice list, struct slice etag)
+bool http_names_etag(struct slice list, struct slice etag)
 {
     if (slice_equal(list, SLICE("*")))
         return true;
@@ -218,11 +217,11 @@ static void respond_value(struct exchange *x)
     digest_format(digest_xxh3(value), digest);
     struct http_notes notes = {.etag = etag, .ttl_ms = *next == ':' ? number_at(next) : -1};
     struct slice none = x->message[HTTP_IF_NONE_MATCH], match = x->message[HTTP_IF_MATCH];
-    if (match.ptr && !names_etag(match, etag)) {
+    if (match.ptr && !http_names_etag(match, etag)) {
         precondition_failed(x);
         return;
     }
-    bool same = none.ptr && names_etag(none, etag);
+    bool same = none.ptr && http_names_etag(none, etag);
     http_put_head(x, same ? 304 : 200, "application/octet-stream", value.len, &notes);
     if (same || http_method_is(x, "HEAD"))
         return;

@@ -82,16 +82,17 @@ static bool read_credential(struct slice value, struct buf *text, struct slice *
     return true;
 }
 
-/* Nobody is named: the user `default`, if it needs no password. */
-static enum http_step be_default(struct exchange *x)
+/* Nobody is named: the certificate's user, or `default`, if it needs no password. */
+static enum http_step be_own(struct exchange *x)
 {
     struct session *session = client_session(x->conn);
     struct server *s = thread_of(x->conn)->server;
-    if (buf_len(&x->client->credential)) {
+    struct acl_user *own = x->client->own;
+    if (buf_len(&x->client->credential))
         buf_deinit(&x->client->credential);
-        acl_login(x->conn, s->acl.default_user);
-    }
-    session->authenticated = !server_has_password(s);
+    if (session->user != (own ? own : s->acl.default_user))
+        acl_login(x->conn, own ? own : s->acl.default_user);
+    session->authenticated = own || !server_has_password(s);
     if (!session->authenticated)
         return http_fail(x, 401, "NOAUTH Authentication required.");
     return HTTP_GO_ON;
@@ -138,7 +139,7 @@ enum http_step http_login(struct exchange *x)
         return HTTP_GO_ON;
     client_session(x->conn)->db = 0;
     if (!value.ptr)
-        return be_default(x);
+        return be_own(x);
     if (likely(is_known(x)))
         return HTTP_GO_ON;
     buf_init(&text, MEM_CLIENT);

@@ -86,9 +86,11 @@ static void put_notes(struct buf *b, const struct http_notes *notes)
     }
     if (notes->allow)
         buf_printf(b, "Allow: %s\r\n", notes->allow);
+    if (notes->lines)
+        buf_puts(b, notes->lines);
 }
 
-static void put_status(struct buf *b, int status)
+static void put_status(struct buf *b, int status, const char *cache)
 {
     if (likely(status == 200)) {
         put_literal(b, SLICE("HTTP/1.1 200 OK\r\nDate: "));
@@ -98,7 +100,11 @@ static void put_status(struct buf *b, int status)
     put_literal(b, date_text());
     if (status == 401)
         put_literal(b, SLICE("\r\nWWW-Authenticate: Bearer realm=\"tokamak\""));
-    put_literal(b, SLICE("\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
+    if (likely(!cache))
+        put_literal(b, SLICE("\r\nCache-Control: no-store"));
+    else
+        buf_printf(b, "\r\nCache-Control: %s", cache);
+    put_literal(b, SLICE("\r\nX-Content-Type-Options: nosniff\r\n"));
 }
 
 static void put_length(struct buf *b, int status, const char *type, size_t length)
@@ -119,7 +125,7 @@ void http_put_head(struct exchange *x, int status, const char *type, size_t leng
     bool unread = slice_equal(x->message[HTTP_STAGE], SLICE("head"));
     bool keep = !unread && x->conn->state == CONN_OPEN &&
                 slice_equal(x->message[HTTP_PERSISTENCE], SLICE("keep-alive"));
-    put_status(b, status);
+    put_status(b, status, notes->cache);
     put_length(b, status, type, length);
     put_notes(b, notes);
     if (!keep)
@@ -158,7 +164,7 @@ void http_put_refusal(struct buf *out, int status, const char *error)
     buf_puts(&body, "{\"error\":");
     json_put_string(&body, slice_cstr(error));
     buf_putc(&body, '}');
-    put_status(out, status);
+    put_status(out, status, NULL);
     put_length(out, status, "application/json", buf_len(&body));
     put_literal(out, SLICE("Connection: close\r\n\r\n"));
     put_literal(out, buf_slice(&body));

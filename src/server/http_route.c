@@ -214,6 +214,9 @@ static enum http_step route_metrics(struct exchange *x)
     x->form = HTTP_METRICS;
     add_command(x, (struct slice[]){SLICE("INFO"), SLICE("everything")}, 2);
     add_command(x, (struct slice[]){SLICE("LATENCY"), SLICE("HISTOGRAM")}, 2);
+    add_command(x, (struct slice[]){SLICE("LATENCY"), SLICE("LATEST")}, 2);
+    add_command(x, (struct slice[]){SLICE("SLOWLOG"), SLICE("LEN")}, 2);
+    add_command(x, (struct slice[]){SLICE("SLOWLOG"), SLICE("GET"), SLICE("1")}, 3);
     return HTTP_GO_ON;
 }
 
@@ -239,6 +242,8 @@ enum http_step http_open_door(struct exchange *x)
         return http_fail(x, 501, "ERR unknown method");
     if (!reads)
         return HTTP_GO_ON;
+    if (http_console_has(x))
+        return http_console(x);
     if (slice_equal(x->path, SLICE("/healthz")))
         return respond_health(x, true);
     if (slice_equal(x->path, SLICE("/readyz")))

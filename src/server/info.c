@@ -6,6 +6,7 @@ static const struct section {
     const char *name;
     info_section_fn write;
     bool by_default;
+    bool by_name_only; /* what Redis does not have: ALL and EVERYTHING stay as they are there */
 } sections[] = {
     {"server", info_server, true},
     {"clients", info_clients, true},
@@ -20,6 +21,7 @@ static const struct section {
     {"latencystats", info_latencystats, false},
     {"cluster", info_cluster, true},
     {"keyspace", info_keyspace, true},
+    {"keytypes", info_keytypes, false, .by_name_only = true},
 };
 
 enum {
@@ -32,8 +34,8 @@ static void choose(struct slice name, bool chosen[SECTIONS])
     bool everything = slice_is(name, "everything"), all = everything || slice_is(name, "all");
     bool defaults = slice_is(name, "default");
     for (int i = 0; i < SECTIONS; i++)
-        if ((all && (everything || i != MODULES_AT)) || (defaults && sections[i].by_default) ||
-            slice_is(name, sections[i].name))
+        if ((all && (everything || i != MODULES_AT) && !sections[i].by_name_only) ||
+            (defaults && sections[i].by_default) || slice_is(name, sections[i].name))
             chosen[i] = true;
 }
 

@@ -23,3 +23,5 @@ void info_errorstats(struct server *s, struct buf *out);
 void info_latencystats(struct server *s, struct buf *out);
 void info_cluster(struct server *s, struct buf *out);
 void info_keyspace(struct server *s, struct buf *out);
+/* Tokamak's own: keys and bytes per type (key_census.h). */
+void info_keytypes(struct server *s, struct buf *out);

@@ -380,3 +380,12 @@ void info_keyspace(struct server *s, struct buf *out)
                        (long long)keyspace_member_expires(s->ks, db));
     }
 }
+
+void info_keytypes(struct server *s, struct buf *out)
+{
+    struct type_counts counts = key_census_total(s);
+    buf_puts(out, "# Keytypes\r\n");
+    for (int type = 0; type < TYPE_COUNT; type++)
+        buf_printf(out, "type_%s:keys=%llu,bytes=%llu\r\n", value_type_name(type),
+                   (unsigned long long)counts.keys[type], (unsigned long long)counts.bytes[type]);
+}

@@ -35,9 +35,10 @@ const char error_protected[] =
     "outside.";
 
 /* One error in the protocol of the port, and the end. Before its handshake TLS has no words. */
-static void refuse(int fd, enum conn_kind kind, const char *error)
+static void refuse(int fd, const struct listener *l, const char *error)
 {
-    if (kind == CONN_TLS) {
+    enum conn_kind kind = l->kind;
+    if (l->tls) {
         close(fd);
         return;
     }
@@ -69,28 +70,29 @@ static bool is_protected(int fd)
            !sock_is_local(fd);
 }
 
-static void take(struct server *s, int fd, enum conn_kind kind)
+static void take(const struct listener *l, int fd)
 {
+    struct server *s = l->server;
     atomic_fetch_add(&s->connections_received, 1);
     if (atomic_load(&s->connected) >= net_settings.maxclients) {
         atomic_fetch_add(&s->connections_rejected, 1);
-        refuse(fd, kind, ERROR_MAXCLIENTS);
+        refuse(fd, l, ERROR_MAXCLIENTS);
         return;
     }
     if (is_protected(fd)) {
-        refuse(fd, kind, error_protected);
+        refuse(fd, l, error_protected);
         return;
     }
-    if (kind == CONN_TLS && !s->tls) { /* CONFIG SET is about to close the port */
+    if (l->tls && !s->tls) { /* CONFIG SET is about to close the port */
         close(fd);
         return;
     }
     atomic_fetch_add(&s->connected, 1);
     struct arrival arrival = {.fd = fd,
-                              .kind = kind,
+                              .kind = l->kind,
                               .id = atomic_fetch_add(&s->next_client_id, 1),
-                              .proxied = kind != CONN_UNIX && server_settings.proxy_protocol};
-    if (kind == CONN_TLS)
+                              .proxied = l->kind != CONN_UNIX && server_settings.proxy_protocol};
+    if (l->tls)
         arrival.tls = tls_context_ref(s->tls);
     net_thread_adopt(&least_loaded(s)->net, arrival);
 }
@@ -111,7 +113,7 @@ static void out_of_descriptors(struct listener *l)
     int fd;
     if (sock_accept(l->source.fd, &fd) == OK) {
         atomic_fetch_add(&s->connections_rejected, 1);
-        refuse(fd, l->kind, ERROR_MAXCLIENTS);
+        refuse(fd, l, ERROR_MAXCLIENTS);
     }
     s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     set_listening(s, false);
@@ -136,23 +138,23 @@ static void accept_ready(struct source *self, unsigned bits)
             out_of_descriptors(l);
             return;
         }
-        take(l->server, fd, l->kind);
+        take(l, fd);
     }
 }
 
-static enum err add_listener(struct server *s, int fd, enum conn_kind kind)
+static enum err add_listener(struct server *s, int fd, enum conn_kind kind, bool tls)
 {
     if (s->listener_count == LISTENERS_MAX)
         return ERR_LIMIT;
     struct listener *l = &s->listeners[s->listener_count];
-    *l = (struct listener){.source.ready = accept_ready, .server = s, .kind = kind};
+    *l = (struct listener){.source.ready = accept_ready, .server = s, .kind = kind, .tls = tls};
     enum err err = reactor_add(&s->acceptor, &l->source, fd, POLLER_READ);
     if (!err)
         s->listener_count++;
     return err;
 }
 
-static enum err open_port(struct server *s, int port, enum conn_kind kind)
+static enum err open_port(struct server *s, int port, enum conn_kind kind, bool tls)
 {
     int opened = 0;
     for (int i = 0; port && i < server_settings.bind.count; i++) {
@@ -169,7 +171,7 @@ static enum err open_port(struct server *s, int port, enum conn_kind kind)
                         address + optional, port, strerror(reason));
             return ERR_SYS;
         }
-        enum err err = add_listener(s, fd, kind);
+        enum err err = add_listener(s, fd, kind, tls);
         if (err)
             return err;
         opened++;
@@ -182,12 +184,22 @@ static enum err open_port(struct server *s, int port, enum conn_kind kind)
 
 static enum err open_ports(struct server *s)
 {
-    enum err err = open_port(s, server_settings.port, CONN_RESP);
-    if (!err)
-        err = open_port(s, server_settings.tls_port, CONN_TLS);
-    if (!err)
-        err = open_port(s, server_settings.frame_port, CONN_FRAME);
-    return err ? err : open_port(s, server_settings.http_port, CONN_HTTP);
+    const struct server_settings *set = &server_settings;
+
+    const struct {
+        int port;
+        enum conn_kind kind;
+        bool tls;
+    } ports[] = {{set->port, CONN_RESP, false},
+                 {set->tls_port, CONN_RESP, true},
+                 {set->frame_port, CONN_FRAME, false},
+                 {set->http_port, CONN_HTTP, false},
+                 {set->http_tls_port, CONN_HTTP, true}};
+
+    enum err err = OK;
+    for (size_t i = 0; i < ARRAY_LEN(ports) && !err; i++)
+        err = open_port(s, ports[i].port, ports[i].kind, ports[i].tls);
+    return err;
 }
 
 enum err listeners_open(struct server *s)
@@ -206,7 +218,7 @@ enum err listeners_open(struct server *s)
         log_warning("Failed opening Unix socket: bind: %s", strerror(errno));
         return err;
     }
-    return add_listener(s, fd, CONN_UNIX);
+    return add_listener(s, fd, CONN_UNIX, false);
 }
 
 /* Closes the TCP listeners; the unix socket's moves to the front of the array. */
@@ -218,7 +230,7 @@ static void close_ports(struct server *s)
         enum conn_kind kind = s->listeners[i].kind;
         int fd = s->listeners[i].source.fd;
         reactor_remove(&s->acceptor, &s->listeners[i].source);
-        if (kind != CONN_UNIX || add_listener(s, fd, kind) != OK)
+        if (kind != CONN_UNIX || add_listener(s, fd, kind, false) != OK)
             close(fd);
     }
 }

@@ -16,11 +16,29 @@ enum {
 
 /* ---- before it starts ---- */
 
-#define MISCONF_SCRIPTS "Writable scripts are blocked. Use 'no-writes' flag for read only scripts."
+#define MISCONF_SCRIPTS                                                                            \
+    "but it's currently unable to persist to disk. Writable scripts are blocked. Use 'no-writes' " \
+    "flag for read only scripts."
 
 static bool refuse_start(struct exec *ex, const char *text)
 {
     reply_error(ex->reply, text);
+    return false;
+}
+
+/* Why nothing may be written, in the words that Redis has for scripts. */
+static bool refuse_writing(struct exec *ex, const char *error)
+{
+    const struct persistence *p = &exec_thread(ex)->server->persistence;
+    if (!strcmp(error, ERROR_NO_REPLICAS))
+        return refuse_start(ex, error);
+    if (atomic_load(&p->refusals) & REFUSE_WRITES)
+        return refuse_start(ex,
+                            "MISCONF Redis is configured to save RDB snapshots, " MISCONF_SCRIPTS);
+    reply_errorf(ex->reply,
+                 "MISCONF Redis is configured to persist data to AOF, " MISCONF_SCRIPTS
+                 " AOF error: %s",
+                 strerror(atomic_load(&p->log.error)));
     return false;
 }
 
@@ -33,11 +51,7 @@ bool nested_admits(struct exec *ex, uint32_t flags, bool read_only)
         return true;
     if (!(flags & SCRIPT_NO_WRITES)) {
         if (!persistence_admits(&t->server->persistence, CMD_WRITE, false, &error))
-            return refuse_start(ex, !strcmp(error, ERROR_NO_REPLICAS)
-                                        ? error
-                                        : "MISCONF Redis is configured to save RDB snapshots, but "
-                                          "it's currently unable "
-                                          "to persist to disk. " MISCONF_SCRIPTS);
+            return refuse_writing(ex, error);
         if (read_only)
             return refuse_start(ex,
                                 "ERR Can not execute a script with write flag using *_ro command.");
@@ -200,6 +214,7 @@ static void run(struct nested *n, const struct command *cmd)
     struct observed o = {.cmd = cmd, .argv = ex->argv, .argc = ex->argc};
     uint64_t started = clock_cycles();
     txn_select(&t->txn, n->session.db);
+    persistence_log_part(t, cmd);
     cmd->handler(ex);
     if (unlikely(n->session.tracked))
         tracking_remember(ex);
@@ -252,6 +267,7 @@ void nested_close(struct nested *n)
 {
     struct server_thread *t = n->thread;
     busy_end(n);
+    persistence_log_end_parts(t);
     stop_watch_seen(t->net.reactor.id, 0);
     t->exec = n->outer;
     t->txn.no_touch = n->outer.session->no_touch;
@@ -305,7 +321,12 @@ static void call(struct script_run *run, const struct slice *argv, uint32_t argc
 
 static enum script_verdict tick(struct script_run *run)
 {
-    return busy_tick(run->host);
+    return busy_tick(run->host, true);
+}
+
+static enum script_verdict tick_inside(struct script_run *run)
+{
+    return busy_tick(run->host, false);
 }
 
 static enum script_permission permits(struct script_run *run, const struct slice *argv,
@@ -321,4 +342,4 @@ static enum script_permission permits(struct script_run *run, const struct slice
     return allowed ? SCRIPT_ALLOWED : SCRIPT_DENIED;
 }
 
-const struct script_ops nested_ops = {call, tick, permits};
+const struct script_ops nested_ops = {call, tick, tick_inside, permits};

@@ -236,9 +236,11 @@ static bool end_file(struct persistence *p, bool whole)
     if (whole)
         rdb_writer_seal(&p->writer);
     lock_acquire(&p->commit_lock);
-    bool good = whole && !snapshot_muted(&p->snapshot) && rdb_writer_commit(&p->writer) == OK;
+    bool counts = whole && !snapshot_muted(&p->snapshot);
+    if (counts)
+        rdb_writer_place(&p->writer);
     lock_release(&p->commit_lock);
-    return good;
+    return counts && rdb_writer_commit(&p->writer) == OK;
 }
 
 bool persistence_write_snapshot(struct persistence *p)

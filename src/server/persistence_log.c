@@ -144,12 +144,10 @@ static bool sees_all(const struct server_thread *t, const struct command *cmd, b
 
 /* What was executed is not answered with an error, only what has just looked. What has begun to
  * wait has seen nothing, and is answered by whoever serves it. */
-COLD static bool refuse_unsafe(struct server_thread *t, const struct command *cmd, uint64_t lsn)
+COLD static bool refuse_unsafe(struct server_thread *t, uint64_t lsn)
 {
-    const struct aof_log *log = &t->server->persistence.log;
     const char *error;
-    if (lsn <= aof_log_safe(log) || !(cmd->flags & CMD_READONLY) || t->current->blocked ||
-        persistence_admits(&t->server->persistence, CMD_WRITE, false, &error))
+    if (t->current->blocked || persistence_log_is_good(t, lsn, &error))
         return true;
     output_rewind(t->reply.out, t->mark);
     reply_begin(&t->reply);
@@ -157,34 +155,112 @@ COLD static bool refuse_unsafe(struct server_thread *t, const struct command *cm
     return false;
 }
 
+bool persistence_log_is_good(const struct server_thread *t, uint64_t lsn, const char **error)
+{
+    struct persistence *p = &t->server->persistence;
+    return !(atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_LOG) ||
+           lsn <= aof_log_safe(&p->log) || persistence_admits(p, CMD_WRITE, false, error);
+}
+
 bool persistence_log_seen(struct server_thread *t, const struct command *cmd,
                           struct session *session, bool alone)
 {
     const struct persistence *p = &t->server->persistence;
     uint64_t lsn = t->txn.lsn;
-    if (sees_all(t, cmd, alone))
+    bool only_looked = cmd->flags & CMD_READONLY;
+    if (unlikely(t->parts.any)) {
+        lsn = MAX(lsn, t->parts.lsn);
+        only_looked = !t->parts.acted && session->reply_mode == REPLY_ON;
+        t->parts.any = false;
+    } else if (sees_all(t, cmd, alone)) {
         lsn = MAX(lsn, aof_log_newest(&p->log));
-    if (unlikely(atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_LOG) &&
-        !refuse_unsafe(t, cmd, lsn))
-        return false;
+    }
+    if (unlikely(atomic_load_explicit(&p->refusals, memory_order_relaxed) & REFUSE_LOG)) {
+        if (cmd->id == CMD_ID_watch) /* its reply tells nothing: EXEC's will */
+            return true;
+        if (only_looked && !refuse_unsafe(t, lsn))
+            return false;
+    }
     t->net.reply_lsn = MAX(t->net.reply_lsn, lsn);
     session->lsn = MAX(session->lsn, lsn);
     return true;
 }
 
-bool persistence_log_holds(struct server_thread *t, unsigned flags)
+static void keep_expired(struct server_thread *t, bool keep)
 {
-    unsigned refusals = atomic_load(&t->server->persistence.refusals);
-    bool writes = flags & (CMD_WRITE | CMD_MAY_REPLICATE);
-    if (refusals & REFUSE_NO_ROOM && writes)
-        return true;
-    bool keep = refusals & REFUSE_LOG && !writes;
     if (keep)
         t->txn.keep_expired = true;
     else if (t->keeps_for_log && !pause_active(t->server))
         t->txn.keep_expired = false;
     t->keeps_for_log = keep;
+}
+
+/* PUBLISH and PFCOUNT, which are among what may be replicated, put nothing into the log. */
+static bool may_log(const struct command *cmd, unsigned flags)
+{
+    return flags & CMD_WRITE ||
+           (flags & CMD_MAY_REPLICATE && !(cmd->flags & (CMD_PUBSUB | CMD_READONLY)));
+}
+
+bool persistence_log_keeps(const struct server_thread *t)
+{
+    return atomic_load_explicit(&t->server->persistence.refusals, memory_order_relaxed) &
+           (REFUSE_LOG | REFUSE_NO_ROOM);
+}
+
+bool persistence_log_holds(struct server_thread *t, const struct command *cmd, unsigned flags)
+{
+    unsigned refusals = atomic_load(&t->server->persistence.refusals);
+    if (refusals & REFUSE_NO_ROOM && may_log(cmd, flags))
+        return true;
+    keep_expired(t, refusals & (REFUSE_LOG | REFUSE_NO_ROOM) && !(flags & CMD_WRITE));
     return false;
+}
+
+/* ---- EXEC and scripts ---- */
+
+void persistence_log_saw(struct server_thread *t, const struct key *keys, uint32_t count)
+{
+    struct keyspace *ks = t->server->ks;
+    for (uint32_t i = 0; i < count; i++)
+        t->parts.lsn = MAX(t->parts.lsn, ks->shards[keyspace_shard_of(ks, keys[i].hash)].last_lsn);
+}
+
+void persistence_log_begin_parts(struct server_thread *t)
+{
+    if (!txn_logs(&t->txn) || t->parts.any)
+        return;
+    t->parts.lsn = 0;
+    t->parts.acted = false;
+    t->parts.any = true;
+}
+
+/* A script inside EXEC is no part: its commands are. */
+static void note_part(struct server_thread *t, const struct command *cmd)
+{
+    const struct exec *ex = &t->exec;
+    t->parts.acted |= (cmd->flags & (CMD_WRITE | CMD_PUBSUB | CMD_ADMIN)) != 0;
+    persistence_log_saw(t, ex->keys, ex->key_count);
+    if (cmd->flags & (CMD_READONLY | CMD_WRITE) && !(cmd->categories & ACL_SCRIPTING) &&
+        (!ex->key_count || cmd->flags & CMD_WALKS || command_runs_alone(cmd, ex->argv, ex->argc)))
+        t->parts.lsn = aof_log_newest(&t->server->persistence.log);
+}
+
+void persistence_log_part(struct server_thread *t, const struct command *cmd)
+{
+    bool keeps = persistence_log_keeps(t);
+    if (unlikely(txn_logs(&t->txn)))
+        note_part(t, cmd);
+    if (unlikely(keeps || t->keeps_for_log))
+        keep_expired(t, keeps && !(cmd->flags & CMD_WRITE));
+}
+
+void persistence_log_end_parts(struct server_thread *t)
+{
+    if (unlikely(t->keeps_for_log))
+        keep_expired(t, false);
+    if (!txn_logs(&t->txn)) /* one of them has turned the log off */
+        t->parts.any = false;
 }
 
 /* ---- INFO ---- */

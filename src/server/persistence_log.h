@@ -3,7 +3,7 @@
  * One rule for all policies (persist/aof_log.h): a reply has the LSN of the newest record that it
  * can have seen the effect of, and leaves when that is safe (net/conn_gate.h). The LSN of a command
  * is the highest of the shards it held; a command that reads the keyspace without naming keys, and
- * one that runs alone, has the newest of all.
+ * one that runs alone, has the newest of all. EXEC and scripts have the highest of their commands.
  *
  * Threading: stands at each function. */
 #pragma once
@@ -14,6 +14,7 @@
 struct server_thread;
 struct session;
 struct command;
+struct key;
 
 /* At start; nothing is opened. */
 void persistence_log_init(struct persistence *p);
@@ -33,9 +34,26 @@ void persistence_log_rewriting(struct persistence *p);
  * only read, what it read cannot become safe now, and it was answered with an error. */
 bool persistence_log_seen(struct server_thread *t, const struct command *cmd,
                           struct session *session, bool alone);
+/* What is up to this LSN is safe, or will be without anybody's help. False: the log cannot be
+ * written, with this error; who only wants to look is not kept waiting. */
+bool persistence_log_is_good(const struct server_thread *t, uint64_t lsn, const char **error);
 /* There is too much to be written, or writing fails. True: the command has to wait. Otherwise keeps
- * it from deleting what has expired, if need be. */
-bool persistence_log_holds(struct server_thread *t, unsigned command_flags);
+ * it from deleting what has expired, if need be. `flags`: command_flags(), of EXEC those of its
+ * queue. */
+bool persistence_log_holds(struct server_thread *t, const struct command *cmd, unsigned flags);
+/* What has expired, or should be evicted, stays for now: its DEL would be one record more for a log
+ * that cannot be written. */
+bool persistence_log_keeps(const struct server_thread *t);
+
+/* EXEC and scripts: what the commands inside have seen, one by one, decides what the reply waits
+ * for, so that reading goes on while the log cannot be written. Inside the txn. */
+void persistence_log_begin_parts(struct server_thread *t); /* may be nested */
+/* The reply depends on these keys: their shards are held, or it runs alone. */
+void persistence_log_saw(struct server_thread *t, const struct key *keys, uint32_t count);
+/* Before the command that t->exec describes. */
+void persistence_log_part(struct server_thread *t, const struct command *cmd);
+/* After the last one: waiters may be served now, and they write. */
+void persistence_log_end_parts(struct server_thread *t);
 /* What others write, or have published, may only leave when the newest record is safe. */
 uint64_t persistence_log_newest(const struct server_thread *t);
 /* WAITAOF: ends waits whose time has come. At the end of a turn. */

@@ -1,8 +1,8 @@
 #include "server/push.h"
-#include "server/http.h"
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "server/http.h"
 #include "server/server_internal.h"
 
 /* ---- publications on their way ---- */
@@ -175,10 +175,14 @@ static struct parcel *parcel_create(const struct publication *p, uint32_t reacto
     return parcel;
 }
 
-struct deferred {
+struct deferred { /* a message, or a publication: published when its turn has come, since its place
+                     among the channel's messages is taken under the channel's lock */
     struct deferred *next;
-    struct server_thread *to;
+    struct server_thread *to; /* NULL: a publication */
     struct message *message;
+    enum pubsub_kind kind;
+    size_t channel_len, payload_len;
+    char bytes[];
 };
 
 void push_defer(struct txn *txn)
@@ -194,12 +198,44 @@ void push_defer_end(struct txn *txn)
     txn->told = hub->deferred != NULL;
 }
 
-COLD static void defer_post(struct push_hub *hub, struct server_thread *to, struct message *m)
+static size_t deferred_bytes(const struct deferred *d)
 {
-    struct deferred *d = mem_alloc(MEM_CLIENT, sizeof(*d));
-    *d = (struct deferred){NULL, to, m};
+    return sizeof(*d) + d->channel_len + d->payload_len;
+}
+
+static void chain_deferred(struct push_hub *hub, struct deferred *d)
+{
     *(hub->deferred ? hub->deferred_tail : &hub->deferred) = d;
     hub->deferred_tail = &d->next;
+}
+
+COLD static void defer_post(struct push_hub *hub, struct server_thread *to, struct message *m)
+{
+    struct deferred *d = mem_zalloc(MEM_CLIENT, sizeof(*d));
+    d->to = to;
+    d->message = m;
+    chain_deferred(hub, d);
+}
+
+static void defer_publication(struct push_hub *hub, enum pubsub_kind kind, struct slice channel,
+                              struct slice payload)
+{
+    struct deferred head = {.kind = kind, .channel_len = channel.len, .payload_len = payload.len};
+    struct deferred *d = mem_alloc(MEM_CLIENT, deferred_bytes(&head));
+    *d = head;
+    char *at = d->bytes;
+    (void)place(&at, channel);
+    (void)place(&at, payload);
+    chain_deferred(hub, d);
+}
+
+static void release_deferred(struct server_thread *self, const struct deferred *d)
+{
+    if (d->to)
+        push_post(self, d->to, d->message);
+    else
+        push_publish(self, d->kind, slice_make(d->bytes, d->channel_len),
+                     slice_make(d->bytes + d->channel_len, d->payload_len));
 }
 
 void push_logged(struct txn *txn)
@@ -207,11 +243,13 @@ void push_logged(struct txn *txn)
     struct server_thread *self = container_of(txn, struct server_thread, txn);
     struct deferred *d = self->push.deferred, *next;
     self->push.deferred = NULL;
+    self->push.releases = true;
     for (; d; d = next) {
         next = d->next;
-        push_post(self, d->to, d->message);
-        mem_free(MEM_CLIENT, d, sizeof(*d));
+        release_deferred(self, d);
+        mem_free(MEM_CLIENT, d, deferred_bytes(d));
     }
+    self->push.releases = false;
 }
 
 void push_post(struct server_thread *self, struct server_thread *to, struct message *m)
@@ -228,7 +266,7 @@ void push_post(struct server_thread *self, struct server_thread *to, struct mess
  * seen. What is deferred gets its record in the log before it is posted. */
 static uint64_t lsn_of_sender(const struct server_thread *self)
 {
-    if (self->push.defers)
+    if (self->push.releases)
         return LSN_NEWEST;
     return self->current ? client_session(self->current)->lsn : 0;
 }
@@ -248,10 +286,18 @@ static void post(void *arg, const struct publication *p, uint64_t reactors)
     }
 }
 
+static void post_nowhere(void *arg, const struct publication *p, uint64_t reactors) {}
+
 uint64_t push_publish(struct server_thread *t, enum pubsub_kind kind, struct slice channel,
                       struct slice payload)
 {
-    return pubsub_publish(&t->server->pubsub, kind, channel, payload, post, t);
+    struct pubsub *ps = &t->server->pubsub;
+    if (likely(!t->push.defers))
+        return pubsub_publish(ps, kind, channel, payload, post, t);
+    uint64_t receivers = pubsub_publish(ps, kind, channel, payload, post_nowhere, NULL);
+    if (receivers)
+        defer_publication(&t->push, kind, channel, payload);
+    return receivers;
 }
 
 /* ---- subscriptions ---- */

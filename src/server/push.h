@@ -41,7 +41,8 @@ struct subscriber { /* part of a client; all zero when new */
 
 struct push_hub { /* part of a server_thread */
     struct mailbox mailbox;
-    bool defers; /* what is posted waits for the record of the change: push_defer() */
+    bool defers;   /* what is posted waits for the record of the change: push_defer() */
+    bool releases; /* what has waited is being posted */
     struct deferred *deferred, **deferred_tail; /* tail NULL: empty */
     struct table topics[PUBSUB_KINDS];
     struct table subscriptions;   /* by topic and subscriber */
@@ -73,7 +74,8 @@ uint64_t push_publish(struct server_thread *t, enum pubsub_kind kind, struct sli
  * server_thread). Any thread; `self` is the caller's. */
 void push_post(struct server_thread *self, struct server_thread *to, struct message *m);
 /* Between the two, on a txn that logs, messages wait until its record is in the log: then
- * push_logged() (keyspace.logged) posts them, so at delivery the newest LSN covers the change. */
+ * push_logged() (keyspace.logged) posts them, so at delivery the newest LSN covers the change. What
+ * was published is numbered only then: so messages of a channel come in one order to all. */
 void push_defer(struct txn *txn);
 void push_defer_end(struct txn *txn);
 void push_logged(struct txn *txn);

@@ -72,7 +72,8 @@ static void run_handler(struct server_thread *t, struct blocked *b, struct sessi
                         .keys = q->keys,
                         .cmd = q->cmd,
                         .session = session,
-                        .served = true};
+                        .served = true,
+                        .slow_limit = UINT64_MAX};
     t->txn.no_touch = b->no_touch;
     txn_group(&t->txn);
     txn_select(&t->txn, b->waiter.db);

@@ -57,9 +57,10 @@ struct server_settings {
     uint64_t slow_command_threshold; /* elements; 0: never */
     enum poller_kind poller;
     int port, frame_port, http_port; /* 0: no such listener */
-    int tls_port;
+    int tls_port, http_tls_port;
+    bool http_console;        /* never changes either */
     char *http_allowed_hosts; /* never changes: read outside the gates */
-    struct string_list bind; /* a leading '-' means "may be missing" */
+    struct string_list bind;  /* a leading '-' means "may be missing" */
     _Atomic bool proxy_protocol;
     char *tls_cert_file, *tls_key_file, *tls_key_file_pass, *tls_ca_cert_file, *tls_ca_cert_dir;
     char *tls_dh_params_file, *tls_protocols, *tls_ciphers, *tls_ciphersuites;
@@ -78,7 +79,7 @@ struct server_settings {
     bool crash_log_enabled;
     _Atomic int hz;
     _Atomic unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
-    struct slice requirepass; /* any bytes */
+    struct slice requirepass;                                 /* any bytes */
     char *aclfile;
     char *debug_effects_file;
     _Atomic int64_t acllog_max_len;

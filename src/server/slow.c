@@ -1,7 +1,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
-#include "server/http.h"
 #include "server/blocked.h"
+#include "server/http.h"
 #include "server/slow_internal.h"
 #include "store/access.h"
 
@@ -43,18 +43,18 @@ bool slow_enter(struct server *s)
     return false;
 }
 
-/* Looking a value up that has members that expire deletes them, which a pin forbids; without a pin
- * it has none, for only a write could add one. Such a command is a stall. So is one that finds a
- * wrong type where it would edit: it ends at once. */
+/* Looking a value up that has members that expire deletes them, which a pin forbids, unless it bars
+ * all others; without a pin it has none, for only a write could add one. Such a command is a stall.
+ * So is one that finds a string where it would edit: it ends at once. */
 static bool is_for_here(struct server_thread *t)
 {
+    const struct exec *ex = &t->exec;
     struct ref ref;
-    for (uint32_t i = 0; i < t->exec.key_count; i++) {
-        if (!txn_find(&t->txn, &t->exec.keys[i], &ref))
+    for (uint32_t i = 0; i < ex->key_count; i++) {
+        if (!txn_find(&t->txn, &ex->keys[i], &ref))
             continue;
-        enum value_type type = entry_type(ref.entry);
-        if (ref.entry->flags & ENTRY_MEMBERS_EXPIRE ||
-            (t->exec.edits && (type == TYPE_STRING || type == TYPE_STREAM)))
+        bool edited = ex->edits && i == ex->edited;
+        if (edited ? entry_type(ref.entry) == TYPE_STRING : ref.entry->flags & ENTRY_MEMBERS_EXPIRE)
             return true;
     }
     return false;
@@ -163,9 +163,10 @@ static void publish_job(struct server_thread *t, struct slow_job *j)
     txn_begin(&t->txn, j->db, false);
     txn_lock(&t->txn, q->keys, q->key_count);
     t->current = j->client ? j->client->conn : NULL; /* who changes the key */
-    if (j->edits) {
+    if (j->edits || j->txn.effects.replaced)
         take_effects(&t->txn, j);
-        draft_publish(&t->txn, &q->keys[0], &j->draft);
+    if (j->edits) {
+        draft_publish(&t->txn, &q->keys[j->view.edited], &j->draft);
         txn_count_changes(&t->txn, (int64_t)j->stats.value[STAT_CHANGES]);
     }
     pins_drop(t->server->ks, q->keys, j->uses, q->key_count);
@@ -211,6 +212,24 @@ void slow_answer(struct slow_client *c, struct output *output, uint64_t lsn)
         session->reply_mode = REPLY_ON;
 }
 
+COLD static void refuse(struct reply *reply, const char *error)
+{
+    output_rewind(reply->out, (struct output_mark){0});
+    reply_begin(reply);
+    reply_error(reply, error);
+    reply_end(reply);
+}
+
+uint64_t slow_refuse_unsafe(struct server_thread *t, const struct command *cmd, struct reply *reply,
+                            uint64_t lsn)
+{
+    const char *error;
+    if (likely(!(cmd->flags & CMD_READONLY) || persistence_log_is_good(t, lsn, &error)))
+        return lsn;
+    refuse(reply, error);
+    return 0;
+}
+
 /* Inside the gate. False: the last save is done, so the command does not happen any more. */
 static bool take_effect(struct server_thread *t, struct slow_job *j)
 {
@@ -238,7 +257,8 @@ static bool finish(struct server_thread *t, struct slow_job *j)
     slow_count_call(t, c, j->command, j->cycles, &j->reply);
     if (c) {
         c->job = NULL;
-        slow_answer(c, &j->output, j->lsn);
+        uint64_t lsn = slow_refuse_unsafe(t, j->command->cmd, &j->reply, j->lsn);
+        slow_answer(c, &j->output, lsn);
     }
     slow_job_destroy(j);
     slow_leave(t->server);
@@ -365,7 +385,7 @@ void slow_thread_deinit(struct server_thread *t)
     for (struct slow_job *j; (j = next_done(&t->slow));) {
         struct queued_command *q = j->command;
         if (j->edits)
-            draft_return(t->server->ks, j->db, &q->keys[0], &j->draft);
+            draft_return(t->server->ks, j->db, &q->keys[j->view.edited], &j->draft);
         pins_drop(t->server->ks, q->keys, j->uses, q->key_count);
         slow_job_destroy(j);
     }

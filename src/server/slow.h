@@ -1,7 +1,7 @@
 /* slow.h: slow commands run on the worker pool, so that they slow nobody.
  *
  * A row of commands.def with CMD_SLOW says that the command only reads its keys, apart from a
- * destination that publish_outcome() stores into, or that it changes the value of its one key in
+ * destination that publish_outcome() stores into, or that it changes the value of one key in
  * place. Its handler looks the values up, and when there is too much to do
  * (slow-command-threshold), it returns: see defer() and defer_edit(). Nothing has been done yet.
  * The reactor, which holds the locks, pins all keys (store/pin.h), copies the entries that lead to
@@ -120,6 +120,10 @@ void slow_count_call(struct server_thread *t, const struct slow_client *c,
                      const struct queued_command *command, uint64_t cycles,
                      const struct reply *reply);
 void slow_answer(struct slow_client *c, struct output *output, uint64_t lsn);
+/* Before slow_answer(): puts an error in the place of a read's reply, when the log cannot be
+ * written and so the reply would wait. Returns what it waits for now. */
+uint64_t slow_refuse_unsafe(struct server_thread *t, const struct command *cmd, struct reply *reply,
+                            uint64_t lsn) MUST_USE;
 /* Counts a run of commands that took this long each. */
 void slow_count_slice(struct server_thread *t, uint64_t cycles);
 

@@ -14,8 +14,9 @@ struct slow_job {
     struct server_thread *thread;
     struct slow_client *client; /* NULL: gone. The reactor only */
     struct queued_command *command;
-    enum pin_use *uses;
-    struct entry **entries; /* [command->key_count] */
+    enum pin_use *uses;     /* [command->key_count] */
+    bool *seen;             /* by the worker; likewise */
+    struct entry **entries; /* likewise; NULL: not there, or not seen */
     int db;
     uint64_t cycles; /* of the handler */
     uint64_t lsn;    /* what the reply waits for */
@@ -26,7 +27,7 @@ struct slow_job {
     struct reply reply;
     struct output output;
     struct outcome outcome;
-    bool edits; /* the value of its key: */
+    bool edits; /* the value of a key: */
     struct draft draft;
 };
 

@@ -5,16 +5,29 @@
 
 struct use_list {
     enum pin_use *next;
+    bool *seen;
     enum pin_use target;
     bool writes; /* else all keys are read, whatever their flags: PFCOUNT's say that it may write */
 };
 
+/* A destination is seen when its old value matters, and nobody else may change that. */
 static void note_use(void *arg, uint32_t index, uint16_t flags)
 {
     struct use_list *uses = arg;
     (void)index;
-    if (!(flags & KEY_NOT_KEY))
-        *uses->next++ = uses->writes && !(flags & KEY_RO) ? uses->target : PIN_READ;
+    if (flags & KEY_NOT_KEY)
+        return;
+    bool target = uses->writes && !(flags & KEY_RO);
+    *uses->next++ = target ? uses->target : PIN_READ;
+    *uses->seen++ = !target || (uses->target == PIN_EDIT && flags & KEY_RW);
+}
+
+static void use_for_edit(struct slow_job *j, uint32_t edited)
+{
+    for (uint32_t i = 0; i < j->command->key_count; i++) {
+        j->uses[i] = i == edited ? PIN_EDIT : PIN_READ;
+        j->seen[i] = i != edited;
+    }
 }
 
 struct slow_job *slow_job_create(struct server_thread *t, struct slow_client *client)
@@ -28,13 +41,17 @@ struct slow_job *slow_job_create(struct server_thread *t, struct slow_client *cl
     j->client = client;
     j->command = command;
     j->uses = mem_alloc(MEM_OTHER, command->key_count * sizeof(*j->uses));
+    j->seen = mem_alloc(MEM_OTHER, command->key_count * sizeof(*j->seen));
     j->entries = mem_zalloc(MEM_OTHER, command->key_count * sizeof(struct entry *));
     bool alone = ex->edits || ex->claims;
-    struct use_list uses = {j->uses, alone ? PIN_EDIT : PIN_TARGET, ex->cmd->flags & CMD_WRITE};
+    struct use_list uses = {j->uses, j->seen, alone ? PIN_EDIT : PIN_TARGET,
+                            ex->cmd->flags & CMD_WRITE};
     bool fits = command_visit_keys(ex->cmd, command->argv, command->argc, note_use, &uses);
     ASSERT(fits); /* the planner found these keys the same way */
     output_init(&j->output);
     j->edits = ex->edits;
+    if (j->edits)
+        use_for_edit(j, ex->edited);
     return j;
 }
 
@@ -59,6 +76,7 @@ void slow_job_destroy(struct slow_job *j)
         entry_destroy(j->outcome.copy);
     mem_free(MEM_OTHER, j->entries, keys * sizeof(struct entry *));
     mem_free(MEM_OTHER, j->uses, keys * sizeof(*j->uses));
+    mem_free(MEM_OTHER, j->seen, keys * sizeof(*j->seen));
     queued_command_destroy(j->command);
     output_deinit(&j->output);
     buf_deinit(&j->txn.effects.text);
@@ -109,19 +127,19 @@ static void run_job(struct job *self)
     atomic_fetch_sub(&s->slow.computing, 1); /* the last that is touched */
 }
 
-/* What leads to the value, with the key's name, so that the entry itself may move and be touched.
- */
+/* What leads to the value, with the key's name, so that the entry itself may move and be touched. A
+ * worker that makes a new value of it asks no snapshot about the old one: publishing does. */
 static struct entry *capture(struct exec *ex, uint32_t at)
 {
     struct ref ref;
     if (!txn_find(ex->txn, &ex->keys[at], &ref)) /* the handler has counted hits and misses */
         return NULL;
     const struct entry *e = ref.entry;
-    if (entry_type(e) == TYPE_STRING && entry_encoding(e) != ENC_BLOB)
-        return entry_copy(e, entry_key(e), false);
-    struct entry *husk = entry_husk(e);
-    if (entry_type(e) == TYPE_STRING)
+    bool direct = entry_type(e) == TYPE_STRING && entry_encoding(e) != ENC_BLOB;
+    struct entry *husk = direct ? entry_copy(e, entry_key(e), false) : entry_husk(e);
+    if (entry_type(e) == TYPE_STRING && !direct)
         blob_ref(entry_pointer(e));
+    husk->flags = (uint8_t)((husk->flags & ~ENTRY_PARITY) | ex->txn->ks->parity);
     return husk;
 }
 
@@ -130,13 +148,13 @@ void slow_job_prepare(struct slow_job *j)
     struct server_thread *t = j->thread;
     struct txn *from = &t->txn;
     for (uint32_t i = 0; i < j->command->key_count; i++)
-        if (j->uses[i] == PIN_READ)
+        if (j->seen[i])
             j->entries[i] = capture(&t->exec, i);
     if (j->edits)
-        draft_lend(from, &j->command->keys[0], &j->draft);
+        draft_lend(from, &j->command->keys[t->exec.edited], &j->draft);
     j->db = from->db->id;
     j->view = (struct txn_view){j->command->keys, j->entries, j->command->key_count,
-                                j->edits ? &j->draft : NULL};
+                                j->edits ? &j->draft : NULL, t->exec.edited};
     buf_init(&j->txn.effects.text, MEM_OTHER);
     rng_seed(&j->txn.rng, rng_next(&from->rng));
     j->txn.ks = from->ks;

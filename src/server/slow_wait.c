@@ -67,7 +67,8 @@ static bool must_wait_to_serve(struct server_thread *t, struct slow_client *c)
 static enum pin_bar bar_at(const struct command *cmd, bool writes, uint32_t i)
 {
     bool source_first = cmd->flags & CMD_SLOW && cmd->keys[0].flags & KEY_RO;
-    if (!writes || (cmd->flags & CMD_SLOW && (i == 0) == source_first))
+    bool some_read = cmd->flags & CMD_SLOW && cmd->key_spec_count > 1;
+    if (!writes || (some_read && (i == 0) == source_first))
         return PIN_BARS_READS;
     return moves(cmd) ? PIN_BARS_ALL : PIN_BARS_WRITES;
 }

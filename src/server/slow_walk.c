@@ -1,5 +1,6 @@
 #include "server/slow_walk.h"
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "cmd/keys_walk.h"
 #include "cmd/transaction.h"
@@ -38,6 +39,7 @@ static struct slow_walk *pop(struct slow_thread *s)
 static void destroy(struct slow_walk *w)
 {
     output_deinit(&w->output);
+    keys_walk_end(&w->keys);
     queued_command_destroy(w->command);
     mem_free(MEM_OTHER, w, sizeof(*w));
 }
@@ -55,7 +57,13 @@ bool slow_walk_start(struct server_thread *t, struct slow_client *c)
     output_init(&w->output);
     w->reply = (struct reply){.out = &w->output, .proto = t->reply.proto};
     reply_begin(&w->reply);
-    keys_walk_begin(&w->keys, command->argv[1], &w->reply);
+    struct exec own = {.txn = ex->txn,
+                       .reply = &w->reply,
+                       .argv = command->argv,
+                       .argc = command->argc,
+                       .cmd = command->cmd};
+    bool valid = keys_walk_begin(&w->keys, &own);
+    ASSERT(valid); /* the handler found it to be so */
     c->walk = w;
     push(&t->slow, w);
     t->net.reactor.again = true;
@@ -72,7 +80,7 @@ static bool run_slice(struct server_thread *t, struct slow_walk *w)
     t->txn.now_ms = clock_wall_ms();
     t->txn.restartable = false;
     t->txn.no_touch = true;
-    t->txn.keep_expired = pause_active(t->server);
+    t->txn.keep_expired = pause_active(t->server) || persistence_log_keeps(t);
     txn_begin(&t->txn, w->db, false);
     while ((more = keys_walk_step(&w->keys, &t->txn, &w->reply)) && clock_monotonic_us() < until_us)
         ;
@@ -90,7 +98,8 @@ static void finish(struct slow_walk *w)
 {
     struct slow_client *c = w->client;
     c->walk = NULL;
-    slow_answer(c, &w->output, w->lsn);
+    uint64_t lsn = slow_refuse_unsafe(thread_of(c->conn), w->command->cmd, &w->reply, w->lsn);
+    slow_answer(c, &w->output, lsn);
     destroy(w);
     conn_return(c->conn);
 }

@@ -6,6 +6,12 @@
 
 #include <stdio.h>
 
+/* Some port speaks TLS. */
+static bool is_wanted(void)
+{
+    return server_settings.tls_port || server_settings.http_tls_port;
+}
+
 static enum err build(struct tls_context **out)
 {
     const struct server_settings *set = &server_settings;
@@ -56,7 +62,7 @@ static void change_to(struct server *s, struct tls_context *context)
 enum err tls_setup_begin(struct server *s)
 {
     struct tls_context *context;
-    if (!server_settings.tls_port || s->tls)
+    if (!is_wanted() || s->tls)
         return OK;
     enum err err = build(&context);
     if (!err)
@@ -69,7 +75,7 @@ enum err tls_setup_begin(struct server *s)
 enum err tls_setup_apply(char *errbuf)
 {
     struct tls_context *context = NULL; /* without a port it is built when there is one */
-    if (server_settings.tls_port && build(&context) != OK) {
+    if (is_wanted() && build(&context) != OK) {
         snprintf(errbuf, CONFIG_ERROR_MAX,
                  "Unable to update TLS configuration. Check server logs.");
         return ERR_SYS;

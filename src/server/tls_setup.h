@@ -9,8 +9,8 @@
 
 struct server;
 
-/* Builds the context, if there is a tls-port and no context. Start, or CONFIG SET of tls-port. ERR:
- * logged. */
+/* Builds the context, if there is a port for it and no context. Start, or CONFIG SET of a port.
+ * ERR: logged. */
 enum err tls_setup_begin(struct server *s) MUST_USE;
 /* Builds it anew from the directives (config_on_change). */
 enum err tls_setup_apply(char *errbuf) MUST_USE;

@@ -4,6 +4,8 @@
 #include "ds/intset.h"
 #include "ds/packed.h"
 #include "store/list.h"
+#include "store/stream.h"
+#include "store/txn_internal.h"
 #include "store/value.h"
 
 /* The key's entry, whatever the clock says: an edit that has begun ends. */
@@ -21,6 +23,9 @@ static void *create_empty(enum value_type type, enum encoding *encoding)
     case TYPE_SET:
         *encoding = ENC_INTSET;
         return intset_create();
+    case TYPE_STREAM:
+        *encoding = ENC_STREAM;
+        return stream_create();
     default:
         *encoding = ENC_PACKED;
         return packed_create();
@@ -34,9 +39,10 @@ void draft_lend(struct txn *t, const struct key *key, struct draft *d)
     *d = (struct draft){0};
     if (!txn_find(t, key, &ref))
         return;
-    ASSERT(entry_type(ref.entry) != TYPE_STRING && entry_type(ref.entry) != TYPE_STREAM);
-    ASSERT(!(ref.entry->flags & ENTRY_MEMBERS_EXPIRE));
+    ASSERT(entry_type(ref.entry) != TYPE_STRING);
     txn_edit(t, &ref);
+    if (ref.entry->flags & ENTRY_MEMBERS_EXPIRE)
+        txn_members_unlink(t, &ref);
     d->husk = entry_husk(ref.entry);
     d->lent = true;
     void *empty = create_empty(entry_type(ref.entry), &encoding);
@@ -61,8 +67,13 @@ void draft_publish(struct txn *t, const struct key *key, struct draft *d)
         give_back(ref.entry, d->husk);
     else if (d->husk)
         txn_add(t, &ref, entry_type(d->husk), entry_encoding(d->husk), entry_pointer(d->husk));
+    if (d->husk)
+        txn_members_sync(t, &ref);
     for (uint32_t i = 0; i < d->event_count; i++)
-        txn_commit(t, &ref, d->events[i]);
+        if (d->events[i].unwatched)
+            txn_commit_unwatched(t, &ref, d->events[i].event);
+        else
+            txn_commit(t, &ref, d->events[i].event);
     if (d->emptied)
         txn_delete_empty(t, &ref);
     if (d->husk)
@@ -90,8 +101,8 @@ void draft_add(struct draft *d, struct ref *ref, struct entry *husk, uint8_t par
     d->husk = ref->entry = husk;
 }
 
-void draft_note(struct draft *d, enum event event)
+void draft_note(struct draft *d, enum event event, bool unwatched)
 {
     ASSERT(d->event_count < DRAFT_EVENTS_MAX);
-    d->events[d->event_count++] = event;
+    d->events[d->event_count++] = (struct draft_event){event, unwatched};
 }

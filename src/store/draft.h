@@ -9,8 +9,8 @@
  * O(1), whatever the size.
  *
  * What a snapshot needs of the old value it has got before the value is lent, and no snapshot
- * begins while one is away. Values with members that expire are not lent: their deadlines point to
- * the entry.
+ * begins while one is away. A collection with members that expire leaves its part's heap while it
+ * is lent, so no timer finds it, and comes back with the deadlines that it has then.
  *
  * Owner: whoever lent; between lending and publishing the worker. Memory: the husk, an entry that
  * leads to the value. */
@@ -22,12 +22,17 @@ enum {
     DRAFT_EVENTS_MAX = 2
 };
 
+struct draft_event {
+    enum event event;
+    bool unwatched; /* txn_commit_unwatched() */
+};
+
 struct draft {
     struct entry *husk; /* NULL: there is no such key */
     bool lent;          /* the key is there, with an empty value */
     bool emptied;       /* and goes when this is published */
     uint32_t event_count;
-    enum event events[DRAFT_EVENTS_MAX];
+    struct draft_event events[DRAFT_EVENTS_MAX];
 };
 
 /* Takes the value of a key out, if there is such a key. The txn holds the shard. */
@@ -41,4 +46,4 @@ void draft_return(struct keyspace *ks, int db, const struct key *key, struct dra
 /* The txn's side. `parity`: the keyspace's, so that the entry counts as one that no snapshot wants.
  */
 void draft_add(struct draft *d, struct ref *ref, struct entry *husk, uint8_t parity);
-void draft_note(struct draft *d, enum event event);
+void draft_note(struct draft *d, enum event event, bool unwatched);

@@ -140,6 +140,13 @@ INLINE void entry_set_heap_position(struct entry *e, uint32_t position)
     memcpy(entry_expire_at(e) + 8, &position, 4);
 }
 
+/* Of an entry with room for an expiry that is in no heap yet. */
+INLINE void entry_set_unlisted_expire(struct entry *e, int64_t when_ms)
+{
+    memcpy(entry_expire_at(e), &when_ms, 8);
+    entry_set_heap_position(e, (uint32_t)ENTRY_NO_POSITION);
+}
+
 INLINE uint32_t entry_access(const struct entry *e)
 {
     return e->access_klen & 0xffffff;

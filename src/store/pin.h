@@ -5,7 +5,8 @@
  *
  *   PIN_READ    the value must stay as it is: whoever would change or delete it waits, other reads
  *               and other slow commands go on. Several may hold it.
- *   PIN_EDIT    the value is away, being changed (draft.h): everybody else waits, readers too.
+ *   PIN_EDIT    the value is away, being changed (draft.h), or will give way to one that is made of
+ *               it: everybody else waits, readers too.
  *   PIN_TARGET  the result will be stored here: no other slow command may use the key meanwhile, so
  *               that storing never meets a pin, and no two commands wait for each other. Anybody
  *               else may read and write it.

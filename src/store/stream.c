@@ -251,6 +251,29 @@ int64_t stream_count_until(const struct stream *s, struct stream_id id)
     return (int64_t)(s->entries_added - s->len + (to_first == 0));
 }
 
+uint64_t stream_reach(const struct stream *s, struct stream_id first, struct stream_id last,
+                      uint64_t enough)
+{
+    const struct stream_block *b = find_block(s, first);
+    const struct avl_node *node = b ? &b->node : avl_first(&s->blocks);
+    uint64_t count = 0;
+    for (; node && count < enough; node = avl_next(node)) {
+        b = stream_block_of(node);
+        if (stream_id_compare(b->first, last) > 0)
+            break;
+        count += b->live;
+    }
+    return count;
+}
+
+uint64_t stream_elements(const struct stream *s)
+{
+    uint64_t count = s->len;
+    for (const struct stream_group *g = stream_group_first(s); g; g = stream_group_next(g))
+        count += g->pending_count;
+    return count;
+}
+
 static void enter_block(struct stream_iter *it, struct avl_node *node)
 {
     it->block = node ? stream_block_of(node) : NULL;

@@ -90,6 +90,13 @@ bool stream_has_holes_from(const struct stream *s, struct stream_id from);
 /* How many entries were ever added up to this ID, -1 when that cannot be told. */
 int64_t stream_count_until(const struct stream *s, struct stream_id id);
 
+/* No fewer entries than there are from `first` to `last`, nor much more; it stops counting at
+ * `enough`. O(log blocks + enough / entries of a block). */
+uint64_t stream_reach(const struct stream *s, struct stream_id first, struct stream_id last,
+                      uint64_t enough);
+/* Entries and pending entries: what a copy has to make. O(groups). */
+uint64_t stream_elements(const struct stream *s);
+
 struct stream_iter {
     const struct stream_block *block; /* NULL: at the end */
     uint32_t at;                      /* of the next entry; in reverse: behind it */

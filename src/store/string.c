@@ -69,6 +69,16 @@ enum err string_edit_begin(struct string_edit *edit, struct txn *t, struct ref *
     return err;
 }
 
+size_t string_edit_effort(const struct ref *ref, size_t min_len)
+{
+    const struct entry *e = ref->entry;
+    size_t len = e ? entry_string_len(e) : 0, more = min_len > len ? min_len - len : 0;
+    if (!e || entry_encoding(e) != ENC_BLOB)
+        return len + more;
+    const struct blob *b = entry_pointer(e);
+    return more + (blob_shared(b) || b->cap < min_len ? len : 0);
+}
+
 void string_edit_end(struct string_edit *edit, enum event event)
 {
     if (edit->in_place)

@@ -27,6 +27,8 @@ struct string_edit {
  * likely to grow again. ERR_NOMEM: a string that large cannot be had. */
 enum err string_edit_begin(struct string_edit *edit, struct txn *t, struct ref *ref, size_t min_len,
                            bool slack) MUST_USE;
+/* Bytes that beginning would copy or clear, at most. */
+size_t string_edit_effort(const struct ref *ref, size_t min_len);
 /* Makes the result the value and commits it. */
 void string_edit_end(struct string_edit *edit, enum event event);
 

@@ -52,6 +52,7 @@ struct txn_view {
     struct entry **entries; /* [count]; NULL: there was no such key */
     uint32_t count;
     struct draft *draft; /* NULL: it only reads */
+    uint32_t edited;     /* the key that the draft stands for */
 };
 
 struct txn {

@@ -148,7 +148,7 @@ HOT void txn_commit(struct txn *t, const struct ref *ref, enum event event)
 {
     sched_point();
     if (unlikely(t->view != NULL)) {
-        draft_note(t->view->draft, event);
+        draft_note(t->view->draft, event, false);
         t->dirty++;
         return;
     }
@@ -164,6 +164,11 @@ HOT void txn_commit(struct txn *t, const struct ref *ref, enum event event)
 void txn_commit_unwatched(struct txn *t, const struct ref *ref, enum event event)
 {
     sched_point();
+    if (unlikely(t->view != NULL)) {
+        draft_note(t->view->draft, event, true);
+        t->dirty++;
+        return;
+    }
     tell_waiters(t, ref);
     if (event != EVENT_NONE)
         notify_event(t, ref_db(t, ref)->id, ref->key, event);
@@ -267,7 +272,7 @@ void txn_set_blob(struct txn *t, struct ref *ref, struct blob *blob, enum event 
     txn_edit(t, ref);
     if (ref->entry && entry_encoding(ref->entry) == ENC_BLOB) {
         if (entry_pointer(ref->entry) != blob)
-            blob_unref(entry_pointer(ref->entry));
+            value_release(TYPE_STRING, ENC_BLOB, entry_pointer(ref->entry));
     } else if (ref->entry) {
         reshape(t, ref, TYPE_STRING, shape, TTL_KEEP);
     } else {

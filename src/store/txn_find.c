@@ -29,9 +29,9 @@ COLD static bool find_in_view(const struct txn_view *v, const struct key *key, s
 {
     bool pinned = key >= v->keys && key < v->keys + v->count;
     ASSERT(pinned); /* a destination may have a source's name, hence no search */
-    *out = (struct ref){.key = key, .entry = v->entries[key - v->keys]};
-    if (v->draft)
-        out->entry = v->draft->husk;
+    uint32_t at = (uint32_t)(key - v->keys);
+    bool drafted = v->draft && at == v->edited;
+    *out = (struct ref){.key = key, .entry = drafted ? v->draft->husk : v->entries[at]};
     return out->entry != NULL;
 }
 
@@ -54,7 +54,7 @@ static bool outlives(struct txn *t, struct ref *ref)
         drop_expired(t, ref);
         return false;
     }
-    /* a value with members that expire is never pinned */
+    /* a value with members that expire is pinned for edits only, and then not here */
     return !(ref->entry->flags & ENTRY_MEMBERS_EXPIRE) || txn_members_expire(t, ref, &all);
 }
 

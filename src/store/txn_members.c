@@ -75,6 +75,8 @@ static void forget_collection(struct txn *t, const struct ref *ref, struct deadl
 
 void txn_members_sync(struct txn *t, const struct ref *ref)
 {
+    if (unlikely(t->view != NULL)) /* when it is published */
+        return;
     struct deadlines **place = place_of(ref->entry);
     struct deadlines *d = place ? *place : NULL;
     if (!d)

@@ -14,9 +14,14 @@ static void string_destroy(enum encoding encoding, void *root)
     blob_unref(root);
 }
 
+/* Pages go back to the system one by one. */
 static size_t string_effort(enum encoding encoding, const void *root)
 {
-    return 1;
+    enum {
+        BYTES_PER_EFFORT = 64 * 1024
+    };
+
+    return 1 + ((const struct blob *)root)->len / BYTES_PER_EFFORT;
 }
 
 static size_t string_bytes(enum encoding encoding, const void *root, size_t samples)
@@ -63,11 +68,8 @@ struct entry *entry_copy(const struct entry *e, struct slice key, bool expires)
     struct entry *copy = entry_create(key, entry_type(e), shape, expires);
     copy->flags |= e->flags & ENTRY_RAW;
     entry_set_access(copy, entry_access(e));
-    if (expires) {
-        int64_t when = entry_expire_ms(e);
-        memcpy(entry_expire_at(copy), &when, sizeof(when));
-        entry_set_heap_position(copy, (uint32_t)ENTRY_NO_POSITION);
-    }
+    if (expires)
+        entry_set_unlisted_expire(copy, entry_expire_ms(e));
     if (is_direct(encoding))
         memcpy(entry_value(copy), entry_value(e), shape.bytes);
     else
@@ -118,6 +120,8 @@ uint64_t value_elements(const struct entry *e)
         struct zset z = zset_of(e);
         return zset_len(&z);
     }
+    case TYPE_STREAM:
+        return stream_elements(stream_of(e));
     default:
         return 0;
     }

@@ -55,7 +55,7 @@ struct entry *entry_copy(const struct entry *e, struct slice key, bool expires);
  * value_ops.bytes. */
 size_t entry_memory(const struct entry *e, size_t samples);
 /* Elements of a collection; of a string the number of pieces that take as long to read as one.
- * O(1).
+ * O(1), of a stream O(groups).
  */
 uint64_t value_elements(const struct entry *e);
 /* Walks an entry's value; strings of every encoding included. */

@@ -1,6 +1,5 @@
 #include "tools/check_aof.h"
 
-#include "base/clock.h"
 #include "base/crc.h"
 #include "base/hash.h"
 #include "os/file.h"
@@ -18,11 +17,9 @@
 
 #include <sys/stat.h>
 
-#define MANIFEST_END ".manifest"
+#include "tools/progress.h"
 
-enum {
-    PROGRESS_MS = 200
-};
+#define MANIFEST_END ".manifest"
 
 /* A place to cut at, with the mark that the last batch needs then. */
 struct cut {
@@ -41,19 +38,8 @@ struct check {
     uint64_t units, commands, transactions;
     int64_t first_s, last_s; /* stamps, 0: none */
     struct cut cut;
-    int64_t shown_ms;
-    bool terminal;
+    struct progress progress;
 };
-
-static void show_progress(struct check *c, bool end)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    if (!c->terminal || (!end && now_ms - c->shown_ms < PROGRESS_MS))
-        return;
-    c->shown_ms = now_ms;
-    double part = c->reader.size ? (double)c->reader.at * 100 / (double)c->reader.size : 100;
-    fprintf(stderr, end ? "\r\033[K" : "\r%5.1f %%  %" PRIu64 " commands", part, c->commands);
-}
 
 static enum check_status wrong(const struct check *c, uint64_t offset, const char *reason)
 {
@@ -174,9 +160,9 @@ static enum aof_read read_units(struct check *c)
     while ((got = aof_reader_next(r, &unit)) == AOF_READ_UNIT) {
         look_at_unit(c, unit, &before);
         before = (struct aof_mark){r->unit_span_bytes, r->unit_span_crc};
-        show_progress(c, false);
+        progress_show(&c->progress, r->at, r->size, c->commands);
     }
-    show_progress(c, true);
+    progress_end(&c->progress);
     return got;
 }
 
@@ -261,7 +247,7 @@ static enum check_status check_file(const char *path, const struct check_aof_opt
                                     bool last, bool *cut)
 {
     struct check c = {.path = path, .options = options, .last = last};
-    c.terminal = isatty(STDERR_FILENO);
+    progress_init(&c.progress, "commands");
     printf("%s\n", path);
     enum check_status status = check_data(&c);
     if (status == CHECK_GOOD) {

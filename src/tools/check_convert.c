@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cmd/command.h"
 #include "os/file.h"
+#include "os/thread.h"
 #include "persist/rdb_save.h"
 #include "server/aof_load.h"
 #include "server/config.h"
@@ -18,10 +19,12 @@
 #include <sys/stat.h>
 
 #include "tools/check_aof.h"
+#include "tools/progress.h"
 
 enum {
     SHARDS = 256,
-    DATABASES = 4096
+    DATABASES = 4096,
+    LOOK_US = 50 * 1000
 };
 
 struct conversion {
@@ -32,6 +35,8 @@ struct conversion {
     struct aof_set from, to;
     struct rdb_writer writer;
     struct buf functions;
+    struct progress progress;
+    _Atomic bool loaded;
 };
 
 static enum check_status cannot(const char *path)
@@ -72,6 +77,31 @@ static enum check_status name_input(struct conversion *c, const char *path)
     return CHECK_GOOD;
 }
 
+/* The loader has no place to show anything, but its figures may be read by any thread. */
+static void *show_progress(void *arg)
+{
+    struct conversion *c = arg;
+    while (!atomic_load(&c->loaded)) {
+        progress_show(&c->progress, atomic_load(&c->rdb.bytes_done),
+                      atomic_load(&c->rdb.bytes_total), (uint64_t)keyspace_all_keys(c->ks));
+        usleep(LOOK_US);
+    }
+    progress_end(&c->progress);
+    return NULL;
+}
+
+static enum err load_shown(struct conversion *c)
+{
+    pthread_t thread;
+    progress_init(&c->progress, "keys");
+    bool shown = c->progress.terminal && thread_start(&thread, "progress", show_progress, c) == OK;
+    enum err err = aof_load(&c->aof, &c->from);
+    atomic_store(&c->loaded, true);
+    if (shown)
+        pthread_join(thread, NULL);
+    return err;
+}
+
 static enum check_status load(struct conversion *c, const char *path)
 {
     enum check_status status = name_input(c, path);
@@ -80,7 +110,7 @@ static enum check_status load(struct conversion *c, const char *path)
     c->rdb = (struct rdb_load){.verify = true, .function = keep_function, .arg = c};
     c->aof = (struct aof_load){.txn = &c->txn, .rdb = &c->rdb, .keep_files = true};
     txn_begin(&c->txn, 0, true);
-    enum err err = aof_load(&c->aof, &c->from);
+    enum err err = load_shown(c);
     if (err)
         printf("%s: %s\n", path, c->aof.fault);
     return err ? CHECK_BAD : CHECK_GOOD;

@@ -12,12 +12,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "tools/progress.h"
+
 enum {
     DATABASES_SHOWN = 64,
     DAMAGED_SHOWN = 20,
     KEY_SHOWN = 64,
-    PROGRESS_KEYS = 1024, /* between two looks at the clock */
-    PROGRESS_MS = 200
+    PROGRESS_KEYS = 1024 /* between two looks at the clock */
 };
 
 struct check {
@@ -29,19 +30,9 @@ struct check {
     uint64_t types[TYPE_COUNT];
     uint64_t databases[DATABASES_SHOWN];
     uint64_t db;
-    int64_t now_ms, shown_ms;
-    bool terminal;
+    int64_t now_ms;
+    struct progress progress;
 };
-
-static void show_progress(struct check *c, bool end)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    if (!c->terminal || (!end && now_ms - c->shown_ms < PROGRESS_MS))
-        return;
-    c->shown_ms = now_ms;
-    double part = c->reader.size ? (double)c->reader.at * 100 / (double)c->reader.size : 100;
-    fprintf(stderr, end ? "\r\033[K" : "\r%5.1f %%  %" PRIu64 " keys", part, c->keys);
-}
 
 /* Printable, whatever the bytes are. */
 static void print_key(struct slice key)
@@ -112,7 +103,7 @@ static bool check_key(struct check *c, const struct rdb_item *item)
     c->expiring += item->expire_ms != -1;
     c->expired += item->expire_ms != -1 && item->expire_ms < c->now_ms;
     if (c->keys % PROGRESS_KEYS == 0)
-        show_progress(c, false);
+        progress_show(&c->progress, c->reader.at, c->reader.size, c->keys);
     return true;
 }
 
@@ -144,7 +135,7 @@ static enum rdb_read check_items(struct check *c)
             rdb_writer_items(c->writer, rdb_reader_bytes(&c->reader));
             rdb_writer_flush(c->writer);
         }
-    show_progress(c, true);
+    progress_end(&c->progress);
     return got;
 }
 
@@ -200,7 +191,7 @@ static enum check_status run(struct check *c)
 static void init(struct check *c, const char *path)
 {
     *c = (struct check){.path = path, .now_ms = clock_wall_ms()};
-    c->terminal = isatty(STDERR_FILENO);
+    progress_init(&c->progress, "keys");
 }
 
 static void deinit(struct check *c)

@@ -28,10 +28,15 @@ class Campaign:
             seed += 1
         return self
 
-    def segment(self, seed, count):
+    def commands(self, seed, count):
         generator = Generator(seed, self.families, self.exclude)
-        commands = [generator.command() for _ in range(count)]
-        settings = {"protocol": 2 + seed % 2, "small": seed // 2 % 2 == 1}
+        return [generator.command() for _ in range(count)]
+
+    def settings(self, seed):
+        return {"protocol": 2 + seed % 2, "small": seed // 2 % 2 == 1}
+
+    def segment(self, seed, count):
+        commands, settings = self.commands(seed, count), self.settings(seed)
         found = run(self.servers, commands, **settings)
         self.sent += count
         if found:

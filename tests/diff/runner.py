@@ -2,7 +2,6 @@
 from diff.compare import replies_agree
 from diff.dump import differing, dump
 from diff.random_replies import HANDLERS
-from lib.resp import encode
 
 BATCH = 200
 SMALL_ENCODINGS = {"hash-max-listpack-entries": 8, "hash-max-listpack-value": 16,
@@ -41,9 +40,15 @@ class Pair:
     def __init__(self, servers, protocol=2, small=False):
         self.servers = servers
         self.queued = []  # what EXEC will run
-        self.ours, self.theirs = (server.connect(60) for server in servers)
+        self.ours, self.theirs = self.connect()
         for name, value in (SMALL_ENCODINGS if small else DEFAULT_ENCODINGS).items():
             self.both([b"CONFIG", b"SET", name, value])
+        self.greet(protocol)
+
+    def connect(self):
+        return tuple(server.connect(60) for server in self.servers)
+
+    def greet(self, protocol):
         for command in (["FLUSHALL"], ["HELLO", protocol]):
             self.both(command)
 
@@ -73,10 +78,10 @@ class Pair:
         return None
 
 
-def run(servers, commands, protocol=2, small=False, between=lambda: None):
+def run(servers, commands, protocol=2, small=False, between=lambda: None, make_pair=Pair):
     """Runs all commands on emptied servers, in batches with a call of between() before each; the first
     Divergence, or None."""
-    pair = Pair(servers, protocol, small)
+    pair = make_pair(servers, protocol, small)
     try:
         return _run_commands(pair, commands, between) or pair.compare_data(len(commands))
     finally:
@@ -117,10 +122,9 @@ def _run_random(pair, command, index):
 
 
 def _run_batch(pair, batch, start):
-    data = b"".join(map(encode, batch))
-    pair.theirs.send(data)
+    pair.theirs.send_commands(batch)
     try:
-        pair.ours.send(data)
+        pair.ours.send_commands(batch)
     except ConnectionError:
         pass
     for i, command in enumerate(batch):

@@ -1,9 +1,15 @@
 #include "chunking.h"
 
+#include "base/digest.h"
 #include "base/rand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+enum {
+    VARIANTS = 3,
+    BRIEF_BYTEWISE_MAX = 160
+};
 
 static void note_request(struct outcome *o, const struct request *r)
 {
@@ -140,13 +146,37 @@ static void check_options(const struct chunking_options *options, struct slice d
     outcome_deinit(&whole);
 }
 
-void chunking_check(enum codec codec, struct slice data)
+static struct chunking_options make_options(enum codec codec, int variant)
 {
     struct chunking_options options = {codec, true, 512 * 1024 * 1024, false};
-    check_options(&options, data);
-    options.keep_arena = true;
-    options.max_bulk = 1000;
-    check_options(&options, data);
-    options.authenticated = false;
-    check_options(&options, data);
+    if (variant > 0) {
+        options.keep_arena = true;
+        options.max_bulk = 1000;
+    }
+    options.authenticated = variant < 2;
+    return options;
+}
+
+void chunking_check(enum codec codec, struct slice data)
+{
+    for (int variant = 0; variant < VARIANTS; variant++) {
+        struct chunking_options options = make_options(codec, variant);
+        check_options(&options, data);
+    }
+}
+
+void chunking_check_briefly(enum codec codec, struct slice data)
+{
+    struct chunking_options options;
+    struct outcome whole;
+    struct rng rng;
+    size_t one = 1;
+    rng_seed(&rng, digest_xxh3(data));
+    options = make_options(codec, (int)rng_below(&rng, VARIANTS));
+    chunking_run(&options, data, all_at_once, NULL, &whole);
+    if (data.len <= BRIEF_BYTEWISE_MAX && rng_below(&rng, 8) == 0)
+        check_cut(&options, data, &whole, "single bytes", fixed, &one);
+    else
+        check_cut(&options, data, &whole, "random sizes", random_size, &rng);
+    outcome_deinit(&whole);
 }

@@ -20,6 +20,16 @@ static void check_same_rules(const struct acl_rules *a, const struct acl_rules *
         abort();
 }
 
+static void check_same_text(const struct acl_user *user, struct slice line)
+{
+    struct buf again;
+    buf_init(&again, MEM_OTHER);
+    acl_describe_user(&again, user);
+    if (!slice_equal(buf_slice(&again), line))
+        abort();
+    buf_deinit(&again);
+}
+
 /* What ACL LIST shows is a line of an aclfile. */
 static void check_round_trip(const struct acl_user *user)
 {
@@ -32,6 +42,7 @@ static void check_round_trip(const struct acl_user *user)
     if (buf_len(&errors) || again.count != 1)
         abort();
     check_same_rules(&user->rules, &again.list[0]->rules);
+    check_same_text(again.list[0], buf_slice(&line));
     acl_users_clear(&again);
     buf_deinit(&errors);
     buf_deinit(&line);

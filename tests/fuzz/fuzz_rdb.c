@@ -12,9 +12,11 @@
 #include "memory_file.h"
 
 enum {
-    SHARDS = 64,
+    SHARDS = 4,
     DATABASES = 4,
-    NOW_MS = 1700000000
+    NOW_MS = 1700000000,
+    BYTES_PER_BYTE = 8,
+    SLACK_BYTES = 64 << 20
 };
 
 static struct keyspace *ks;
@@ -73,7 +75,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         set_up();
     memory_files_install();
     memory_file_put("dump.rdb", data, size);
+    size_t before = mem_used_total();
     enum err err = load(&l);
+    if (mem_used_total() > before + BYTES_PER_BYTE * size + SLACK_BYTES)
+        abort();
     if (err == ERR_SYNTAX && !*l.fault.reason)
         abort();
     if (err == OK) {

@@ -53,7 +53,7 @@ static enum script_permission permits(struct script_run *run, const struct slice
     return argc % 2 ? SCRIPT_ALLOWED : SCRIPT_NO_COMMAND;
 }
 
-static const struct script_ops ops = {call, tick, permits};
+static const struct script_ops ops = {call, tick, tick, permits};
 
 static void run_text(struct slice text, enum reply_proto proto, struct output *out)
 {

@@ -92,6 +92,16 @@ def test_a_listed_user_can_be_made_again(conn):
     assert rules(conn, "v").split(" ")[2:] == line[2:]
 
 
+@pytest.mark.parametrize("selector", ["(~a) +get)", "(~a))", "(+get &c) ~b)", "(+select|0) ~a)", '(~it"s"x +get)', "(~it\"'\" +get)"])
+def test_what_a_selector_could_not_show_is_refused(conn, selector):
+    assert conn.cmd("ACL", "SETUSER", "u", selector) == \
+        Error(b"ERR Error in ACL SETUSER modifier '" + selector.encode() + b"': Syntax error")
+    assert conn.cmd("ACL", "SETUSER", "u", "~a)", "(~a(b", "+get", "~(c)x)", '~"x"') == b"OK"
+    line = rules(conn, "u").split(" ")
+    assert conn.cmd("ACL", "SETUSER", "v", *line[2:]) == b"OK"
+    assert rules(conn, "v").split(" ")[2:] == line[2:]
+
+
 @pytest.mark.smoke
 def test_logins(server, conn):
     conn.cmd("ACL", "SETUSER", "u", "on", ">one", ">two", "+@all", "~*")

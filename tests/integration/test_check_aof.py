@@ -1,4 +1,7 @@
 """tokamak-check aof and convert: what is whole, what is torn, what is damaged, back to a point in time, other forms."""
+import os
+import pty
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -157,3 +160,33 @@ def test_wrong_usage(tmp_path):
     assert check("aof", tmp_path / "bad")[0] == 1
     assert check("convert", "--to", "rdb", tmp_path / "bad", tmp_path / "out")[0] == 1
     assert not (tmp_path / "out").exists()
+
+
+def on_terminal(*args):
+    """What it shows while it runs."""
+    terminal, their_end = pty.openpty()
+    with subprocess.Popen([str(Path(binary_under_test()).with_name("tokamak-check")), *map(str, args)], stderr=their_end,
+                          stdout=subprocess.DEVNULL) as process:
+        os.close(their_end)
+        shown = b""
+        try:
+            while data := os.read(terminal, 1 << 16):
+                shown += data
+        except OSError:  # the other end is closed
+            pass
+        os.close(terminal)
+        assert process.wait(60) == 0, shown
+    return shown
+
+
+def test_progress(tmp_path):
+    """Work shows on a terminal how far it is, and takes it away at the end; elsewhere nothing is shown."""
+    log, data = tmp_path / "log.aof", tmp_path / "data.rdb"
+    log.write_bytes(b"".join(encode("SET", f"key{i}", "v") for i in range(20_000)))
+    shown = on_terminal("convert", "--to", "rdb", log, data)
+    assert re.search(rb"\r *\d+\.\d %  \d+ keys", shown) and shown.endswith(b"\r\x1b[K"), shown
+    shown = on_terminal("aof", log)
+    assert re.search(rb"\r *\d+\.\d %  \d+ commands", shown) and shown.endswith(b"\r\x1b[K"), shown
+    shown = on_terminal("rdb", data)
+    assert re.search(rb"\r *\d+\.\d %  \d+ keys", shown) and shown.endswith(b"\r\x1b[K"), shown
+    assert "%" not in check("rdb", data)[1]

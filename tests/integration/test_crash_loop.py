@@ -1,6 +1,6 @@
 """kill -9 at random moments under load: what was answered, or seen by anybody, is there afterwards.
 
-CRASH_KILLS is the number of kills per policy, spread over the settings of the axes: 10 by default, 300 for the long run.
+CRASH_KILLS is the number of kills per policy, spread over the settings of the axes: 20 by default, 300 for the long run.
 """
 import os
 import random
@@ -15,7 +15,7 @@ from lib.wait import wait_until
 
 pytestmark = pytest.mark.tokamak
 
-KILLS = -(-int(os.environ.get("CRASH_KILLS", "10")) // len(matrix.settings_for(False)))
+KILLS = -(-int(os.environ.get("CRASH_KILLS", "20")) // len(matrix.settings_for(False)))
 CLIENTS = 64
 FRESH_AFTER = 25  # kills: then the lists are long enough
 SCRIPT = "redis.call('set', KEYS[1], ARGV[1]) redis.call('set', KEYS[2], ARGV[1])"

@@ -178,3 +178,34 @@ def test_small_integers_look_shared(server, conn, oracle):
         assert conn.cmd("OBJECT", "REFCOUNT", "key") == 1
         conn.cmd("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
         assert conn.cmd("OBJECT", "REFCOUNT", "key") == 2147483647
+
+
+# ---- INFO keytypes: what the walk counts ----
+
+def census(conn):
+    lines = conn.cmd("INFO", "keytypes").decode().split("\r\n")
+    found = {}
+    for line in lines[1:-1]:
+        name, parts = line.split(":")
+        found[name] = {part.split("=")[0]: int(part.split("=")[1]) for part in parts.split(",")}
+    return found
+
+
+def test_types_are_counted(server):
+    with server.connect() as conn:
+        conn.pipeline([["SET", f"s{i}", "x" * 100] for i in range(500)])
+        conn.pipeline([["HSET", f"h{i}", "f", "x" * 5000] for i in range(100)])
+        conn.pipeline([["SELECT", 3], ["RPUSH", "l", 1], ["SELECT", 0]])
+        wait_until(lambda: {name: part["keys"] for name, part in census(conn).items()} ==
+                   {"type_string": 500, "type_hash": 100, "type_list": 1, "type_set": 0, "type_zset": 0, "type_stream": 0},
+                   60)
+        types = census(conn)
+        assert 500 * 100 < types["type_string"]["bytes"] < 500 * 300
+        assert 100 * 5000 < types["type_hash"]["bytes"] < 100 * 7000
+        conn.cmd("FLUSHALL")
+        wait_until(lambda: not any(part["keys"] for part in census(conn).values()), 60)
+
+
+def test_types_are_told_only_when_asked_by_name(conn):
+    for words in ([], ["all"], ["everything"], ["default"]):
+        assert b"# Keytypes" not in conn.cmd("INFO", *words)

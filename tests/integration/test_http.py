@@ -1,4 +1,4 @@
-"""HTTP: REST, /kv, events, metrics, health, over raw sockets."""
+"""HTTP: REST, /kv, events, health, over raw sockets."""
 import base64
 import json
 import subprocess
@@ -564,33 +564,7 @@ def test_events_need_rights(http_server):
         assert http.request("GET", "/ping", authorization="Bearer u:p").status == 200
 
 
-# ---- metrics and health ----
-
-def test_metrics(http_server):
-    with http_server.connect() as conn, open_http(http_server) as http:
-        conn.cmd("SET", "k", "v", "EX", 100)
-        conn.cmd("INCR", "k")
-        response = http.request("GET", "/metrics")
-        assert response.status == 200 and response.headers["content-type"].startswith("text/plain; version=0.0.4")
-        values, seen, current = {}, set(), None
-        for line in response.body.decode().splitlines():
-            if line.startswith("# TYPE "):
-                current = line.split()[2]
-                assert current not in seen, f"{current} is not in one piece"
-                seen.add(current)
-            elif not line.startswith("#"):
-                name, value = line.rsplit(" ", 1)
-                assert name.startswith(current)
-                values[name] = float(value)
-        assert values["redis_up"] == 1 and values["redis_connected_clients"] == 2
-        assert values['redis_commands_total{cmd="set"}'] == 1
-        assert values['redis_commands_failed_calls_total{cmd="incr"}'] == 1
-        assert values['redis_errors_total{err="ERR"}'] == 1
-        assert values['redis_db_keys{db="db0"}'] == values['redis_db_keys_expiring{db="db0"}'] == 1
-        assert values['redis_commands_latencies_usec_bucket{cmd="set",le="+Inf"}'] == 1
-        assert values['redis_rdb_last_bgsave_status'] == 1
-        assert len(values) > 90
-
+# ---- health ----
 
 def test_health_while_loading(start_server):
     server = start_server(http_port=free_port())

@@ -410,6 +410,51 @@ def test_kill_between_long_calls(start_server, loop):
         assert time.monotonic() - started < 20
 
 
+PATTERN = "('.-'):rep(100) .. 'y'"
+SUBJECT = "local s = ('x'):rep(200000) "
+STUCK = [SUBJECT + f"return s:match({PATTERN})",
+         SUBJECT + f"return s:find({PATTERN})",
+         SUBJECT + f"return s:gsub({PATTERN}, '')",
+         SUBJECT + f"for w in s:gmatch({PATTERN}) do end",
+         SUBJECT + f"local f = coroutine.wrap(function() return pcall(s.match, s, {PATTERN}) end) f() while true do end",
+         "local s = ('('):rep(1000000) return s:match('%b()')",
+         # the median of three elements is always the second smallest
+         "local n, t, at, order = 300000, {}, {}, {} for i = 1, n do at[i] = i end local lo, hi = 1, n "
+         "while hi - lo > 2 do local m = math.floor((lo + hi) / 2) t[at[lo]] = lo t[at[m]] = lo + 1 "
+         "at[m], at[hi - 1] = at[hi - 1], at[m] lo = lo + 2 end "
+         "for i = lo, hi do t[at[i]] = i end for i = 1, n do t[i] = t[i] or i end "
+         "while true do local c = {unpack(t, 1, 1)} for i = 1, n do c[i] = t[i] end table.sort(c) end",
+         "local s, t = ('x'):rep(8000000), {} for i = 1, 300000 do t[i] = i % 2 == 0 and s .. 'a' or t[i - 2] or s .. 'b' "
+         "if i > 2 then t[i] = t[i - 2] end end table.sort(t)",
+         "local s = ('x'):rep(20000000) while true do local a, b = s .. 'a', s .. 'b' end",
+         "local s = ('x'):rep(20000000) while true do pcall(function() local a, b = s .. 'a', s .. 'b' end) end",
+         "local t = {1} for i = 1, 60 do t = {t, t} end return t",
+         "local t = {} for i = 1, 300000 do t[i] = i end while true do table.maxn(t) table.concat(t, ',') end"]
+
+
+@pytest.mark.parametrize("script", STUCK)
+def test_kill_inside_a_long_call(start_server, script):
+    """Where Lua counts no instructions at all."""
+    server = start_server(io_threads=2, busy_reply_threshold=50)
+    with server.connect(60) as scripted, server.connect(60) as same, server.connect(60) as other:
+        scripted.send(encode(["EVAL", script, 1, "k"]))
+        wait_for_busy(other)
+        wait_for_busy(same)
+        assert other.cmd("SCRIPT", "KILL") == OK
+        assert message(scripted.read()) == b"ERR Script killed by user with SCRIPT KILL."
+        assert run(scripted, "return ('a-b'):gsub('%-', '+')") == b"a+b"
+
+
+def test_a_striped_script_is_bounded_inside_a_call(slow_server):
+    with slow_server.connect(60) as conn:
+        reply = run(conn, f"#!lua flags=declared-keys\nredis.call('set', KEYS[1], 'v') {SUBJECT} return s:match({PATTERN})", "k")
+        assert message(reply) == b"ERR Script runs too long under the locks of its keys"
+        reply = run(conn, "#!lua flags=declared-keys\nredis.call('set', KEYS[1], 'v') local s = ('x'):rep(20000000) "
+                          "while true do local a, b = s .. 'a', s .. 'b' end", "k")
+        assert message(reply) == b"ERR Script runs too long under the locks of its keys"
+        assert run(conn, "return 'well'") == b"well"
+
+
 # A threshold of 0 costs five seconds each, what never comes back fifteen: all of them in the long runs.
 ALL = os.environ.get("TOKAMAK_AXES") == "product"
 ENDS = [(loop, save, threshold) for loop in LOOPS[1:] for save in ("", "3600 1") for threshold in (0, 50, 500)
@@ -451,7 +496,8 @@ def test_sigterm_saves_no_half_of_a_script(start_server, log):
 def test_sigterm_ends_a_server_whose_script_never_comes_back(start_server, save):
     server = start_server(io_threads=2, busy_reply_threshold=50, save=save)
     with server.connect(60) as scripted:
-        scripted.send(encode(["EVAL", "return string.match(('x'):rep(200000), ('.-'):rep(100) .. 'y')", 0]))
+        assert scripted.cmd("SET", "x" * 10_000_000, "v") == OK
+        scripted.send(encode(["EVAL", "return redis.call('keys', '*' .. ('x'):rep(50000) .. 'y')", 0]))
         time.sleep(0.2)
         server.process.terminate()
         until(lambda: not server.alive(), 60)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lib.resp import Connection
+from lib.server import REDIS
 from lib.wait import wait_until
 
 pytestmark = pytest.mark.tokamak
@@ -83,6 +84,8 @@ def test_sums_are_equal_in_every_file(start_server):
         thread.stopping = True
     for thread in threads:
         thread.join(60)
+    redis = start_server(binary=REDIS)
+    assert total(redis, f"{server.dir}/dump.rdb") == ACCOUNTS * BALANCE
 
 
 def test_killed_at_any_moment(start_server):

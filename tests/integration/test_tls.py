@@ -10,7 +10,7 @@ import time
 import pytest
 import redis
 
-from integration.test_node import DIRECTORY, node  # noqa: F401 (a fixture)
+from integration.test_node import DIRECTORY
 from lib.resp import Connection, Error, encode
 from lib.server import free_port
 from lib.tls import Authority, TlsConnection, openssl
@@ -104,7 +104,7 @@ def test_redis_cli(server, authority):
 
 
 @pytest.mark.parametrize("name", ["ioredis", "node-redis"])
-def test_node_client(server, authority, node, name):  # noqa: F811
+def test_node_client(server, authority, node, name):
     """The whole of what these clients test, in RESP2 and RESP3."""
     authority.context("client")
     environment = {"TOKAMAK_PORT": str(server.tls_port), "TOKAMAK_CA": str(authority.ca),

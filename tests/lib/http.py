@@ -15,9 +15,12 @@ class Response:
 
 
 class HttpConnection:
-    def __init__(self, port, timeout=30):
+    def __init__(self, port, timeout=30, context=None):
+        """`context`: of ssl, for HTTP over TLS."""
         self.sock = socket.create_connection(("127.0.0.1", int(port)), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context:
+            self.sock = context.wrap_socket(self.sock)
         self.buffer = b""
 
     def send(self, data):

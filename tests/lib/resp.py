@@ -186,9 +186,13 @@ class Connection:
         self.send(encode(args))
         return self.read()
 
-    def pipeline(self, commands):
-        """Every command in one write, then as many replies."""
+    def send_commands(self, commands):
+        """Every command in one write."""
         self.send(b"".join(map(encode, commands)))
+
+    def pipeline(self, commands):
+        """The same, then as many replies."""
+        self.send_commands(commands)
         return [self.read() for _ in commands]
 
     def drain(self, timeout=0.3):

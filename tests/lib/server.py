@@ -13,7 +13,7 @@ from lib.resp import Connection
 
 ROOT = Path(__file__).resolve().parents[2]
 REDIS = "/usr/bin/redis-server"
-TOKAMAK_ONLY = {"exec-mode", "poller", "worker-threads", "frame-port", "http-port",
+TOKAMAK_ONLY = {"exec-mode", "poller", "worker-threads", "frame-port", "http-port", "http-tls-port",
                 "debug-effects-file", "maxkeys", "slow-command-threshold", "log-format", "log-timestamp-format"}
 REPORT = re.compile(r"ASSERTION FAILED|ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:"
                     r"|=== (?:REDIS|TOKAMAK) BUG REPORT")

@@ -62,6 +62,26 @@ each('pipelines and transactions', async (redis) => {
   assert.deepEqual(await many.exec(), Array.from({ length: 500 }, (_, i) => i + 1));
 });
 
+each('automatic pipelines', async (redis) => {
+  await redis.set('a', unicode);
+  const { fetch } = globalThis;
+  const targets = [];
+  globalThis.fetch = (target, options) => {
+    targets.push(new URL(target).pathname);
+    return fetch(target, options);
+  };
+  try { // the client makes one of what reads, and one of what writes; HGETALL goes alone
+    const [held, none, first, second, refused] = await Promise.allSettled([
+      redis.get('a'), redis.hgetall('none'), redis.incr('n'), redis.incr('n'), redis.lpush('a', 1)]);
+    assert.equal(held.value, unicode);
+    assert.deepEqual([none.value, first.value, second.value], [null, 1, 2]);
+    assert.match(refused.reason.message, /WRONGTYPE/);
+  } finally {
+    globalThis.fetch = fetch;
+  }
+  assert.equal(targets.filter((target) => target === '/pipeline').length, 2);
+});
+
 each('scripts', async (redis) => {
   assert.deepEqual(await redis.eval('return {KEYS[1], ARGV[1], 3}', ['k'], ['a']), ['k', 'a', 3]);
   const sha = await redis.scriptLoad('return redis.call("SET", KEYS[1], ARGV[1])');

@@ -24,6 +24,7 @@ static void check_values(void **state)
     (void)state;
     assert_int_equal(crc16("123456789", 9), 0x31c3);
     assert_true(crc64(0, "123456789", 9) == 0xe9c6d914c4b8d9caULL);
+    assert_true(crc64_portable(0, "123456789", 9) == 0xe9c6d914c4b8d9caULL);
     assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283);
     assert_int_equal(crc32c_portable(0, "123456789", 9), 0xe3069283);
     assert_int_equal(crc16("", 0), 0);
@@ -57,6 +58,25 @@ static void every_length_and_alignment(void **state)
         }
 }
 
+/* Long texts take another way than short ones. */
+static void long_texts(void **state)
+{
+    (void)state;
+    unsigned char bytes[1200];
+    struct rng rng;
+    rng_seed(&rng, 8);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)rng_next(&rng);
+    for (size_t begin = 0; begin < 16; begin++)
+        for (size_t len = 0; begin + len <= sizeof(bytes); len++) {
+            const unsigned char *p = bytes + begin;
+            uint64_t from = len & 1 ? rng_next(&rng) : 0;
+            assert_true(crc64(from, p, len) == crc64_portable(from, p, len));
+        }
+    const unsigned char *p = bytes + 3;
+    assert_true(crc64(0, p, 1111) == reflected_crc(0, 0x95ac9329ac4bc9b5ULL, p, 1111));
+}
+
 static void fed_in_pieces(void **state)
 {
     (void)state;
@@ -71,7 +91,7 @@ static void fed_in_pieces(void **state)
         uint64_t c64 = 0;
         uint32_t c32 = 0;
         for (size_t at = 0, len; at < sizeof(bytes); at += len) {
-            len = rng_below(&rng, 100);
+            len = rng_below(&rng, 1000);
             len = MIN(len, sizeof(bytes) - at);
             c64 = crc64(c64, bytes + at, len);
             c32 = rng_below(&rng, 2) ? crc32c(c32, bytes + at, len)
@@ -87,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_values),
         cmocka_unit_test(every_length_and_alignment),
+        cmocka_unit_test(long_texts),
         cmocka_unit_test(fed_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,138 @@
+#!/usr/bin/python3
+"""What /metrics costs with 16 databases and all commands used, and what others notice of it.
+
+Server CPU per scrape; and the waits of a client that asks for a key all the time, alone and beside a client that scrapes
+all the time, on another reactor: a scrape must hold no shard.
+"""
+import argparse
+import os
+import socket
+import statistics
+import threading
+import time
+from pathlib import Path
+
+from bench_server import BenchServer, _free_port
+from load import command
+
+ROOT = Path(__file__).resolve().parents[1]
+GOAL_MS = 2
+SKIPPED = {b"shutdown", b"quit", b"monitor", b"debug", b"failover", b"reset", b"hello", b"auth", b"exec", b"multi", b"client|reply",
+           b"client|kill", b"client|pause", b"script|kill", b"function|kill", b"config|rewrite", b"config|resetstat", b"save", b"bgsave",
+           b"bgrewriteaof", b"subscribe", b"psubscribe", b"ssubscribe", b"wait", b"waitaof", b"migrate", b"select", b"sync", b"psync",
+           b"latency|reset", b"acl|save", b"acl|load", b"client|no-evict", b"client|tracking", b"replicaof", b"slaveof", b"swapdb"}
+
+
+class MetricsServer(BenchServer):
+    def __init__(self, binary, cores, io_threads):
+        self.http_port = _free_port()
+        super().__init__(binary, cores, io_threads)
+
+    def arguments(self, io_threads):
+        return super().arguments(io_threads) + ["--http-port", str(self.http_port), "--databases", "16"]
+
+
+class Client:
+    def __init__(self, port):
+        self.sock = socket.create_connection(("127.0.0.1", port), 60)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.file = self.sock.makefile("rb")
+
+    def cmd(self, *args):
+        self.sock.sendall(command(*args))
+        return self._reply()
+
+    def _reply(self):
+        line = self.file.readline()
+        kind, text = line[:1], line[1:-2]
+        if kind == b"$":
+            return self.file.read(int(text) + 2)[:-2] if int(text) >= 0 else None
+        if kind == b"*":
+            return [self._reply() for _ in range(int(text))]
+        return int(text) if kind == b":" else text
+
+    def scrape(self):
+        self.sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        length = 0
+        while (line := self.file.readline()) != b"\r\n":
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        return self.file.read(length)
+
+
+def use_everything(server):
+    """A key in each database; each command once, most of them in vain. Returns how many have been called."""
+    client = Client(server.port)
+    for db in range(16):
+        client.cmd("SELECT", db)
+        client.cmd("SET", "key", "v", "EX", 100000)
+    names = []
+    for row in client.cmd("COMMAND"):
+        names += [(sub[0], sub[1]) for sub in row[9]] if row[9] else [(row[0], row[1])]
+    for name, arity in names:
+        if name not in SKIPPED and not name.startswith((b"cluster", b"b")):
+            client.cmd(*name.split(b"|"), *["1"] * max(abs(arity) - 1 - name.count(b"|"), 0))
+    return client.cmd("INFO", "commandstats").count(b"cmdstat_")
+
+
+def cost(options):
+    """(ms of CPU per scrape, bytes, commands in it)"""
+    with MetricsServer(options.server, "0", 1) as server:
+        commands, client = use_everything(server), Client(server.http_port)
+        size = len(client.scrape())
+        results = []
+        for _ in range(options.rounds):
+            before = server.cpu_ns()
+            for _ in range(100):
+                client.scrape()
+            results.append((server.cpu_ns() - before) / 100 / 1e6)
+        return statistics.median(results), size, commands
+
+
+def waits(server, seconds):
+    """Sorted waits for GET in µs."""
+    client, found = Client(server.port), []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        before = time.perf_counter_ns()
+        client.cmd("GET", "key")
+        found.append((time.perf_counter_ns() - before) / 1000)
+    return sorted(found)
+
+
+def beside(options):
+    """[(how, waits)] of a client on the other reactor."""
+    with MetricsServer(options.server, "0,1", 2) as server:
+        use_everything(server)
+        scraper, done = Client(server.http_port), threading.Event()
+        alone = waits(server, options.seconds)
+
+        def scrape_on():
+            while not done.is_set():
+                scraper.scrape()
+                done.wait(0.01)
+        thread = threading.Thread(target=scrape_on)
+        thread.start()
+        scraped = waits(server, options.seconds)
+        done.set()
+        thread.join()
+        return [("alone", alone), ("beside 100 scrapes a second", scraped)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--server", default=os.environ.get("TOKAMAK_SERVER", str(ROOT / "build" / "tokamak-server")))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=5)
+    options = parser.parse_args()
+    options.server = str(Path(options.server).resolve())
+    ms, size, commands = cost(options)
+    print(f"/metrics, 16 databases, {commands} commands: {ms:.2f} ms of CPU (goal ≤ {GOAL_MS}"
+          f"{'' if ms <= GOAL_MS else ', **missed**'}), {size:,} bytes\n")
+    print("| waits for GET, µs | p50 | p99 | p99.9 | max |\n|---|--:|--:|--:|--:|")
+    for how, found in beside(options):
+        print(f"| {how} | " + " | ".join(f"{found[min(int(len(found) * q), len(found) - 1)]:.0f}" for q in (0.5, 0.99, 0.999, 1)) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+// Sorted sets: by rank, or what ZSCAN finds.
+import { ReplyError, call } from '../api.js';
+import { equalBytes, unescape } from '../bytes.js';
+import { bytesField, bytesOfField, collectionView } from './collection.js';
+
+const PAGE = 100;
+
+/** @param {any[]} flat member, score, … */
+function itemsOf(flat) {
+  const items = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) items.push({ cells: [flat[i], String(flat[i + 1])] });
+  return items;
+}
+
+/** @type {import('./collection.js').Plan} */
+const plan = {
+  word: 'member', words: 'members', columns: ['Member', '>Score'], searches: true,
+  count: async (key) => Number(await call(['ZCARD', key])),
+  load: async (key, next, pattern) => {
+    if (pattern) {
+      const [cursor, flat] = await call(['ZSCAN', key, next ?? '0', 'MATCH', unescape(pattern), 'COUNT', PAGE]);
+      return { items: itemsOf(flat), next: String(cursor) === '0' ? null : cursor };
+    }
+    const from = Number(next ?? 0), items = itemsOf(await call(['ZRANGE', key, from, from + PAGE - 1, 'WITHSCORES']));
+    return { items, next: items.length < PAGE ? null : from + PAGE };
+  },
+  addFields: () => [bytesField('member', 'Member'), { name: 'score', label: 'Score', value: '0', required: true }],
+  add: async (key, { member, score }) => {
+    if (!(await call(['ZADD', key, 'NX', score, bytesOfField(member)]))) throw new ReplyError('It is a member already.');
+  },
+  editFields: ({ cells: [member, score] }) => [bytesField('member', 'Member', /** @type {any} */ (member)), { name: 'score', label: 'Score', value: String(score), required: true }],
+  edit: async (key, { cells }, { member, score }) => {
+    const before = /** @type {import('../bytes.js').Bytes} */ (cells[0]), now = bytesOfField(member);
+    if (equalBytes(before, now)) return call(['ZADD', key, 'XX', score, now]);
+    if (!(await call(['ZADD', key, 'NX', score, now]))) throw new ReplyError('There is such a member already.');
+    return call(['ZREM', key, before]);
+  },
+  remove: (key, { cells: [member] }) => call(['ZREM', key, /** @type {any} */ (member)]),
+};
+
+/** @type {import('./types.js').ValueType} */
+export const zset = { show: collectionView(plan), create: (key, first, value) => ['ZADD', key, first || '0', unescape(value)] };

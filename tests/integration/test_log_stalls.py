@@ -1,0 +1,106 @@
+"""A disk that hangs stops nobody but those who need it: reads go on on every reactor, whatever the policy."""
+import os
+import re
+import time
+
+import pytest
+
+from lib.resp import encode
+from lib.wait import wait_until
+
+pytestmark = pytest.mark.tokamak
+
+POLICIES = ("always", "everysec", "no")
+LONG = 60
+HANG_S = 5 if os.environ.get("TOKAMAK_LONG") else 2.5
+READERS = 8  # on every reactor
+KEYS = [f"read{i}" for i in range(6)]
+
+
+def info(conn, field):
+    return re.search(rb"^%s:(.*)\r$" % field.encode(), conn.cmd("INFO", "persistence"), re.M).group(1)
+
+
+def fault(conn, kind, value):
+    assert conn.cmd("DEBUG", "AOF-FAULT", kind, value) == b"OK"
+
+
+def took(conn, *command):
+    started = time.monotonic()
+    conn.cmd(*command)
+    return time.monotonic() - started
+
+
+def hang(server, admin, kind):
+    """Begins to hang in a write or a sync; returns the client that waits for it."""
+    syncs = int(info(admin, "aof_fsyncs"))
+    fault(admin, kind, int(HANG_S * 1_000_000))
+    writer = server.connect(LONG)
+    writer.send(encode(["SET", "written", "v" * 100]))
+    fault_begun = time.monotonic()
+    assert wait_until(lambda: int(info(admin, "aof_buffer_length")) > 0 or int(info(admin, "aof_fsyncs")) > syncs)
+    fault(admin, kind, 0)  # only this one
+    return writer, fault_begun + HANG_S
+
+
+def readable(conns):
+    """A key that is not in the shard of what was written: its readers wait for the disk."""
+    for key in KEYS:
+        conns[0].sock.settimeout(0.5)
+        conns[0].send(encode(["GET", key]))
+        try:
+            conns[0].read()
+            return key
+        except TimeoutError:
+            conns.pop(0).close()
+        finally:
+            conns[0].sock.settimeout(LONG)
+    raise AssertionError("no key can be read")
+
+
+@pytest.mark.parametrize("policy,kind", [(policy, "WRITE-DELAY-US") for policy in POLICIES] +
+                         [("always", "SYNC-DELAY-US"), ("everysec", "SYNC-DELAY-US")])
+def test_reads_go_on(start_server, policy, kind):
+    """As many clients as reach every reactor: none of them waits, neither do administrators."""
+    server = start_server(appendonly="yes", appendfsync=policy, io_threads=4)
+    with server.connect(LONG) as admin:
+        for key in KEYS:
+            assert admin.cmd("SET", key, "v") == b"OK"
+        conns = [server.connect(LONG) for _ in range(READERS + len(KEYS))]
+        writer, until = hang(server, admin, kind)
+        key = readable(conns)
+        times = []
+        while time.monotonic() < until - 1 and len(times) < 4000:
+            times += [took(conn, "GET", key) for conn in conns]
+        for command in (["INFO"], ["CONFIG", "GET", "append*"], ["CLIENT", "LIST"], ["EVAL", "return 1", 0],
+                        ["LATENCY", "LATEST"], ["WAITAOF", 0, 0, 0], ["BGREWRITEAOF"], ["SUBSCRIBE", "c"]):
+            times.append(took(conns[-1], *command))
+        assert time.monotonic() < until, "somebody has waited for the disk, or the machine is too slow"
+        assert len(times) >= 2 * READERS
+        times.sort()
+        assert times[len(times) * 99 // 100] < 0.5, times[-5:]
+        writer.read()
+        if policy == "always" or kind == "WRITE-DELAY-US":
+            assert time.monotonic() > until - 0.5
+        for conn in [*conns, writer]:
+            conn.close()
+
+
+def test_turned_off_while_the_disk_hangs(start_server):
+    """CONFIG SET appendonly no waits for nothing, answers who has waited, and it can be turned on again."""
+    server = start_server(appendonly="yes", appendfsync="everysec", io_threads=4)
+    with server.connect(LONG) as admin:
+        writer, until = hang(server, admin, "WRITE-DELAY-US")
+        assert admin.cmd("CONFIG", "SET", "appendonly", "no") == b"OK"
+        assert writer.read() == b"OK"
+        assert admin.cmd("CONFIG", "SET", "appendonly", "yes") == b"OK"
+        assert writer.cmd("SET", "more", "1") == b"OK"
+        assert time.monotonic() < until, "somebody has waited for the disk, or the machine is too slow"
+        assert wait_until(lambda: int(info(admin, "aof_rewrites")) >= 1, LONG)
+        assert admin.cmd("SET", "safe", "1") == b"OK" and admin.cmd("WAITAOF", 1, 0, 0)[0] == 1
+        writer.close()
+    server.process.kill()
+    server.process.wait()
+    server.start()
+    with server.connect(LONG) as conn:
+        assert wait_until(lambda: conn.cmd("MGET", "written", "more", "safe") == [b"v" * 100, b"1", b"1"], LONG)

@@ -1,0 +1,136 @@
+"""/metrics beside Prometheus' redis_exporter: each name of the exporter's is ours too, or stands here with the reason."""
+import re
+
+import pytest
+
+from lib.http import HttpConnection
+from lib.redis_exporter import COUNTERS, GAUGES, OTHERS
+from lib.server import free_port
+from lib.wait import wait_until
+
+pytestmark = pytest.mark.tokamak
+
+# Metrics that no server of ours gives: the reason, and the names without "redis_".
+MISSING = {
+    "renamed in Redis 5": "client_longest_output_list client_biggest_input_buf",
+    "Azure's": "memory_max_reservation_bytes memory_max_reservation_desired_bytes memory_max_fragmentation_reservation_bytes "
+               "memory_max_fragmentation_reservation_desired_bytes",
+    "KeyDB's": "server_threads_total long_lock_waits_total current_client_thread cached_keys_total storage_provider_read_hits "
+               "storage_provider_read_misses db_keys_cached",
+    "younger than Redis 7.2, or of allocators and tables that we have not":
+        "allocator_muzzy_bytes mem_overhead_db_hashtable_rehashing_bytes active_time_main_thread_seconds_total "
+        "active_time_io_thread_seconds_total",
+    "INFO's fields about the event loop, which is not one here":
+        "instantaneous_eventloop_cycles_per_sec instantaneous_eventloop_duration_usec eventloop_cycles_total "
+        "eventloop_duration_sum_usec_total eventloop_duration_cmd_sum_usec_total",
+    "gone in Redis 7": "aof_rewrite_buffer_length",
+    "of a replica, of replicas or of a cluster":
+        "slave_priority cluster_messages_sent_total cluster_messages_received_total connected_slave_lag_seconds "
+        "connected_slave_offset_bytes master_last_io_seconds_ago master_link_up master_sync_in_progress slave_info slave_repl_offset",
+    "of the exporter itself":
+        "exporter_build_info exporter_last_scrape_connect_time_seconds exporter_last_scrape_duration_seconds "
+        "exporter_last_scrape_error exporter_last_scrape_ping_time_seconds exporter_scrape_duration_seconds exporter_scrapes_total "
+        "target_scrape_request_errors_total",
+    "only when the exporter is told to look at keys, files, scripts, modules or the whole configuration":
+        "keys_count last_key_groups_scrape_duration_milliseconds number_of_distinct_key_groups rdb_current_size_bytes script_result "
+        "script_values module_info config_key_value config_value",
+    "out of CONFIG GET, which whoever may read metrics may not run":
+        "config_client_output_buffer_limit_bytes config_client_output_buffer_limit_overcome_seconds",
+}
+OURS_ALONE = {"redis_instantaneous_ops_per_sec", "redis_instantaneous_input_kbps", "redis_instantaneous_output_kbps"}
+SAMPLE = re.compile(r'(\w+)(?:\{((?:\w+="(?:[^"\\]|\\.)*",?)*)\})? (\S+)')
+
+
+def scrape(http):
+    """({name: type}, {sample with its labels: value}); the text must be well-formed."""
+    response = http.request("GET", "/metrics")
+    assert response.status == 200 and response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    types, samples, name = {}, {}, None
+    for line in response.body.decode().splitlines():
+        if line.startswith("# TYPE "):
+            name, kind = line.split()[2:]
+            assert name not in types, f"{name} is not in one piece"
+            types[name] = kind
+        elif not line.startswith("# HELP "):
+            found = SAMPLE.fullmatch(line)
+            assert found, line
+            ends = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("", "_sum", "_count")}.get(types[name], ("",))
+            assert found[1] in [name + end for end in ends], line
+            key = line.rsplit(" ", 1)[0]
+            assert key not in samples, line
+            samples[key] = float(found[3])
+    return types, samples
+
+
+@pytest.fixture
+def http(start_server):
+    """Of a server in which there is something of everything."""
+    server = start_server(http_port=free_port(), appendonly="yes", slowlog_log_slower_than=0, latency_monitor_threshold=1,
+                          enable_debug_command="yes")
+    with server.connect() as conn, HttpConnection(server.directives["http-port"]) as connection:
+        conn.cmd("SET", "k", "v", "EX", 1000)
+        conn.cmd("INCR", "k")
+        conn.cmd("DEBUG", "SLEEP", "0.02")
+        assert wait_until(lambda: conn.cmd("LATENCY", "LATEST") != [])
+        yield connection
+
+
+def reasons():
+    return {"redis_" + name: reason for reason, names in MISSING.items() for name in names.split()}
+
+
+def test_the_names_of_the_exporter(http):
+    types, _ = scrape(http)
+    exporter = {**dict.fromkeys(GAUGES.values(), "gauge"), **dict.fromkeys(COUNTERS.values(), "counter")}
+    known = set(exporter) | OTHERS
+    assert known - set(types) == set(reasons()), "a name is missing without a reason, or the reason is outdated"
+    assert set(types) - known == OURS_ALONE
+    wrong = {name: kind for name, kind in types.items() if exporter.get(name, kind) != kind}
+    assert not wrong, f"the exporter's are of another type: {wrong}"
+
+
+def test_each_field_gives_its_number(http):
+    """A metric that has a name of the exporter's but another field behind it would deceive."""
+    info = dict(line.split(":", 1) for line in http.cmd("INFO", "everything")["result"].split("\r\n") if ":" in line)
+    _, samples = scrape(http)
+    checked = 0
+    for field, name in {**GAUGES, **COUNTERS}.items():
+        if name in samples and field in info and re.fullmatch(r"-?[0-9.]+", info[field]) and \
+                not re.search("memory|mem_|cpu|net_|commands_|reads|writes|rss|allocator|instant|ratio|aof|error", field):
+            assert abs(samples[name] - float(info[field])) <= 2, name
+            checked += 1
+    assert checked > 60
+
+
+def test_commands_errors_and_databases(http):
+    _, samples = scrape(http)
+    assert samples["redis_up"] == 1 and samples['redis_commands_total{cmd="set"}'] == 1
+    assert samples['redis_commands_failed_calls_total{cmd="incr"}'] == 1
+    assert samples['redis_errors_total{err="ERR"}'] == 1
+    assert samples['redis_db_keys{db="db0"}'] == samples['redis_db_keys_expiring{db="db0"}'] == 1
+    assert samples['redis_commands_latencies_usec_bucket{cmd="set",le="+Inf"}'] == 1
+    assert samples['redis_commands_latencies_usec_sum{cmd="debug"}'] >= 20_000
+    assert samples['redis_latency_percentiles_usec{cmd="debug",quantile="99.9"}'] >= 20_000
+    assert samples['redis_latency_percentiles_usec_count{cmd="set"}'] == 1
+    assert samples['redis_latency_spike_duration_seconds{event_name="command"}'] >= 0.02
+    assert samples["redis_slowlog_length"] >= 3 and samples["redis_slowlog_last_id"] >= 2
+
+
+def test_the_instance(http):
+    _, samples = scrape(http)
+    instance = [name for name in samples if name.startswith("redis_instance_info{")]
+    labels = dict(re.findall(r'(\w+)="([^"]*)"', instance[0]))
+    assert len(instance) == 1 and labels["role"] == "master" and labels["redis_mode"] == "standalone"
+    assert len(labels["run_id"]) == 40 and int(labels["process_id"]) > 0 and labels["maxmemory_policy"] == "noeviction"
+    now = int(http.cmd("TIME")["result"][0])
+    assert 0 <= now - samples["redis_start_time_seconds"] < 600
+
+
+def test_a_user_with_less_rights_sees_less(start_server):
+    server = start_server(http_port=free_port())
+    with server.connect() as conn, HttpConnection(server.directives["http-port"]) as http:
+        conn.cmd("ACL", "SETUSER", "monitor", "on", ">p", "+info")
+        conn.cmd("ACL", "SETUSER", "nobody", "on", ">p", "+get", "~*")
+        page = http.request("GET", "/metrics", authorization="Bearer monitor:p")
+        assert page.status == 200 and b"redis_connected_clients 2" in page.body and b"redis_slowlog_length" not in page.body
+        assert http.request("GET", "/metrics", authorization="Bearer nobody:p").status == 403
