@@ -89,9 +89,9 @@ def cost(options):
         return statistics.median(results), size, commands
 
 
-def waits(server, seconds):
+def waits(client, seconds):
     """Sorted waits for GET in µs."""
-    client, found = Client(server.port), []
+    found = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         before = time.perf_counter_ns()
@@ -104,8 +104,8 @@ def beside(options):
     """[(how, waits)] of a client on the other reactor."""
     with MetricsServer(options.server, "0,1", 2) as server:
         use_everything(server)
-        scraper, done = Client(server.http_port), threading.Event()
-        alone = waits(server, options.seconds)
+        scraper, client, done = Client(server.http_port), Client(server.port), threading.Event()  # one per reactor
+        alone = waits(client, options.seconds)
 
         def scrape_on():
             while not done.is_set():
@@ -113,7 +113,7 @@ def beside(options):
                 done.wait(0.01)
         thread = threading.Thread(target=scrape_on)
         thread.start()
-        scraped = waits(server, options.seconds)
+        scraped = waits(client, options.seconds)
         done.set()
         thread.join()
         return [("alone", alone), ("beside 100 scrapes a second", scraped)]
