@@ -59,8 +59,10 @@ fuzz: ## every parser under libFuzzer (SECONDS=60 each)
 
 bench: all ## beside redis-server, nginx and webdis; results into bench/RESULTS.md
 	tools/install-deps.sh build test bench
+	ninja -C build bench/micro/bench_pipeline
 	$(PYTHON) bench/run.py $(ARGS)
 	$(PYTHON) bench/aof.py
+	$(PYTHON) bench/snapshot.py
 	$(PYTHON) bench/client.py
 	$(PYTHON) bench/stalls.py
 	$(PYTHON) bench/web.py

@@ -11,9 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import features
+import hot_keys
 import memory
 import report
+import scripts
 import speed
+import tls
 from bench_server import REDIS, BenchServer
 from load import CONNECTIONS
 
@@ -32,12 +35,16 @@ def arguments():
     parser.add_argument("--no-speed", action="store_true")
     parser.add_argument("--no-reactors", action="store_true")
     parser.add_argument("--no-features", action="store_true")
+    parser.add_argument("--no-scripts", action="store_true")
+    parser.add_argument("--no-hot-keys", action="store_true")
+    parser.add_argument("--no-tls", action="store_true")
     parser.add_argument("--server", default=os.environ.get("TOKAMAK_SERVER", str(ROOT / "build" / "tokamak-server")))
     parser.add_argument("--output", default=str(ROOT / "bench" / "RESULTS.md"))
     options = parser.parse_args()
     options.server = str(Path(options.server).resolve())
     tools = Path(options.server).parent / "bench"
     options.floor, options.expiry = str(tools / "bench-floor"), str(tools / "bench-expiry")
+    options.pipeline, options.load = str(tools / "micro" / "bench_pipeline"), str(tools.parent / "tokamak-bench")
     return options
 
 
@@ -92,6 +99,22 @@ def feature_section(options, scale):
             "## Users", "", *features.users_table(*(features.users(s, scale) for s in starts)), ""]
 
 
+def script_section(options, scale):
+    starts = [partial(BenchServer, binary) for binary in (options.server, REDIS)]
+    return ["## Scripts", "", *scripts.calls_table(*scripts.three_calls(starts, scale)), "",
+            *scripts.declared_table(scripts.declared(options.server, BenchServer, scale)), ""]
+
+
+def hot_key_section(options, scale):
+    names = hot_keys.found(partial(BenchServer, options.server), options.load, scale)
+    return ["## Hot keys", "", *hot_keys.table(names, hot_keys.cost(options.pipeline)), ""]
+
+
+def tls_section(options, scale):
+    settings = ["--server", options.server, "--operations", str(int(200_000 * scale)), "--seconds", str(10 * scale)]
+    return ["## TLS", "", *tls.tables(tls.arguments(settings)), ""]
+
+
 def made_by(options):
     """The command line without paths, which mean nothing elsewhere."""
     words = ["bench/run.py"] + ["--quick"] * options.quick + [f"--repeat {options.repeat}"] * (options.repeat > 1)
@@ -108,14 +131,12 @@ def sections(options, scale):
         for rows in speed_rows(options, scale):
             yield speed_section(rows)
         done = speed_section(rows)
-    if not options.no_reactors:
-        done += reactor_section(options, scale)
-        yield done
-    if not options.no_features:
-        done = done + feature_section(options, scale)
-        yield done
-    if not options.no_memory:
-        yield done + memory_section(options, scale)
+    for wanted, section in ((not options.no_reactors, reactor_section), (not options.no_features, feature_section),
+                            (not options.no_scripts, script_section), (not options.no_hot_keys, hot_key_section),
+                            (not options.no_tls, tls_section), (not options.no_memory, memory_section)):
+        if wanted:
+            done = done + section(options, scale)
+            yield done
 
 
 def main():

@@ -1,12 +1,14 @@
 /* bench_pipeline.c: the path from received bytes to reply bytes without the kernel: parse,
- * dispatch, execute, reply, batches of 64 commands over 1 M random keys, or members of one key.
+ * dispatch, execute, reply, batches of 64 commands over 1 M random keys, or members of one key; GET
+ * also without the samples of hot keys, and by a user with ten patterns.
  *
- *   bench_pipeline [command] [batches per round] [rounds]     default: each in turn, 20000 5
+ *   bench_pipeline [command] [batches per round] [rounds] [keys]     each in turn, 20000 5 1000000
  *
  * Prints nanoseconds per command (best of several rounds). For instructions per command: callgrind
  * with --toggle-collect=feed. */
 #include "base/clock.h"
 #include "net/conn_internal.h"
+#include "script/cache.h"
 #include "server/config.h"
 #include "server/server_internal.h"
 
@@ -14,20 +16,36 @@
 #include <stdlib.h>
 
 enum {
-    KEYS = 1000000,
     BATCH = 64
 };
 
 static int batches = 20000, rounds = 5;
+static uint64_t keys = 1000000;
+
+enum form {
+    PLAIN,
+    NO_SAMPLES,
+    BY_USER, /* stays logged in: the last of them */
+    SCRIPT
+};
 
 struct test {
-    const char *name, *collection, *value; /* NULL: the random name is the key; no value */
+    const char *name, *command, *collection,
+        *value; /* NULL: the random name is the key; no value */
+    enum form form;
 };
 
 static const struct test tests[] = {
-    {"GET", NULL, NULL},     {"SET", NULL, "yyy"},      {"INCR", NULL, NULL},
-    {"SADD", "myset", NULL}, {"HSET", "myhash", "yyy"},
+    {"GET", "GET", NULL, NULL, PLAIN},          {"GET-unsampled", "GET", NULL, NULL, NO_SAMPLES},
+    {"SET", "SET", NULL, "yyy", PLAIN},         {"INCR", "INCR", NULL, NULL, PLAIN},
+    {"SADD", "SADD", "myset", NULL, PLAIN},     {"HSET", "HSET", "myhash", "yyy", PLAIN},
+    {"EVALSHA", "EVALSHA", NULL, NULL, SCRIPT}, {"GET-limited", "GET", NULL, NULL, BY_USER},
 };
+
+/* The one of bench/speed.py. */
+static const char script[] = "redis.call('SET', KEYS[1], ARGV[1]) redis.call('INCR', KEYS[2]) "
+                             "return redis.call('GET', KEYS[1])";
+static char script_sha[SCRIPT_SHA_LEN + 1];
 
 static struct conn *fake_conn(struct net_thread *t)
 {
@@ -61,11 +79,19 @@ static void put_bulk(struct buf *b, const char *text)
 
 static void put_command(struct buf *b, const struct test *t, uint64_t id)
 {
-    bool counter = strcmp(t->name, "INCR") == 0;
+    bool counter = strcmp(t->command, "INCR") == 0;
     char name[32];
     snprintf(name, sizeof(name), "%s:%012llu", counter ? "num" : "key", (unsigned long long)id);
+    if (t->form == SCRIPT) {
+        buf_printf(b, "*6\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n$1\r\n2\r\n", script_sha);
+        put_bulk(b, name);
+        name[0] = 'n'; /* a counter */
+        put_bulk(b, name);
+        put_bulk(b, "value");
+        return;
+    }
     buf_printf(b, "*%d\r\n", 2 + (t->collection != NULL) + (t->value != NULL));
-    put_bulk(b, t->name);
+    put_bulk(b, t->command);
     if (t->collection)
         put_bulk(b, t->collection);
     put_bulk(b, name);
@@ -81,7 +107,9 @@ static double round_ns(struct conn *c, const struct test *t, struct rng *rng)
     for (int i = 0; i < batches; i++) {
         buf_clear(&b);
         for (int k = 0; k < BATCH; k++)
-            put_command(&b, t, rng_below(rng, KEYS));
+            put_command(&b, t, rng_below(rng, keys));
+        if (t->form == NO_SAMPLES)
+            thread_of(c)->hot.left = UINT32_MAX;
         uint64_t start = clock_cycles();
         feed(c, buf_slice(&b));
         spent += clock_cycles() - start;
@@ -93,10 +121,12 @@ static double round_ns(struct conn *c, const struct test *t, struct rng *rng)
 /* Every key or member once: GET finds what SET makes. */
 static void fill(struct conn *c, const struct test *t)
 {
-    struct test filler = t->collection || strcmp(t->name, "GET") ? *t : tests[1];
+    struct test filler = {"SET", "SET", NULL, "yyy", PLAIN};
+    if (strcmp(t->command, "GET") != 0)
+        filler = *t;
     struct buf b;
     buf_init(&b, MEM_OTHER);
-    for (uint64_t key = 0; key < KEYS; key += BATCH) {
+    for (uint64_t key = 0; key < keys; key += BATCH) {
         buf_clear(&b);
         for (uint64_t k = key; k < key + BATCH; k++)
             put_command(&b, &filler, k);
@@ -105,17 +135,34 @@ static void fill(struct conn *c, const struct test *t)
     buf_deinit(&b);
 }
 
+static void prepare(struct conn *c, const struct test *t)
+{
+    if (t->form == SCRIPT) {
+        struct buf b;
+        buf_init(&b, MEM_OTHER);
+        script_name(slice_cstr(script), script_sha);
+        buf_puts(&b, "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n");
+        put_bulk(&b, script);
+        process(c, buf_slice(&b));
+        buf_deinit(&b);
+    }
+    if (t->form == BY_USER)
+        process(c, slice_cstr("ACL SETUSER limited on >pw +@all ~o1:* ~o2:* ~o3:* ~o4:* ~o5:* "
+                              "~o6:* ~o7:* ~o8:* ~o9:* ~key:*\r\nAUTH limited pw\r\n"));
+}
+
 static void measure(struct conn *c, const struct test *t)
 {
     struct rng rng;
     double best = 1e9;
     rng_seed(&rng, 1);
+    prepare(c, t);
     fill(c, t);
     for (int i = 0; i < rounds; i++) {
         double ns = round_ns(c, t, &rng);
         best = ns < best ? ns : best;
     }
-    printf("%-8s %7.1f ns\n", t->name, best);
+    printf("%-14s %7.1f ns\n", t->name, best);
 }
 
 int main(int argc, char **argv)
@@ -127,6 +174,8 @@ int main(int argc, char **argv)
         batches = atoi(argv[2]);
     if (argc > 3)
         rounds = atoi(argv[3]);
+    if (argc > 4)
+        keys = strtoull(argv[4], NULL, 10);
     clock_init();
     buf_init(&message, MEM_OTHER);
     if (config_init_defaults() != OK || config_parse_command_line(5, args, &message) >= 0 ||

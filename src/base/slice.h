@@ -21,12 +21,27 @@ INLINE struct slice slice_cstr(const char *text)
     return (struct slice){text, strlen(text)};
 }
 
+/* The same of less than 8 bytes. */
+INLINE bool few_bytes_equal(const char *a, const char *b, size_t len)
+{
+    uint32_t x, y, v, w;
+    if (len < 4) /* an empty slice may have no address */
+        return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
+    memcpy(&x, a, 4);
+    memcpy(&y, b, 4);
+    memcpy(&v, a + len - 4, 4);
+    memcpy(&w, b + len - 4, 4);
+    return ((x ^ y) | (v ^ w)) == 0;
+}
+
 /* Equal bytes; keys are short, so no call: two overlapping words cover 8 to 16 bytes. */
 INLINE bool bytes_equal(const char *a, const char *b, size_t len)
 {
     uint64_t x, y;
-    if (len < 8 || len > 32)
-        return len == 0 || memcmp(a, b, len) == 0; /* an empty slice may have no address */
+    if (len < 8)
+        return few_bytes_equal(a, b, len);
+    if (len > 32)
+        return memcmp(a, b, len) == 0;
     uint64_t differ = 0;
     for (size_t i = 0; i + 8 < len; i += 8) {
         memcpy(&x, a + i, 8);

@@ -6,11 +6,28 @@
 #include "base/text.h"
 #include "proto/request_internal.h"
 
-/* A short decimal followed by CRLF; -1 when it is anything else (the slow path will say what). */
+INLINE bool ends_line(const char *p)
+{
+    return memcmp(p, "\r\n", 2) == 0;
+}
+
+/* A short decimal followed by CRLF; -1 when it is anything else (the slow path will say what). One
+ * digit or two are most often all there is. */
 INLINE int64_t fast_length(const char **at, const char *end)
 {
     const char *p = *at;
     int64_t value = 0;
+    if (likely(end - p >= 4)) {
+        unsigned first = (unsigned)(p[0] - '0'), second = (unsigned)(p[1] - '0');
+        if (first <= 9 && ends_line(p + 1)) {
+            *at = p + 3;
+            return first;
+        }
+        if (first - 1 < 9 && second <= 9 && ends_line(p + 2)) {
+            *at = p + 4;
+            return first * 10 + second;
+        }
+    }
     if (end - p < 3 || (unsigned)(*p - '0') > 9 || (*p == '0' && p[1] != '\r'))
         return -1;
     for (int digits = 0; (unsigned)(*p - '0') <= 9; p++) {
@@ -44,7 +61,7 @@ HOT static enum parse_result scan_fast(const struct parser *p, const char *data,
             return PARSE_MORE;
         argv[i] = slice_make(at, (size_t)bulk);
         at += bulk;
-        if (at[0] != '\r' || at[1] != '\n')
+        if (!ends_line(at))
             return PARSE_MORE;
         at += 2;
     }

@@ -1,6 +1,5 @@
 #include "script/api.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/sha1.h"
 #include "script/sandbox.h"
@@ -109,14 +108,13 @@ static bool call_command(lua_State *lua, struct script_run *run, const struct ca
                          int count)
 {
     struct output *out = &run->in->out;
-    uint64_t began = clock_cycles();
     output_clear(out);
     run->inside_call = true;
     run->ops->call(run, a->argv, (uint32_t)count, out);
     run->inside_call = false;
     lua_settop(lua, 0); /* 8,000 arguments would leave the reply no room */
     bool failed = to_lua(lua, out);
-    script_look(lua, began);
+    script_look(lua, run->in->looked);
     return failed;
 }
 

@@ -16,7 +16,8 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
 {
     struct interpreter *in = arg;
     if (size == 0) {
-        mem_free(MEM_OTHER, old, old_size);
+        if (old)
+            blocks_free(&in->blocks, old, old_size);
         in->bytes -= old ? old_size : 0;
         return NULL;
     }
@@ -26,7 +27,7 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
     if (unlikely(size > had + LARGE_BYTES) && !script_may_grow(in))
         return NULL;
     void *p =
-        old ? mem_try_realloc(MEM_OTHER, old, old_size, size) : mem_try_alloc(MEM_OTHER, size);
+        old ? blocks_realloc(&in->blocks, old, old_size, size) : blocks_alloc(&in->blocks, size);
     if (unlikely(!p))
         return size <= had ? old : NULL; /* Lua does not expect that shrinking fails */
     in->bytes = in->bytes - had + size;
@@ -56,6 +57,7 @@ struct interpreter *interpreter_create(struct rng *seeds)
     output_init(&in->out);
     in->lua = lua_newstate(allocate, in);
     if (!in->lua) {
+        blocks_deinit(&in->blocks);
         output_deinit(&in->out);
         mem_free(MEM_OTHER, in, sizeof(*in));
         return NULL;
@@ -79,6 +81,7 @@ void interpreter_destroy(struct interpreter *in)
         return;
     in->limit = 0;
     lua_close(in->lua);
+    blocks_deinit(&in->blocks);
     library_forget_all(in);
     output_deinit(&in->out);
     mem_free(MEM_OTHER, in->compiled, in->compiled_cap * sizeof(*in->compiled));

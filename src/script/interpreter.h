@@ -12,6 +12,7 @@
 #include "base/rand.h"
 #include "base/slice.h"
 #include "proto/reply.h"
+#include "script/blocks.h"
 
 #include <lua5.1/lauxlib.h>
 #include <lua5.1/lua.h>
@@ -28,11 +29,12 @@ struct compiled {
 
 struct interpreter {
     lua_State *lua;
-    size_t bytes;             /* allocated now */
-    size_t limit;             /* in force; 0: none */
-    struct script_run *run;   /* NULL: no script runs */
-    int globals, environment; /* registry references: the real table of globals, its proxy */
-    int error_handler;
+    struct blocks blocks;      /* that Lua has freed and will want again */
+    size_t bytes;              /* allocated now */
+    size_t limit;              /* in force; 0: none */
+    struct script_run *run;    /* NULL: no script runs */
+    int globals, environment;  /* registry references: the real table of globals, its proxy */
+    int error_handler, runner; /* the same of run.c's functions; 0: not yet made */
     struct compiled *compiled; /* [compiled_cap] by slot */
     uint32_t compiled_cap;
     struct output out;    /* the reply of the command that a script has just called */

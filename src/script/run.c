@@ -188,20 +188,32 @@ static int run_protected(lua_State *lua)
     return 0;
 }
 
-static int store_handler(lua_State *lua)
+static int store_functions(lua_State *lua)
 {
     struct interpreter *in = interpreter_of(lua);
     lua_pushcfunction(lua, describe_error);
     in->error_handler = luaL_ref(lua, LUA_REGISTRYINDEX);
+    lua_pushcfunction(lua, run_protected);
+    in->runner = luaL_ref(lua, LUA_REGISTRYINDEX);
     return 0;
+}
+
+/* lua_cpcall() would make a closure for each run. */
+static int call_protected(lua_State *lua, struct script_run *run)
+{
+    if (unlikely(!run->in->runner))
+        return lua_cpcall(lua, run_protected, run);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, run->in->runner);
+    lua_pushlightuserdata(lua, run);
+    return lua_pcall(lua, 1, 0, 0);
 }
 
 static void begin(struct script_run *run)
 {
     struct interpreter *in = run->in;
     interpreter_limit(in, true);
-    if (unlikely(!in->error_handler))
-        (void)lua_cpcall(in->lua, store_handler, NULL);
+    if (unlikely(!in->runner))
+        (void)lua_cpcall(in->lua, store_functions, NULL);
     in->run = run;
     in->ended = false;
     in->end_text = NULL;
@@ -231,7 +243,7 @@ void script_run_start(struct script_run *run)
     struct output_mark mark = output_mark(run->reply->out);
     lua_State *lua = run->in->lua;
     begin(run);
-    if (unlikely(lua_cpcall(lua, run_protected, run) != 0)) {
+    if (unlikely(call_protected(lua, run) != 0)) {
         output_rewind(run->reply->out, mark);
         reply_failure(lua, run);
     }

@@ -4,6 +4,10 @@
 
 #include <stdlib.h>
 
+enum {
+    SLOTS = 8 /* of Lua's stack, which a reply takes per level */
+};
+
 /* Where in the reply we are. */
 struct cursor {
     const struct output *out;
@@ -92,9 +96,15 @@ static void push_double(lua_State *lua, struct cursor *c)
     wrap(lua, "double");
 }
 
+static void make_room(lua_State *lua)
+{
+    luaL_checkstack(lua, SLOTS, "reached lua stack limit");
+}
+
 static void push_array(lua_State *lua, struct cursor *c)
 {
     int64_t count = take_number(c);
+    make_room(lua);
     if (count < 0) {
         lua_pushboolean(lua, 0);
         return;
@@ -110,6 +120,7 @@ static void push_array(lua_State *lua, struct cursor *c)
 static void push_map(lua_State *lua, struct cursor *c)
 {
     int64_t count = take_number(c);
+    make_room(lua);
     lua_createtable(lua, 0, (int)count);
     for (int64_t i = 0; i < count; i++) {
         push_value(lua, c);
@@ -122,6 +133,7 @@ static void push_map(lua_State *lua, struct cursor *c)
 static void push_set(lua_State *lua, struct cursor *c)
 {
     int64_t count = take_number(c);
+    make_room(lua);
     lua_createtable(lua, 0, (int)count);
     for (int64_t i = 0; i < count; i++) {
         push_value(lua, c);
@@ -141,6 +153,7 @@ static void push_error(lua_State *lua, struct cursor *c)
 static void skip_attribute(lua_State *lua, struct cursor *c)
 {
     int64_t count = take_number(c);
+    make_room(lua);
     for (int64_t i = 0; i < 2 * count; i++) {
         push_value(lua, c);
         lua_pop(lua, 1);
@@ -148,9 +161,9 @@ static void skip_attribute(lua_State *lua, struct cursor *c)
     push_value(lua, c);
 }
 
+/* A value without values inside finds room: what it stands in has made some, or the call has. */
 static void push_value(lua_State *lua, struct cursor *c)
 {
-    luaL_checkstack(lua, 8, "reached lua stack limit");
     switch (*c->at++) {
     case ':':
         lua_pushnumber(lua, (lua_Number)take_number(c));

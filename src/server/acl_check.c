@@ -37,9 +37,11 @@ static unsigned access_of(uint16_t flags)
 /* A key that is neither read nor written (EXISTS) needs any pattern that matches. */
 static bool allows_key(const struct acl_selector *s, struct slice key, unsigned access)
 {
+    uint64_t head = acl_head(key);
     for (uint32_t i = 0; i < s->keys.count; i++) {
         const struct acl_item *pattern = s->keys.list[i];
-        if ((pattern->access & access) == access && acl_item_matches(pattern, key))
+        if (acl_item_may_match(pattern, head) && (pattern->access & access) == access &&
+            acl_item_matches(pattern, key))
             return true;
     }
     return false;

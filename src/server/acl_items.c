@@ -58,6 +58,8 @@ void acl_items_copy(struct acl_items *to, const struct acl_items *from)
         struct acl_item *copy = acl_items_add(to, acl_item_text(item));
         copy->access = item->access;
         copy->match = item->match;
+        copy->head = item->head;
+        copy->mask = item->mask;
         copy->command = item->command;
     }
 }
@@ -72,10 +74,23 @@ static enum acl_match match_of(struct slice text)
                                                                        : ACL_MATCH_GLOB;
 }
 
+/* The bytes in front of the first special one, which every match begins with. */
+static void set_head(struct acl_item *item)
+{
+    struct slice text = acl_item_text(item);
+    size_t len = 0;
+    while (len < MIN(text.len, sizeof(item->head)) &&
+           glob_is_literal(slice_make(text.ptr + len, 1)))
+        len++;
+    item->head = acl_head(slice_make(text.ptr, len));
+    memset(&item->mask, 0xff, len); /* the same bytes in either byte order */
+}
+
 struct acl_item *acl_items_add_pattern(struct acl_items *items, struct slice text)
 {
     struct acl_item *item = acl_items_add(items, text);
     item->match = (uint8_t)match_of(text);
+    set_head(item);
     return item;
 }
 

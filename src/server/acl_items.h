@@ -19,7 +19,8 @@ struct acl_item {
     uint8_t match;    /* enum acl_match */
     uint16_t command; /* of a first argument: enum command_id */
     uint32_t len;
-    char text[]; /* as given, and a NUL */
+    uint64_t head, mask; /* of a pattern: what acl_head() of all that match has in these bits */
+    char text[];         /* as given, and a NUL */
 };
 
 struct acl_items {
@@ -30,6 +31,23 @@ struct acl_items {
 INLINE struct slice acl_item_text(const struct acl_item *item)
 {
     return slice_make(item->text, item->len);
+}
+
+/* The first eight bytes, zeros behind a shorter text: most patterns differ from a name there. */
+INLINE uint64_t acl_head(struct slice text)
+{
+    uint64_t head = 0;
+    if (likely(text.len >= sizeof(head)))
+        memcpy(&head, text.ptr, sizeof(head));
+    else if (text.len)
+        memcpy(&head, text.ptr, text.len);
+    return head;
+}
+
+/* False: a text with this head does not match the pattern. */
+INLINE bool acl_item_may_match(const struct acl_item *item, uint64_t head)
+{
+    return !((item->head ^ head) & item->mask);
 }
 
 /* Frees all; empty and usable afterwards. */

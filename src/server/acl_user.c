@@ -131,14 +131,21 @@ void acl_describe_commands(struct buf *out, const struct acl_selector *s)
         put_item(out, s->commands.list[i]->access ? "+" : "-", s->commands.list[i]);
 }
 
-void acl_describe_keys(struct buf *out, const struct acl_selector *s)
+/* "%RW~*" is a pattern like others, "~*" is allkeys, which allows none behind it. */
+static const char *key_prefix(const struct acl_item *item)
 {
     static const char *const prefixes[] = {
         [ACL_ACCESS_READ] = "%R~", [ACL_ACCESS_WRITE] = "%W~", [ACL_ACCESS_ALL] = "~"};
+    bool is_all = item->access == ACL_ACCESS_ALL && slice_equal(acl_item_text(item), SLICE("*"));
+    return is_all ? "%RW~" : prefixes[item->access];
+}
+
+void acl_describe_keys(struct buf *out, const struct acl_selector *s)
+{
     if (s->all_keys)
         buf_puts(out, "~*");
     for (uint32_t i = 0; !s->all_keys && i < s->keys.count; i++)
-        put_item(out, prefixes[s->keys.list[i]->access], s->keys.list[i]);
+        put_item(out, key_prefix(s->keys.list[i]), s->keys.list[i]);
 }
 
 void acl_describe_channels(struct buf *out, const struct acl_selector *s)

@@ -128,19 +128,27 @@ COLD static void refuse_listener(struct server_thread *t, const struct command *
     refuse(t, cmd, text);
 }
 
-bool admit_by_rules(struct server_thread *t, const struct command *cmd, const struct request *r,
-                    struct session *session)
+COLD static void refuse_user(struct server_thread *t, const struct command *cmd,
+                             const struct buf *why)
 {
     struct buf text;
     buf_init(&text, MEM_OTHER);
-    buf_puts(&text, "NOPERM ");
-    bool allowed = acl_permits(t, session, cmd, r->argv, r->argc,
-                               session->in_multi ? ACL_MULTI : ACL_TOPLEVEL, &text);
-    if (!allowed) {
-        buf_putc(&text, 0);
-        refuse(t, cmd, buf_ptr(&text));
-    }
+    buf_printf(&text, "NOPERM %.*s", (int)buf_len(why), buf_ptr(why));
+    refuse(t, cmd, buf_ptr(&text));
     buf_deinit(&text);
+}
+
+bool admit_by_rules(struct server_thread *t, const struct command *cmd, const struct request *r,
+                    struct session *session)
+{
+    struct buf why; /* has memory only when there is something to say */
+    buf_init(&why, MEM_OTHER);
+    bool allowed = acl_permits(t, session, cmd, r->argv, r->argc,
+                               session->in_multi ? ACL_MULTI : ACL_TOPLEVEL, &why);
+    if (unlikely(!allowed)) {
+        refuse_user(t, cmd, &why);
+        buf_deinit(&why);
+    }
     return allowed;
 }
 

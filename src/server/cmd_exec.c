@@ -2,6 +2,7 @@
  * time stands still, and the effects are one record. Until it really runs it may be planned again,
  * so nothing changes before. */
 #include "base/clock.h"
+#include "cmd/key_guard.h"
 #include "cmd/transaction.h"
 #include "server/acl_session.h"
 #include "server/server_internal.h"
@@ -60,7 +61,7 @@ static void run_queued(struct exec *ex, const struct queued_command *q)
     uint64_t started = clock_cycles(), sampled = hot_keys_begin(&t->hot, q->cmd);
     persistence_log_part(t, q->cmd);
     if (likely(acl_permits_queued(ex)))
-        q->cmd->handler(ex);
+        key_guard_call(ex);
     if (unlikely(sampled))
         hot_keys_note(t, ex, request_bytes(q), mark, clock_cycles() - sampled);
     if (unlikely(ex->session->tracked))

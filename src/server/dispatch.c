@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "cmd/key_guard.h"
 #include "cmd/transaction.h"
 #include "proto/settings.h"
 #include "server/admit.h"
@@ -38,7 +39,7 @@ COLD static enum run_result call_deferred(struct server_thread *t)
         monitor_feed_exec(&t->exec);
     enum slow_verdict verdict = slow_defer(t, t->current);
     if (verdict == SLOW_RUN)
-        t->exec.cmd->handler(&t->exec);
+        key_guard_call(&t->exec);
     return slow_results[verdict];
 }
 
@@ -66,7 +67,7 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
             return slow_results[verdict];
     }
     uint64_t sampled = hot_keys_begin(&t->hot, p->cmd);
-    p->cmd->handler(ex);
+    key_guard_call(ex);
     if (unlikely(sampled))
         hot_keys_note(t, ex, r->bytes, t->mark, clock_cycles() - sampled);
     if (unlikely(ex->deferred)) {
@@ -355,6 +356,7 @@ COLD static void restart_alone(struct run *run)
     t->exec.in_exec = t->parts.any = false;
     if (t->nested)
         nested_abandon(t);
+    key_guard_reset();
     t->rerun_exclusive = true;
     run->inside = true;
 }

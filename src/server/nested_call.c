@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "cmd/key_guard.h"
 #include "server/acl_session.h"
 #include "server/busy.h"
 #include "server/functions.h"
@@ -11,7 +12,8 @@
 #include <stdio.h>
 
 enum {
-    KEYS_KEEP = 1024
+    KEYS_KEEP = 1024,
+    KEYS_COMPARED = 4
 };
 
 /* ---- before it starts ---- */
@@ -64,6 +66,15 @@ bool nested_admits(struct exec *ex, uint32_t flags, bool read_only)
 
 /* ---- keys ---- */
 
+/* Most often it is one of the script's own, whose hash is known. */
+static struct key key_of(const struct nested *n, struct slice name)
+{
+    for (uint32_t i = 0; i < MIN(n->outer.key_count, (uint32_t)KEYS_COMPARED); i++)
+        if (slice_equal(n->outer.keys[i].name, name))
+            return (struct key){name, n->outer.keys[i].hash};
+    return key_make(name);
+}
+
 static void collect_key(void *arg, uint32_t index, uint16_t flags)
 {
     struct server_thread *t = arg;
@@ -77,7 +88,7 @@ static void collect_key(void *arg, uint32_t index, uint16_t flags)
                         cap * sizeof(struct key));
         t->nested_key_cap = cap;
     }
-    t->nested_keys[n->key_count++] = key_make(t->exec.argv[index]);
+    t->nested_keys[n->key_count++] = key_of(n, t->exec.argv[index]);
 }
 
 /* Whether all keys of the command are among the script's. */
@@ -188,6 +199,17 @@ static bool admit(struct nested *n, const struct command *cmd, const struct slic
 
 /* ---- running ---- */
 
+/* Most commands have one key, at a fixed place. */
+static void collect_keys(struct nested *n, const struct command *cmd, const struct slice *argv,
+                         uint32_t argc)
+{
+    n->key_count = 0;
+    if (likely(cmd->simple_keys && cmd->first_key == cmd->last_key && cmd->first_key < (int)argc))
+        collect_key(n->thread, (uint32_t)cmd->first_key, 0);
+    else if (cmd->key_spec_count)
+        (void)command_visit_keys(cmd, argv, argc, collect_key, n->thread);
+}
+
 static void set_exec(struct nested *n, const struct command *cmd, const struct slice *argv,
                      uint32_t argc)
 {
@@ -195,9 +217,7 @@ static void set_exec(struct nested *n, const struct command *cmd, const struct s
     ex->cmd = cmd;
     ex->argv = argv;
     ex->argc = argc;
-    n->key_count = 0;
-    if (cmd->key_spec_count)
-        (void)command_visit_keys(cmd, argv, argc, collect_key, n->thread);
+    collect_keys(n, cmd, argv, argc);
     ex->keys = n->thread->nested_keys;
     ex->key_count = n->key_count;
     ex->session = &n->session;
@@ -215,7 +235,7 @@ static void run(struct nested *n, const struct command *cmd)
     uint64_t started = clock_cycles();
     txn_select(&t->txn, n->session.db);
     persistence_log_part(t, cmd);
-    cmd->handler(ex);
+    key_guard_call(ex);
     if (unlikely(n->session.tracked))
         tracking_remember(ex);
     if (monitor_wanted())

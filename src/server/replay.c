@@ -1,6 +1,7 @@
 #include "server/replay.h"
 
 #include "base/clock.h"
+#include "cmd/key_guard.h"
 #include "server/functions.h"
 #include "server/server_internal.h"
 
@@ -118,7 +119,7 @@ static void run(struct replay *r, const struct command *cmd)
     ex->hashed_arg = 0;
     find_keys(r, cmd);
     txn_begin(ex->txn, r->session.db, true);
-    cmd->handler(ex);
+    key_guard_call(ex);
     txn_end(ex->txn, NULL, 0);
     r->commands++;
     if (unlikely(ex->reply->errors != errors))

@@ -1,5 +1,6 @@
 /* serve.c: runs the commands of parked clients in the txn that made their keys ready. */
 #include "base/clock.h"
+#include "cmd/key_guard.h"
 #include "server/acl_session.h"
 #include "server/blocked.h"
 #include "server/server_internal.h"
@@ -77,7 +78,7 @@ static void run_handler(struct server_thread *t, struct blocked *b, struct sessi
     t->txn.no_touch = b->no_touch;
     txn_group(&t->txn);
     txn_select(&t->txn, b->waiter.db);
-    q->cmd->handler(ex);
+    key_guard_call(ex);
     txn_next(&t->txn, q->argv, q->argc);
 }
 

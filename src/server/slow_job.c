@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/clock.h"
+#include "cmd/key_guard.h"
 #include "server/slow_internal.h"
 #include "store/value.h"
 
@@ -97,7 +98,7 @@ static void compute(struct slow_job *j)
     j->exec.outcome = &j->outcome;
     j->exec.slow_limit = UINT64_MAX;
     reply_begin(&j->reply);
-    q->cmd->handler(&j->exec);
+    key_guard_call(&j->exec);
     reply_end(&j->reply);
     j->cycles = clock_cycles() - started;
 }

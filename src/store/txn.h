@@ -137,6 +137,15 @@ void txn_group(struct txn *t);
 void txn_select(struct txn *t, int db);
 void txn_next(struct txn *t, const struct slice *argv, uint32_t argc);
 
+#ifdef DEBUG_CHECKS
+/* Asked about every key that is looked up by this thread's txn: false aborts. NULL: nobody asks.
+ * Set by cmd/key_guard.h. */
+struct txn_guard {
+    bool (*names)(const struct txn_guard *g, struct slice key);
+};
+extern _Thread_local const struct txn_guard *txn_guard;
+#endif
+
 /* Looks a key up; it is deleted first when it has expired, and so are members that have. Counts no
  * hit or miss, does not touch the clock.
  */

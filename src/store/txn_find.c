@@ -7,6 +7,20 @@
 
 #include <limits.h>
 
+#ifdef DEBUG_CHECKS
+_Thread_local const struct txn_guard *txn_guard;
+
+static void check_named(const struct key *key)
+{
+    ASSERT(!txn_guard || txn_guard->names(txn_guard, key->name));
+}
+#else
+INLINE void check_named(const struct key *key)
+{
+    (void)key;
+}
+#endif
+
 COLD static void unheld(struct txn *t)
 {
     stat_add(&t->stats->value[STAT_KEYSPEC], 1);
@@ -61,6 +75,7 @@ static bool outlives(struct txn *t, struct ref *ref)
 INLINE bool find_in(struct txn *t, struct db *db, const struct key *key, struct ref *out)
 {
     unsigned shard = keyspace_shard_of(t->ks, key->hash);
+    check_named(key);
     if (unlikely(!is_held(t, shard))) {
         if (t->view)
             return find_in_view(t->view, key, out);

@@ -96,7 +96,7 @@ def test_a_listed_user_can_be_made_again(conn):
 def test_what_a_selector_could_not_show_is_refused(conn, selector):
     assert conn.cmd("ACL", "SETUSER", "u", selector) == \
         Error(b"ERR Error in ACL SETUSER modifier '" + selector.encode() + b"': Syntax error")
-    assert conn.cmd("ACL", "SETUSER", "u", "~a)", "(~a(b", "+get", "~(c)x)", '~"x"') == b"OK"
+    assert conn.cmd("ACL", "SETUSER", "u", "~a)", "(~a(b", "+get", "~(c)x)", '~"x"', "%R~*", "%W~*", "~later") == b"OK"
     line = rules(conn, "u").split(" ")
     assert conn.cmd("ACL", "SETUSER", "v", *line[2:]) == b"OK"
     assert rules(conn, "v").split(" ")[2:] == line[2:]

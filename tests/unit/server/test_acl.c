@@ -1,3 +1,4 @@
+#include "base/glob.h"
 #include "server/acl_check.h"
 #include "server/acl_rule.h"
 
@@ -194,6 +195,49 @@ static void words_in_parentheses_are_one_rule(void **state)
     buf_deinit(&store);
 }
 
+/* All texts and patterns of up to ten bytes that random drawing makes of a small alphabet. */
+static struct slice draw(char *text, const char *alphabet)
+{
+    size_t len = (size_t)rand() % 11;
+    for (size_t i = 0; i < len; i++)
+        text[i] = alphabet[(size_t)rand() % strlen(alphabet)];
+    return slice_make(text, len);
+}
+
+/* A copy too: users are copied when their rules change. */
+static void a_head_rules_nothing_out_that_matches(void **state)
+{
+    char pattern[16], text[16];
+    (void)state;
+    srand(1);
+    for (int round = 0; round < 20000; round++) {
+        struct acl_items items = {0}, copy = {0};
+        struct acl_item *item = acl_items_add_pattern(&items, draw(pattern, "aaab*?[]\\"));
+        acl_items_copy(&copy, &items);
+        for (int i = 0; i < 20; i++) {
+            struct slice name = draw(text, "aaab");
+            bool matches = glob_match(acl_item_text(item), name, false);
+            assert_true(acl_item_may_match(item, acl_head(name)) || !matches);
+            assert_int_equal(acl_item_may_match(copy.list[0], acl_head(name)),
+                             acl_item_may_match(item, acl_head(name)));
+        }
+        acl_items_clear(&items);
+        acl_items_clear(&copy);
+    }
+}
+
+static void a_head_rules_out(void **state)
+{
+    struct acl_items items = {0};
+    (void)state;
+    const struct acl_item *item = acl_items_add_pattern(&items, SLICE("user:*"));
+    assert_true(acl_item_may_match(item, acl_head(SLICE("user:17"))));
+    assert_false(acl_item_may_match(item, acl_head(SLICE("users:17"))));
+    assert_false(acl_item_may_match(item, acl_head(SLICE("user"))));
+    assert_false(acl_item_may_match(item, acl_head(SLICE(""))));
+    acl_items_clear(&items);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +250,8 @@ int main(void)
         cmocka_unit_test(what_needs_no_checks),
         cmocka_unit_test(what_is_shown),
         cmocka_unit_test(words_in_parentheses_are_one_rule),
+        cmocka_unit_test(a_head_rules_nothing_out_that_matches),
+        cmocka_unit_test(a_head_rules_out),
     };
     commands_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
