@@ -507,8 +507,10 @@ def test_an_idle_connection_stays_and_a_busy_one(http_server):
 
 
 def test_refused_at_the_door(start_server):
-    server = start_server(http_port=free_port(), maxclients=1)
-    with server.connect():
+    server = start_server(http_port=free_port())
+    with server.connect() as conn:
+        conn.cmd("CONFIG", "SET", "maxclients", 1)  # from here on only this one counts, whoever asked before
+        wait_until(lambda: b"connected_clients:1\r" in conn.cmd("INFO", "clients"))
         with open_http(server) as http:
             response = http.read()
             assert response.status == 503 and http.closed()
