@@ -63,12 +63,15 @@ function cForm(name, bytes) {
 }
 
 function cSource(files) {
-  const arrays = [], rows = [];
+  const arrays = [],
+    rows = [];
   files.forEach(({ path, type, bytes, immutable }, i) => {
     const packed = gzipSync(bytes, { level: 9 });
     packed[9] = 255; // the system that packed it: unknown
     arrays.push(cArray(`plain_${i}`, bytes), cArray(`gzip_${i}`, packed));
-    rows.push(`    {"${path}", "${type}", ${immutable}, ${cForm(`plain_${i}`, bytes)}, ${cForm(`gzip_${i}`, packed)}},\n`);
+    rows.push(
+      `    {"${path}", "${type}", ${immutable}, ${cForm(`plain_${i}`, bytes)}, ${cForm(`gzip_${i}`, packed)}},\n`,
+    );
   });
   return `/* Made by console/build.mjs. */\n#include "server/console_assets.h"\n\n${arrays.join('')}
 const struct console_asset console_assets[] = {\n${rows.join('')}};\nconst size_t console_asset_count = ${files.length};\n`;
@@ -76,5 +79,6 @@ const struct console_asset console_assets[] = {\n${rows.join('')}};\nconst size_
 
 const files = makeFiles();
 const size = files.reduce((sum, file) => sum + gzipSync(file.bytes, { level: 9 }).length, 0);
-if (size > GZIP_BYTES_MAX) throw new Error(`the console is too large: ${size} bytes gzipped, ${GZIP_BYTES_MAX} allowed`);
+if (size > GZIP_BYTES_MAX)
+  throw new Error(`the console is too large: ${size} bytes gzipped, ${GZIP_BYTES_MAX} allowed`);
 writeFileSync(output, cSource(files));

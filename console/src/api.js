@@ -87,11 +87,16 @@ async function readJson(response) {
   }
 }
 
-/** @param {string} path @param {BodyInit | null} body @param {AbortSignal} [signal] */
-async function post(path, body, signal) {
+/** @param {string} path @param {BodyInit | null} body @param {AbortSignal} [signal] @param {number} [db] */
+async function post(path, body, signal, db = api.db) {
   const headers = { 'Upstash-Encoding': 'base64', 'Content-Type': 'application/json' };
   const mark = !path.includes('?') ? '?' : path.endsWith('?') ? '' : '&';
-  const response = await ask(`${path}${api.db ? `${mark}db=${api.db}` : ''}`, { method: 'POST', headers, body, signal });
+  const response = await ask(`${path}${db ? `${mark}db=${db}` : ''}`, {
+    method: 'POST',
+    headers,
+    body,
+    signal,
+  });
   const answer = await readJson(response);
   check(response, answer);
   return answer;
@@ -106,11 +111,15 @@ const bytesOf = (arg) => (arg instanceof Uint8Array ? arg : String(arg));
  * the server takes path, body, query in this order. "=" is an empty argument.
  * @param {Arg[]} args @returns {[string, BodyInit | null]} */
 function addressOf(args) {
-  const all = args.map(bytesOf), lengths = all.map(byteLength);
-  const longest = lengths.indexOf(Math.max(...lengths)), body = lengths[longest] > BODY_BYTES ? longest : 0;
-  const before = all.slice(0, Math.max(body, 1)), after = all.slice(body + 1);
+  const all = args.map(bytesOf),
+    lengths = all.map(byteLength);
+  const longest = lengths.indexOf(Math.max(...lengths)),
+    body = lengths[longest] > BODY_BYTES ? longest : 0;
+  const before = all.slice(0, Math.max(body, 1)),
+    after = all.slice(body + 1);
   // The browser takes these for folders, even escaped.
-  if (before.some((arg) => arg === '.' || arg === '..')) throw new ReplyError('ERR not possible with a name "." or ".."');
+  if (before.some((arg) => arg === '.' || arg === '..'))
+    throw new ReplyError('ERR not possible with a name "." or ".."');
   const path = `/${before.map(percent).join('/')}?${after.map((arg) => hexPercent(arg) || '=').join('&')}`;
   if (path.length > HEAD_BYTES) throw new ReplyError('ERR too long for bytes that are no text');
   return [path, body ? /** @type {BodyInit} */ (all[body]) : null];
@@ -122,10 +131,10 @@ function hexPercent(bytes) {
 }
 
 /** Runs a command; throws a ReplyError when it answers one.
- * @param {Arg[]} args @param {AbortSignal} [signal] @returns {Promise<Reply>} */
-export async function call(args, signal) {
+ * @param {Arg[]} args @param {AbortSignal} [signal] @param {number} [db] @returns {Promise<Reply>} */
+export async function call(args, signal, db) {
   const [path, body] = isText(args) ? ['/', JSON.stringify(args.map(String))] : addressOf(args);
-  return decode((await post(path, body, signal)).result);
+  return decode((await post(path, body, signal, db)).result);
 }
 
 /** @param {any} answer @returns {Reply | ReplyError} */
@@ -167,12 +176,19 @@ export async function events(path, onData, signal, onOpen) {
   const response = await ask(path, { signal });
   if (!response.ok || !response.body) check(response, await readJson(response));
   onOpen();
-  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader(), text = new TextDecoder();
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader(),
+    text = new TextDecoder();
   for (let rest = ''; ;) {
     const { done, value } = await reader.read();
     if (done) throw new OfflineError('The server ended the stream.');
     const blocks = (rest + text.decode(value, { stream: true })).split('\n\n');
     rest = /** @type {string} */ (blocks.pop());
-    for (const block of blocks) onData(block.split('\n').map((line) => line.replace(/^data: ?/, '')).join('\n'));
+    for (const block of blocks)
+      onData(
+        block
+          .split('\n')
+          .map((line) => line.replace(/^data: ?/, ''))
+          .join('\n'),
+      );
   }
 }

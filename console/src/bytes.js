@@ -5,7 +5,14 @@
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
-const NAMED = new Map([['\n', '\\n'], ['\r', '\\r'], ['\t', '\\t'], ['\\', '\\\\'], ['\x07', '\\a'], ['\b', '\\b']]);
+const NAMED = new Map([
+  ['\n', '\\n'],
+  ['\r', '\\r'],
+  ['\t', '\\t'],
+  ['\\', '\\\\'],
+  ['\x07', '\\a'],
+  ['\b', '\\b'],
+]);
 // Control characters, and what would turn a line around or hide in it.
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/u;
 
@@ -75,11 +82,20 @@ export function escape(bytes) {
  * @param {Bytes} bytes @param {number} [most] characters */
 export function display(bytes, most = Infinity) {
   const head = most === Infinity ? bytes : bytes.slice(0, most + 1);
-  const text = (typeof head === 'string' && !HIDDEN.test(head) ? head : escape(head).replaceAll('\\\\', '\\'));
+  const text = typeof head === 'string' && !HIDDEN.test(head) ? head : escape(head).replaceAll('\\\\', '\\');
   return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
-const ESCAPES = new Map([['n', 10], ['r', 13], ['t', 9], ['a', 7], ['b', 8], ['\\', 92], ['"', 34], ["'", 39]]);
+const ESCAPES = new Map([
+  ['n', 10],
+  ['r', 13],
+  ['t', 9],
+  ['a', 7],
+  ['b', 8],
+  ['\\', 92],
+  ['"', 34],
+  ["'", 39],
+]);
 
 /** The reverse of escape(); throws when an escape is malformed.
  * @param {string} text @returns {Bytes} */

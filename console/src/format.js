@@ -4,7 +4,8 @@ const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
 
 /** @param {number} bytes */
 export function formatBytes(bytes) {
-  let unit = 0, value = bytes;
+  let unit = 0,
+    value = bytes;
   for (; Math.abs(value) >= 1024 && unit < UNITS.length - 1; unit++) value /= 1024;
   return `${unit && Math.abs(value) < 100 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
 }
@@ -33,7 +34,12 @@ export function formatMicros(us) {
 /** @param {number} seconds */
 export function formatDuration(seconds) {
   if (seconds < 1) return `${Math.max(0, Math.round(seconds * 1000))} ms`;
-  const parts = /** @type {[number, string][]} */ ([[86400, 'd'], [3600, 'h'], [60, 'm'], [1, 's']]);
+  const parts = /** @type {[number, string][]} */ ([
+    [86400, 'd'],
+    [3600, 'h'],
+    [60, 'm'],
+    [1, 's'],
+  ]);
   let rest = Math.floor(seconds);
   const words = [];
   for (const [size, name] of parts) {

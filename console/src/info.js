@@ -15,10 +15,12 @@ export function parseInfo(text) {
 
 /** "calls=1,usec=2" @param {string} text @returns {Record<string, number>} */
 export function parseParts(text) {
-  return Object.fromEntries(text.split(',').map((part) => {
-    const [name, value] = part.split('=');
-    return [name, Number(value)];
-  }));
+  return Object.fromEntries(
+    text.split(',').map((part) => {
+      const [name, value] = part.split('=');
+      return [name, Number(value)];
+    }),
+  );
 }
 
 /** The fields that begin with a prefix, by the rest of their names.
@@ -37,7 +39,8 @@ export function parseFamily(info, prefix) {
 export function parseHistograms(reply) {
   const all = new Map();
   for (let i = 0; i + 1 < reply.length; i += 2) {
-    const pairs = reply[i + 1][3], buckets = new Map();
+    const pairs = reply[i + 1][3],
+      buckets = new Map();
     for (let j = 0, before = 0; j + 1 < pairs.length; j += 2) {
       buckets.set(Number(pairs[j]), Number(pairs[j + 1]) - before);
       before = Number(pairs[j + 1]);
@@ -74,4 +77,12 @@ export function percentile(buckets, share) {
     left -= count;
   }
   return total ? bounds[bounds.length - 1] : null;
+}
+
+/** @param {any[]} flat name, value, name, value … @returns {Record<string, any>} */
+export function pairsOf(flat) {
+  /** @type {Record<string, any>} */
+  const found = {};
+  for (let i = 0; i + 1 < flat.length; i += 2) found[String(flat[i])] = flat[i + 1];
+  return found;
 }

@@ -9,13 +9,22 @@ export function showLogin(root, problem, onDone) {
   const error = h('p', { class: 'form-error', role: 'alert' }, problem);
   const submit = h('button', { type: 'submit', class: 'button primary wide' }, 'Sign in');
   const icon = /** @type {HTMLLinkElement} */ (document.querySelector('link[rel=icon]')).href;
-  const form = h('form', { class: 'login', onsubmit: run },
+  const form = h(
+    'form',
+    { class: 'login', onsubmit: run },
     h('img', { src: icon, alt: '', width: 48, height: 48 }),
     h('h1', {}, 'Sign in to Tokamak'),
-    h('p', { class: 'hint' }, `${location.host} asks who you are. Use an ACL user, or the password of the server alone.`),
+    h(
+      'p',
+      { class: 'hint' },
+      `${location.host} asks who you are. Use an ACL user, or the password of the server alone.`,
+    ),
     fieldElement({ name: 'user', label: 'User', value: 'default', required: true }),
-    fieldElement({ name: 'password', label: 'Password', type: 'password' }), error, submit,
-    h('p', { class: 'hint' }, 'Kept in this tab until it is closed.'));
+    fieldElement({ name: 'password', label: 'Password', type: 'password' }),
+    error,
+    submit,
+    h('p', { class: 'hint' }, 'Kept in this tab until it is closed.'),
+  );
 
   /** @param {SubmitEvent} event */
   async function run(event) {

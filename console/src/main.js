@@ -36,16 +36,41 @@ const banner = h('div', { class: 'banner', role: 'alert', hidden: true });
 const title = h('h1', { class: 'page-title' });
 const themeButton = h('button', { type: 'button', class: 'icon-button', onclick: nextTheme });
 const leaveButton = iconButton('leave', 'Sign out', { onclick: signOut });
-const links = new Map(ROUTES.map((route) => [route.name, h('a', { href: `#/${route.name}`, title: route.title },
-  icon(route.name), h('span', { class: 'nav-long' }, route.title), h('span', { class: 'nav-short', 'aria-hidden': 'true' }, route.short))]));
+const links = new Map(
+  ROUTES.map((route) => [
+    route.name,
+    h(
+      'a',
+      { href: `#/${route.name}`, title: route.title },
+      icon(route.name),
+      h('span', { class: 'nav-long' }, route.title),
+      h('span', { class: 'nav-short', 'aria-hidden': 'true' }, route.short),
+    ),
+  ]),
+);
 
-const frame = h('div', { class: 'frame' },
+const frame = h(
+  'div',
+  { class: 'frame' },
   h('a', { class: 'skip', href: '#main', onclick: skip }, 'Skip to the page'),
-  h('header', { class: 'top' },
+  h(
+    'header',
+    { class: 'top' },
     h('a', { class: 'brand', href: '#/overview', 'aria-label': 'Tokamak, overview' }, logo(), h('span', {}, 'Tokamak')),
-    status, h('div', { class: 'top-tools' }, themeButton, leaveButton)),
-  h('nav', { class: 'nav', 'aria-label': 'Pages' }, h('ul', {}, [...links.values()].map((link) => h('li', {}, link)))),
-  h('div', { class: 'page' }, title, banner, main));
+    status,
+    h('div', { class: 'top-tools' }, themeButton, leaveButton),
+  ),
+  h(
+    'nav',
+    { class: 'nav', 'aria-label': 'Pages' },
+    h(
+      'ul',
+      {},
+      [...links.values()].map((link) => h('li', {}, link)),
+    ),
+  ),
+  h('div', { class: 'page' }, title, banner, main),
+);
 
 function logo() {
   const href = /** @type {HTMLLinkElement} */ (document.querySelector('link[rel=icon]')).href;
@@ -57,8 +82,6 @@ function skip(event) {
   event.preventDefault();
   main.focus();
 }
-
-// ---- pages ----
 
 let leaving = new AbortController();
 let shown = '';
@@ -83,16 +106,18 @@ function showPage() {
   route.show({ root, path, signal: leaving.signal, sampler });
 }
 
-// ---- the state of the connection ----
-
 function showState() {
   const words = { starting: 'Connecting…', live: 'Live', offline: 'Offline', refused: 'Limited', login: 'Signed out' };
   status.dataset.state = sampler.state;
   const where = sampler.info.tcp_port ? `${location.hostname}:${sampler.info.tcp_port}` : location.host;
   fill(status, h('span', { class: 'dot' }), words[sampler.state], h('span', { class: 'where' }, where));
   banner.hidden = sampler.state !== 'offline' && sampler.state !== 'refused';
-  fill(banner, sampler.state === 'offline' ? 'The server does not answer. Trying again every second.'
-    : `The server refuses its figures: ${sampler.problem}`);
+  fill(
+    banner,
+    sampler.state === 'offline'
+      ? 'The server does not answer. Trying again every second.'
+      : `The server refuses its figures: ${sampler.problem}`,
+  );
   leaveButton.hidden = !hasCredential();
 }
 
@@ -114,8 +139,6 @@ function signOut() {
   location.reload();
 }
 
-// ---- theme ----
-
 function nextTheme() {
   chooseTheme(THEMES[(THEMES.indexOf(chosenTheme()) + 1) % THEMES.length]);
 }
@@ -127,8 +150,6 @@ function showTheme() {
   themeButton.setAttribute('aria-label', label);
   fill(themeButton, icon(/** @type {IconName} */ ({ auto: 'auto', light: 'sun', dark: 'moon' }[theme])));
 }
-
-// ---- start ----
 
 api.onLogin = (error) => {
   if (asking) return;

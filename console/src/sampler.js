@@ -80,7 +80,8 @@ export class Sampler extends EventTarget {
 
   /** @param {Info} info @param {Map<string, Map<number, number>>} histograms */
   note(info, histograms) {
-    const now = performance.now(), same = this.at > 0 && this.info.run_id === info.run_id;
+    const now = performance.now(),
+      same = this.at > 0 && this.info.run_id === info.run_id;
     const before = same ? this.info : info;
     this.seconds = same ? (now - this.at) / 1000 : 1;
     if (same || !this.at) this.push(info, before, histograms, same);
@@ -93,18 +94,29 @@ export class Sampler extends EventTarget {
 
   /** @param {Info} info @param {Info} before @param {Map<string, Map<number, number>>} histograms @param {boolean} same */
   push(info, before, histograms, same) {
-    const rate = (/** @type {string} */ field) => (same ? Math.max(0, number(info, field) - number(before, field)) / this.seconds : null);
+    const rate = (/** @type {string} */ field) =>
+      same ? Math.max(0, number(info, field) - number(before, field)) / this.seconds : null;
     const calls = callsBetween(same ? this.histograms : histograms, histograms, OWN);
-    const hits = rate('keyspace_hits') ?? 0, lookups = hits + (rate('keyspace_misses') ?? 0);
-    const user = rate('used_cpu_user'), system = rate('used_cpu_sys');
+    const hits = rate('keyspace_hits') ?? 0,
+      lookups = hits + (rate('keyspace_misses') ?? 0);
+    const user = rate('used_cpu_user'),
+      system = rate('used_cpu_sys');
     this.add({
-      time: Date.now() / 1000, commands: rate('total_commands_processed'),
-      p50: percentile(calls, 0.5), p99: percentile(calls, 0.99), p999: percentile(calls, 0.999),
-      used: number(info, 'used_memory'), rss: number(info, 'used_memory_rss'),
+      time: Date.now() / 1000,
+      commands: rate('total_commands_processed'),
+      p50: percentile(calls, 0.5),
+      p99: percentile(calls, 0.99),
+      p999: percentile(calls, 0.999),
+      used: number(info, 'used_memory'),
+      rss: number(info, 'used_memory_rss'),
       hitRate: lookups ? (hits * 100) / lookups : null,
-      clients: number(info, 'connected_clients'), blocked: number(info, 'blocked_clients'),
-      bytesIn: rate('total_net_input_bytes'), bytesOut: rate('total_net_output_bytes'),
-      expired: rate('expired_keys'), evicted: rate('evicted_keys'), errors: rate('total_error_replies'),
+      clients: number(info, 'connected_clients'),
+      blocked: number(info, 'blocked_clients'),
+      bytesIn: rate('total_net_input_bytes'),
+      bytesOut: rate('total_net_output_bytes'),
+      expired: rate('expired_keys'),
+      evicted: rate('evicted_keys'),
+      errors: rate('total_error_replies'),
       cpu: user === null || system === null ? null : (user + system) * 100,
     });
   }

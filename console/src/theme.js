@@ -12,7 +12,8 @@ export function chosenTheme() {
 }
 
 export function applyTheme() {
-  const chosen = chosenTheme(), dark = chosen === 'auto' ? system.matches : chosen === 'dark';
+  const chosen = chosenTheme(),
+    dark = chosen === 'auto' ? system.matches : chosen === 'dark';
   document.documentElement.dataset.theme = dark ? 'dark' : 'light';
   document.dispatchEvent(new Event('themechange'));
 }

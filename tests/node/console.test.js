@@ -14,7 +14,10 @@ const redis = new Redis(Number(process.env.TOKAMAK_PORT));
 let browser, context, page, problems, foreign;
 
 before(async () => {
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox'],
+  });
 });
 
 after(async () => {
@@ -34,27 +37,33 @@ async function open(address, options = {}, base = url) {
   problems = [];
   foreign = [];
   page.on('pageerror', (error) => problems.push(error.stack));
-  page.on('dialog', (dialog) => { problems.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  page.on('dialog', (dialog) => {
+    problems.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
   page.on('console', (message) => {
     if (message.type() === 'error' && !/status of (400|401|403)/.test(message.text())) problems.push(message.text());
   });
-  context.on('request', (request) => { if (!request.url().startsWith(base)) foreign.push(request.url()); });
+  context.on('request', (request) => {
+    if (!request.url().startsWith(base)) foreign.push(request.url());
+  });
   await page.goto(`${base}/#/${address}`);
 }
 
-const visit = (name, run, options, base) => test(name, { timeout: 60000 }, async (t) => {
-  await open(options?.at ?? 'overview', options, base);
-  try {
-    await run(t);
-    assert.deepEqual(problems, []);
-    assert.deepEqual(foreign, []);
-  } catch (error) {
-    if (process.env.CONSOLE_SHOT) await page.screenshot({ path: process.env.CONSOLE_SHOT });
-    throw error;
-  } finally {
-    await context.close();
-  }
-});
+const visit = (name, run, options, base) =>
+  test(name, { timeout: 60000 }, async (t) => {
+    await open(options?.at ?? 'overview', options, base);
+    try {
+      await run(t);
+      assert.deepEqual(problems, []);
+      assert.deepEqual(foreign, []);
+    } catch (error) {
+      if (process.env.CONSOLE_SHOT) await page.screenshot({ path: process.env.CONSOLE_SHOT });
+      throw error;
+    } finally {
+      await context.close();
+    }
+  });
 
 async function until(what, check) {
   const end = Date.now() + 20000;
@@ -70,239 +79,338 @@ const button = (name, root = page) => root.getByRole('button', { name, exact: tr
 visit('figures and charts move under load', async () => {
   await page.locator('[data-tile=commands]').getByText('/s').waitFor();
   let on = true;
-  const load = (async () => { while (on) await Promise.all(Array.from({ length: 50 }, (_, i) => redis.set(`k${i}`, i))); })();
-  const shown = async () => Number((await page.locator('[data-tile=commands] .tile-value').textContent()).replace(/[^\d.]/g, ''));
-  await until('a rate', async () => (await shown()) > 50 || /k|M/.test(await page.locator('[data-tile=commands] .tile-value').textContent()));
+  const load = (async () => {
+    while (on) await Promise.all(Array.from({ length: 50 }, (_, i) => redis.set(`k${i}`, i)));
+  })();
+  const shown = async () =>
+    Number((await page.locator('[data-tile=commands] .tile-value').textContent()).replace(/[^\d.]/g, ''));
+  await until(
+    'a rate',
+    async () =>
+      (await shown()) > 50 || /k|M/.test(await page.locator('[data-tile=commands] .tile-value').textContent()),
+  );
   // The line itself: pixels of the chart that are not the same as a moment ago.
-  const pixels = () => page.locator('.chart canvas').first().evaluate((canvas) => canvas.toDataURL());
+  const pixels = () =>
+    page
+      .locator('.chart canvas')
+      .first()
+      .evaluate((canvas) => canvas.toDataURL());
   const before = await pixels();
   await until('another picture', async () => (await pixels()) !== before);
-  await until('latencies', async () => /µs|ms/.test(await page.locator('[data-tile=latency] .tile-value').textContent()));
+  await until('latencies', async () =>
+    /µs|ms/.test(await page.locator('[data-tile=latency] .tile-value').textContent()),
+  );
   await page.getByRole('region', { name: 'Commands' }).getByText('set', { exact: true }).first().waitFor();
   on = false;
   await load;
   await page.locator('.bars .type-string').first().waitFor(); // memory by type: the walk has come by
 });
 
-visit('the key browser finds, edits, renames and deletes', async () => {
-  await redis.set('user:1', 'Ann', 'EX', 1000);
-  await redis.set('other', 'x');
-  await page.getByRole('link', { name: 'Keys', exact: true }).click();
-  await field('Pattern').fill('user:*');
-  await field('Pattern').press('Enter');
-  await page.locator('.key-list').getByText('user:1').click();
-  assert.equal(await page.locator('.key-list').getByText('other').count(), 0);
-  await until('the value', async () => (await field('Value').inputValue()) === 'Ann');
-  await field('Value').fill('Bob\nand é');
-  await button('Save').click();
-  await until('the new value', async () => (await redis.get('user:1')) === 'Bob\nand é');
-  assert.ok((await redis.ttl('user:1')) > 900);
-  await redis.append('user:1', '!');
-  await field('Value').fill('lost?');
-  await button('Save').click();
-  await page.getByText('the value has changed meanwhile').waitFor();
-  assert.equal(await redis.get('user:1'), 'Bob\nand é!');
-  await button('Rename').click();
-  await field('New name').fill('user:2');
-  await button('Rename', page.getByRole('dialog')).click();
-  await page.getByRole('heading', { name: 'user:2' }).waitFor();
-  await page.locator('.ttl-button').click();
-  await field('Seconds from now').fill('');
-  await button('Set', page.getByRole('dialog')).click();
-  await until('no expiry', async () => (await redis.ttl('user:2')) === -1);
-  await button('Delete').click();
-  await button('Delete', page.getByRole('dialog')).click();
-  await until('no key', async () => (await redis.exists('user:2')) === 0);
-}, { at: 'overview' });
+visit(
+  'the key browser finds, edits, renames and deletes',
+  async () => {
+    await redis.set('user:1', 'Ann', 'EX', 1000);
+    await redis.set('other', 'x');
+    await page.getByRole('link', { name: 'Keys', exact: true }).click();
+    await field('Pattern').fill('user:*');
+    await field('Pattern').press('Enter');
+    await page.locator('.key-list').getByText('user:1').click();
+    assert.equal(await page.locator('.key-list').getByText('other').count(), 0);
+    await until('the value', async () => (await field('Value').inputValue()) === 'Ann');
+    await field('Value').fill('Bob\nand é');
+    await button('Save').click();
+    await until('the new value', async () => (await redis.get('user:1')) === 'Bob\nand é');
+    assert.ok((await redis.ttl('user:1')) > 900);
+    await redis.append('user:1', '!');
+    await field('Value').fill('lost?');
+    await button('Save').click();
+    await page.getByText('the value has changed meanwhile').waitFor();
+    assert.equal(await redis.get('user:1'), 'Bob\nand é!');
+    await button('Rename').click();
+    await field('New name').fill('user:2');
+    await button('Rename', page.getByRole('dialog')).click();
+    await page.getByRole('heading', { name: 'user:2' }).waitFor();
+    await page.locator('.ttl-button').click();
+    await field('Seconds from now').fill('');
+    await button('Set', page.getByRole('dialog')).click();
+    await until('no expiry', async () => (await redis.ttl('user:2')) === -1);
+    await button('Delete').click();
+    await button('Delete', page.getByRole('dialog')).click();
+    await until('no key', async () => (await redis.exists('user:2')) === 0);
+  },
+  { at: 'overview' },
+);
 
-visit('every type is shown and edited', async () => {
-  await redis.hset('h', 'f', 'v');
-  await redis.rpush('l', 'a', 'b', 'c');
-  await redis.sadd('s', 'm');
-  await redis.zadd('z', 1, 'm');
-  await redis.xadd('x', '*', 'f', 'v1');
-  const dialog = page.getByRole('dialog');
-  const change = async (key, edit, label, value, check) => {
-    await page.goto(`${url}/#/keys/0/${key}`);
-    await page.getByRole('heading', { name: key, exact: true }).waitFor();
-    await button(edit).click();
-    await dialog.getByLabel(label, { exact: true }).fill(value);
-    await dialog.getByRole('button', { name: /^(Save|Add)$/ }).click();
-    await until(`${key} changed`, check);
-    await dialog.waitFor({ state: 'detached' });
-  };
-  await change('h', 'Edit f', 'Value', 'w', async () => (await redis.hget('h', 'f')) === 'w');
-  await change('l', 'Edit 1', 'Element', 'B', async () => (await redis.lindex('l', 1)) === 'B');
-  await button('Remove 0').click();
-  await button('Remove', dialog).click();
-  await until('an element less', async () => (await redis.lrange('l', 0, -1)).join() === 'B,c');
-  await change('s', 'Edit m', 'Member', 'n', async () => (await redis.smembers('s')).join() === 'n');
-  await change('z', 'Edit m', 'Score', '2.5', async () => (await redis.zscore('z', 'm')) === '2.5');
-  await change('x', 'Add entry', 'Fields', 'g hello world', async () => (await redis.xlen('x')) === 2);
-  await page.getByText('hello world').waitFor();
-  await page.getByRole('button', { name: 'New key' }).click();
-  await dialog.getByLabel('Name').fill('made');
-  await dialog.getByLabel('Type').selectOption('set');
-  await dialog.getByLabel('Value').fill('first');
-  await button('Create', dialog).click();
-  await until('a new key', async () => (await redis.smembers('made')).join() === 'first');
-}, { at: 'keys' });
+visit(
+  'every type is shown and edited',
+  async () => {
+    await redis.hset('h', 'f', 'v');
+    await redis.rpush('l', 'a', 'b', 'c');
+    await redis.sadd('s', 'm');
+    await redis.zadd('z', 1, 'm');
+    await redis.xadd('x', '*', 'f', 'v1');
+    const dialog = page.getByRole('dialog');
+    const change = async (key, edit, label, value, check) => {
+      await page.goto(`${url}/#/keys/0/${key}`);
+      await page.getByRole('heading', { name: key, exact: true }).waitFor();
+      await button(edit).click();
+      await dialog.getByLabel(label, { exact: true }).fill(value);
+      await dialog.getByRole('button', { name: /^(Save|Add)$/ }).click();
+      await until(`${key} changed`, check);
+      await dialog.waitFor({ state: 'detached' });
+    };
+    await change('h', 'Edit f', 'Value', 'w', async () => (await redis.hget('h', 'f')) === 'w');
+    await change(
+      'h',
+      'Edit f',
+      'Value',
+      'C:\\\\new\nline',
+      async () => (await redis.hget('h', 'f')) === 'C:\\new\nline',
+    );
+    await button('Edit f').click();
+    assert.equal(await dialog.getByLabel('Value', { exact: true }).inputValue(), 'C:\\\\new\nline');
+    await button('Cancel', dialog).click();
+    await change('l', 'Edit 1', 'Element', 'B', async () => (await redis.lindex('l', 1)) === 'B');
+    await button('Remove 0').click();
+    await button('Remove', dialog).click();
+    await until('an element less', async () => (await redis.lrange('l', 0, -1)).join() === 'B,c');
+    await change('s', 'Edit m', 'Member', 'n', async () => (await redis.smembers('s')).join() === 'n');
+    await change('z', 'Edit m', 'Score', '2.5', async () => (await redis.zscore('z', 'm')) === '2.5');
+    await change('x', 'Add entry', 'Fields', 'g hello world', async () => (await redis.xlen('x')) === 2);
+    await page.getByText('hello world').waitFor();
+    await page.getByRole('button', { name: 'New key' }).click();
+    await dialog.getByLabel('Name').fill('made');
+    await dialog.getByLabel('Type').selectOption('set');
+    await dialog.getByLabel('Value').fill('first');
+    await button('Create', dialog).click();
+    await until('a new key', async () => (await redis.smembers('made')).join() === 'first');
+  },
+  { at: 'keys' },
+);
 
-visit('bytes that are no text survive', async () => {
-  const key = Buffer.from([0x62, 0xff, 0x00, 0x2f, 0x2e]), value = Buffer.from([0, 1, 0xfe, 0xff, 0x0d, 0x0a]);
-  await redis.set(key, value);
-  await redis.set('..', 'dots');
-  await page.locator('.key-list').getByText('b\\xff\\x00/.').click();
-  await until('the value', async () => (await field('Value').inputValue()) === '\\x00\\x01\\xfe\\xff\\r\\n');
-  await field('Value').fill('\\x00\\xfe\\\\new\\r');
-  await button('Save').click();
-  await until('the new value', async () => (await redis.getBuffer(key))?.equals(Buffer.from('\0\xfe\\new\r', 'latin1')));
-  await page.locator('.key-list').getByText('..', { exact: true }).click();
-  await until('the other value', async () => (await field('Value').inputValue()) === 'dots');
-}, { at: 'keys' });
+visit(
+  'bytes that are no text survive',
+  async () => {
+    const key = Buffer.from([0x62, 0xff, 0x00, 0x2f, 0x2e]),
+      value = Buffer.from([0, 1, 0xfe, 0xff, 0x0d, 0x0a]);
+    await redis.set(key, value);
+    await redis.set('..', 'dots');
+    await page.goto(`${url}/#/keys`);
+    await page.locator('.key-list').getByText('b\\xff\\x00/.').click();
+    await until('the value', async () => (await field('Value').inputValue()) === '\\x00\\x01\\xfe\\xff\\r\\n');
+    await field('Value').fill('\\x00\\xfe\\\\new\\r');
+    await button('Save').click();
+    await until('the new value', async () =>
+      (await redis.getBuffer(key))?.equals(Buffer.from('\0\xfe\\new\r', 'latin1')),
+    );
+    await page.locator('.key-list').getByText('..', { exact: true }).click();
+    await until('the other value', async () => (await field('Value').inputValue()) === 'dots');
+  },
+  { at: 'slowlog' },
+);
 
-visit('names and values of strangers are text', async () => {
-  const evil = '<img src=x onerror="document.title=\'owned\'">';
-  await redis.set(evil, evil);
-  await redis.hset(`${evil}h`, evil, evil);
-  await page.locator('.key-list').getByText(evil, { exact: true }).click();
-  await until('the value', async () => (await field('Value').inputValue()) === evil);
-  await page.locator('.key-list').getByText(`${evil}h`, { exact: true }).click();
-  await page.locator('.cell').first().waitFor();
-  await redis.publish('news', evil);
-  await page.goto(`${url}/#/shell`);
-  await field('Command').fill(`ECHO '${evil.replaceAll("'", "\\'")}'`);
-  await field('Command').press('Enter');
-  await page.locator('.reply', { hasText: 'onerror' }).waitFor();
-  assert.equal(await page.locator('img[src=x]').count(), 0);
-  assert.doesNotMatch(await page.title(), /owned/);
-}, { at: 'keys' });
+visit(
+  'names and values of strangers are text',
+  async () => {
+    const evil = '<img src=x onerror="document.title=\'owned\'">';
+    await redis.set(evil, evil);
+    await redis.hset(`${evil}h`, evil, evil);
+    await page.goto(`${url}/#/keys`);
+    await page.locator('.key-list').getByText(evil, { exact: true }).click();
+    await until('the value', async () => (await field('Value').inputValue()) === evil);
+    await page.locator('.key-list').getByText(`${evil}h`, { exact: true }).click();
+    await page.locator('.cell').first().waitFor();
+    await redis.publish('news', evil);
+    await page.goto(`${url}/#/shell`);
+    await field('Command').fill(`ECHO '${evil.replaceAll("'", "\\'")}'`);
+    await field('Command').press('Enter');
+    await page.locator('.reply', { hasText: 'onerror' }).waitFor();
+    assert.equal(await page.locator('img[src=x]').count(), 0);
+    assert.doesNotMatch(await page.title(), /owned/);
+  },
+  { at: 'slowlog' },
+);
 
-visit('the command line runs, completes, hints and remembers', async () => {
-  const line = field('Command'), replies = page.locator('.reply');
-  const enter = async (text) => { await line.fill(text); await line.press('Enter'); };
-  await page.getByText('Tab completes').waitFor();
-  await line.pressSequentially('hgeta');
-  await page.getByRole('option', { name: /HGETALL/ }).waitFor();
-  await line.press('Tab');
-  assert.equal(await line.inputValue(), 'HGETALL ');
-  await page.locator('.shell-hint').getByText('HGETALL key').waitFor();
-  await line.fill('');
-  await line.pressSequentially('SET k v nx k');
-  await line.press('Tab');
-  assert.equal(await line.inputValue(), 'SET k v nx KEEPTTL ');
-  await enter('SET greeting "a\\nb"');
-  await until('the reply', async () => (await replies.last().textContent()) === 'OK');
-  assert.equal(await redis.get('greeting'), 'a\nb');
-  await enter('INCRBY n 9007199254740993');
-  await until('an exact number', async () => (await replies.last().textContent()) === '(integer) 9007199254740993');
-  await enter('LPUSH greeting x');
-  await page.getByText('(error) WRONGTYPE').waitFor();
-  await enter('SELECT 3');
-  await until('the reply', async () => (await replies.last().textContent()) === 'OK');
-  await enter('SET three 3');
-  await until('the key there', async () => (await redis.call('DBSIZE')) === 2 && /keys=1/.test(/db3:.*/.exec(await redis.info('keyspace'))?.[0] ?? ''));
-  await line.press('ArrowUp');
-  await line.press('ArrowUp');
-  assert.equal(await line.inputValue(), 'SELECT 3');
-}, { at: 'shell' });
+visit(
+  'the command line runs, completes, hints and remembers',
+  async () => {
+    const line = field('Command'),
+      replies = page.locator('.reply');
+    const enter = async (text) => {
+      await line.fill(text);
+      await line.press('Enter');
+    };
+    await page.getByText('Tab completes').waitFor();
+    await line.pressSequentially('hgeta');
+    await page.getByRole('option', { name: /HGETALL/ }).waitFor();
+    await line.press('Tab');
+    assert.equal(await line.inputValue(), 'HGETALL ');
+    await page.locator('.shell-hint').getByText('HGETALL key').waitFor();
+    await line.fill('');
+    await line.pressSequentially('SET k v nx k');
+    await line.press('Tab');
+    assert.equal(await line.inputValue(), 'SET k v nx KEEPTTL ');
+    await enter('SET greeting "a\\nb"');
+    await until('the reply', async () => (await replies.last().textContent()) === 'OK');
+    assert.equal(await redis.get('greeting'), 'a\nb');
+    await enter('INCRBY n 9007199254740993');
+    await until('an exact number', async () => (await replies.last().textContent()) === '(integer) 9007199254740993');
+    await enter('LPUSH greeting x');
+    await page.getByText('(error) WRONGTYPE').waitFor();
+    await enter('SELECT 3');
+    await until('the reply', async () => (await replies.last().textContent()) === 'OK');
+    await enter('SET three 3');
+    await until(
+      'the key there',
+      async () =>
+        (await redis.call('DBSIZE')) === 2 && /keys=1/.test(/db3:.*/.exec(await redis.info('keyspace'))?.[0] ?? ''),
+    );
+    await line.press('ArrowUp');
+    await line.press('ArrowUp');
+    assert.equal(await line.inputValue(), 'SELECT 3');
+  },
+  { at: 'shell' },
+);
 
-visit('publications arrive', async () => {
-  await field('Channel or pattern').fill('news,paper');
-  await button('Subscribe').click();
-  await field('Kind').selectOption('psubscribe');
-  await field('Channel or pattern').fill('w*');
-  await button('Subscribe').click();
-  await until('two tails', async () => (await page.locator('.chip[data-state=open]').count()) === 2);
-  await redis.publish('news,paper', 'hello, world');
-  await redis.publish('weather', 'rain');
-  const messages = page.getByRole('log', { name: 'Messages' });
-  await messages.getByText('hello, world').waitFor();
-  await messages.getByText('rain').waitFor();
-  await field('Channel').fill('weather');
-  await field('Message').fill('sun');
-  await button('Publish').click();
-  await messages.getByText('sun').waitFor();
-  await button('Unsubscribe from w*').click();
-  await until('the server to know', async () => (await redis.call('PUBSUB', 'NUMPAT')) === 0);
-}, { at: 'pubsub' });
+visit(
+  'publications arrive',
+  async () => {
+    await field('Channel or pattern').fill('news,paper');
+    await button('Subscribe').click();
+    await field('Kind').selectOption('psubscribe');
+    await field('Channel or pattern').fill('w*');
+    await button('Subscribe').click();
+    await until('two tails', async () => (await page.locator('.chip[data-state=open]').count()) === 2);
+    await redis.publish('news,paper', 'hello, world');
+    await redis.publish('weather', 'rain');
+    const messages = page.getByRole('log', { name: 'Messages' });
+    await messages.getByText('hello, world').waitFor();
+    await messages.getByText('rain').waitFor();
+    await field('Channel').fill('weather');
+    await field('Message').fill('sun');
+    await button('Publish').click();
+    await messages.getByText('sun').waitFor();
+    await button('Unsubscribe from w*').click();
+    await until('the server to know', async () => (await redis.call('PUBSUB', 'NUMPAT')) === 0);
+  },
+  { at: 'pubsub' },
+);
 
-visit('the monitor shows what runs', async () => {
-  await button('Start').click();
-  await page.getByText('watching', { exact: true }).waitFor();
-  await redis.set('seen', 'by everybody');
-  const line = page.getByRole('log', { name: 'Commands' }).getByText('"seen" "by everybody"');
-  await line.waitFor();
-  await field('Show only lines with').fill('nothing like it');
-  await line.waitFor({ state: 'hidden' });
-  await button('Stop').click();
-  await until('the server to know', async () => !/cmd=monitor/.test(await redis.call('CLIENT', 'LIST')));
-}, { at: 'monitor' });
+visit(
+  'the monitor shows what runs',
+  async () => {
+    await button('Start').click();
+    await page.getByText('watching', { exact: true }).waitFor();
+    await redis.set('seen', 'by everybody');
+    const line = page.getByRole('log', { name: 'Commands' }).getByText('"seen" "by everybody"');
+    await line.waitFor();
+    await field('Show only lines with').fill('nothing like it');
+    await line.waitFor({ state: 'hidden' });
+    await button('Stop').click();
+    await until('the server to know', async () => !/cmd=monitor/.test(await redis.call('CLIENT', 'LIST')));
+  },
+  { at: 'monitor' },
+);
 
-visit('slow commands and clients are listed', async () => {
-  await redis.config('SET', 'slowlog-log-slower-than', 0);
-  await redis.set('slow', 1);
-  await redis.config('SET', 'slowlog-log-slower-than', -1);
-  await page.locator('tbody').getByText('set slow 1').first().waitFor();
-  await page.getByRole('link', { name: 'Clients', exact: true }).click();
-  const other = new Redis({ port: Number(process.env.TOKAMAK_PORT), connectionName: 'doomed', retryStrategy: null });
-  other.on('error', () => {});
-  const closed = new Promise((done) => other.on('end', done));
-  await other.ping();
-  await page.getByRole('row', { name: /doomed/ }).getByRole('button').click();
-  await button('Close it').click();
-  await closed;
-}, { at: 'slowlog' });
+visit(
+  'slow commands and clients are listed',
+  async () => {
+    await redis.config('SET', 'slowlog-log-slower-than', 0);
+    await redis.set('slow', 1);
+    await redis.config('SET', 'slowlog-log-slower-than', -1);
+    await page.locator('tbody').getByText('set slow 1').first().waitFor();
+    await page.getByRole('link', { name: 'Clients', exact: true }).click();
+    const other = new Redis({
+      port: Number(process.env.TOKAMAK_PORT),
+      connectionName: 'doomed',
+      retryStrategy: null,
+    });
+    other.on('error', () => {});
+    const closed = new Promise((done) => other.on('end', done));
+    await other.ping();
+    await page
+      .getByRole('row', { name: /doomed/ })
+      .getByRole('button')
+      .click();
+    await button('Close it').click();
+    await closed;
+  },
+  { at: 'slowlog' },
+);
 
-visit('a server with users asks who it is', async () => {
-  await page.getByRole('heading', { name: 'Sign in to Tokamak' }).waitFor();
-  await field('User').fill('ann');
-  await field('Password').fill('wrong');
-  await button('Sign in').click();
-  await page.getByText(/WRONGPASS/).waitFor();
-  await field('Password').fill('secret');
-  await field('Password').press('Enter');
-  await page.getByText('Live').waitFor();
-  await page.getByRole('link', { name: 'Command line' }).click();
-  await field('Command').fill('ACL WHOAMI');
-  await field('Command').press('Enter');
-  await page.locator('.reply', { hasText: '"ann"' }).waitFor();
-  await field('Command').fill('SET k v');
-  await field('Command').press('Enter');
-  await page.locator('.reply', { hasText: 'NOPERM' }).waitFor();
-  await page.reload();
-  await page.getByText('Live').waitFor();
-  await button('Sign out').click();
-  await page.getByRole('heading', { name: 'Sign in to Tokamak' }).waitFor();
-}, {}, locked);
+visit(
+  'a server with users asks who it is',
+  async () => {
+    await page.getByRole('heading', { name: 'Sign in to Tokamak' }).waitFor();
+    await field('User').fill('ann');
+    await field('Password').fill('wrong');
+    await button('Sign in').click();
+    await page.getByText(/WRONGPASS/).waitFor();
+    await field('Password').fill('secret');
+    await field('Password').press('Enter');
+    await page.getByText('Live').waitFor();
+    await page.getByRole('link', { name: 'Command line' }).click();
+    await field('Command').fill('ACL WHOAMI');
+    await field('Command').press('Enter');
+    await page.locator('.reply', { hasText: '"ann"' }).waitFor();
+    await field('Command').fill('SET k v');
+    await field('Command').press('Enter');
+    await page.locator('.reply', { hasText: 'NOPERM' }).waitFor();
+    await page.reload();
+    await page.getByText('Live').waitFor();
+    await button('Sign out').click();
+    await page.getByRole('heading', { name: 'Sign in to Tokamak' }).waitFor();
+  },
+  {},
+  locked,
+);
 
 for (const colorScheme of ['light', 'dark']) {
-  visit(`fits a phone, ${colorScheme}`, async () => {
-    await redis.hset('a'.repeat(200), 'f'.repeat(300), 'v'.repeat(300));
-    for (const name of [...PAGES, `keys/0/${'a'.repeat(200)}`]) {
-      await page.goto(`${url}/#/${name}`);
-      await page.locator('main').locator(':is(.panel, .key-side, .key-detail, .shell, .tile):visible').first().waitFor();
-      await page.waitForLoadState('networkidle', { timeout: 300 }).catch(() => {}); // figures keep coming
-      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= PHONE.width, name);
-    }
-    const dark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).every((part) => part < 60));
-    assert.equal(dark, colorScheme === 'dark');
-  }, { viewport: PHONE, colorScheme });
+  visit(
+    `fits a phone, ${colorScheme}`,
+    async () => {
+      await redis.hset('a'.repeat(200), 'f'.repeat(300), 'v'.repeat(300));
+      for (const name of [...PAGES, `keys/0/${'a'.repeat(200)}`]) {
+        await page.goto(`${url}/#/${name}`);
+        await page
+          .locator('main')
+          .locator(':is(.panel, .key-side, .key-detail, .shell, .tile):visible')
+          .first()
+          .waitFor();
+        await page.waitForLoadState('networkidle', { timeout: 300 }).catch(() => {}); // figures keep coming
+        assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= PHONE.width, name);
+      }
+      const dark = await page.evaluate(() =>
+        getComputedStyle(document.body)
+          .backgroundColor.match(/\d+/g)
+          .every((part) => part < 60),
+      );
+      assert.equal(dark, colorScheme === 'dark');
+    },
+    { viewport: PHONE, colorScheme },
+  );
 }
 
-visit('the theme can be chosen, and the page used without a mouse', async () => {
-  const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
-  assert.equal(await theme(), 'light');
-  await button('Theme: as the system').click();
-  await button('Theme: light').click();
-  assert.equal(await theme(), 'dark');
-  await page.reload();
-  await page.getByText('Live').waitFor();
-  assert.equal(await theme(), 'dark');
-  await page.keyboard.press('Tab');
-  await page.keyboard.press('Enter'); // the skip link
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
-  const unnamed = await page.evaluate(() => [...document.querySelectorAll('button, a, input, select, textarea')]
-    .filter((each) => !(each.getAttribute('aria-label') || each.labels?.length || each.textContent.trim())).map((each) => each.outerHTML));
-  assert.deepEqual(unnamed, []);
-}, { colorScheme: 'light' });
+visit(
+  'the theme can be chosen, and the page used without a mouse',
+  async () => {
+    const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+    assert.equal(await theme(), 'light');
+    await button('Theme: as the system').click();
+    await button('Theme: light').click();
+    assert.equal(await theme(), 'dark');
+    await page.reload();
+    await page.getByText('Live').waitFor();
+    assert.equal(await theme(), 'dark');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter'); // the skip link
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+    const unnamed = await page.evaluate(() =>
+      [...document.querySelectorAll('button, a, input, select, textarea')]
+        .filter((each) => !(each.getAttribute('aria-label') || each.labels?.length || each.textContent.trim()))
+        .map((each) => each.outerHTML),
+    );
+    assert.deepEqual(unnamed, []);
+  },
+  { colorScheme: 'light' },
+);

@@ -30,7 +30,15 @@ const CELL = 300; // characters
 
 /** A field for bytes; the form gives it back through unescape(). @param {string} name @param {string} label @param {Bytes} [value] @param {number} [rows] @returns {Field} */
 export function bytesField(name, label, value = '', rows) {
-  return { name, label, value: escape(value).replaceAll('\\n', rows ? '\n' : '\\n'), rows, hint: rows ? 'Escapes as \\x00 and \\\\ stand for bytes.' : undefined };
+  const escaped = escape(value),
+    lines = escaped.replace(/\\[\\n]/g, (pair) => (pair === '\\n' ? '\n' : pair));
+  return {
+    name,
+    label,
+    value: rows ? lines : escaped,
+    rows,
+    hint: rows ? 'Escapes as \\x00 and \\\\ stand for bytes.' : undefined,
+  };
 }
 
 /** @param {string} text of a field made by bytesField() */
@@ -40,13 +48,19 @@ export const bytesOfField = (text) => unescape(text);
 function showCell(cell) {
   if (cell instanceof Node) return cell;
   const text = display(cell, CELL);
-  return h('span', { class: 'mono cell' }, text || h('i', { class: 'hint' }, 'empty'),
-    text.length > CELL && h('span', { class: 'hint' }, ` ${formatExact(byteLength(cell))} bytes`));
+  return h(
+    'span',
+    { class: 'mono cell' },
+    text || h('i', { class: 'hint' }, 'empty'),
+    text.length > CELL && h('span', { class: 'hint' }, ` ${formatExact(byteLength(cell))} bytes`),
+  );
 }
 
 /** @param {Plan} plan @returns {(root: HTMLElement, key: Bytes, context: import('./types.js').ViewContext) => void} */
 export function collectionView(plan) {
-  return (root, key, context) => { new Collection(plan, root, key, context).start(); };
+  return (root, key, context) => {
+    new Collection(plan, root, key, context).start();
+  };
 }
 
 class Collection {
@@ -61,13 +75,25 @@ class Collection {
     this.items = [];
     /** @type {any} */
     this.next = undefined;
-    this.filter = h('input', { type: 'search', 'aria-label': `Search ${plan.words}`, placeholder: 'Pattern', class: 'small', onchange: () => this.start() });
+    this.filter = h('input', {
+      type: 'search',
+      'aria-label': `Search ${plan.words}`,
+      placeholder: 'Pattern',
+      class: 'small',
+      onchange: () => this.start(),
+    });
     this.count = h('span', { class: 'hint', role: 'status' });
     this.rows = h('div', {});
     this.extra = h('div', {});
     this.more = h('button', { type: 'button', class: 'button wide', onclick: () => this.loadMore() }, 'Load more');
     const add = button('plus', `Add ${plan.word}`, { onclick: () => this.add() });
-    fill(root, h('div', { class: 'collection-tools' }, this.count, plan.searches && this.filter, add), this.rows, this.more, this.extra);
+    fill(
+      root,
+      h('div', { class: 'collection-tools' }, this.count, plan.searches && this.filter, add),
+      this.rows,
+      this.more,
+      this.extra,
+    );
   }
 
   async start() {
@@ -78,10 +104,15 @@ class Collection {
   }
 
   async loadMore() {
-    const round = this.round, { plan, key } = this;
+    const round = this.round,
+      { plan, key } = this;
     this.more.disabled = true;
     try {
-      const [loaded, count, extra] = await Promise.all([plan.load(key, this.next, this.filter.value.trim()), plan.count(key), plan.extra?.(key)]);
+      const [loaded, count, extra] = await Promise.all([
+        plan.load(key, this.next, this.filter.value.trim()),
+        plan.count(key),
+        plan.extra?.(key),
+      ]);
       if (round !== this.round || this.context.signal.aborted) return;
       this.items.push(...loaded.items);
       this.next = loaded.next;
@@ -99,16 +130,28 @@ class Collection {
     const { plan, items } = this;
     fill(this.count, `${formatExact(items.length)} of ${formatExact(count)} ${count === 1 ? plan.word : plan.words}`);
     this.more.hidden = this.next === null;
-    if (!items.length) fill(this.rows, emptyState(`No ${plan.words}`, this.filter.value ? 'None matches the pattern.' : null));
-    else fill(this.rows, table(plan.words, [...plan.columns, '>'], items.map((item) => [...item.cells.map(showCell), this.actions(item)])));
+    if (!items.length)
+      fill(this.rows, emptyState(`No ${plan.words}`, this.filter.value ? 'None matches the pattern.' : null));
+    else
+      fill(
+        this.rows,
+        table(
+          plan.words,
+          [...plan.columns, '>'],
+          items.map((item) => [...item.cells.map(showCell), this.actions(item)]),
+        ),
+      );
   }
 
   /** @param {Item} item */
   actions(item) {
     const name = item.cells[0] instanceof Node ? '' : display(item.cells[0], 40);
-    return h('span', { class: 'row-actions' },
+    return h(
+      'span',
+      { class: 'row-actions' },
       this.plan.edit && iconButton('edit', `Edit ${name}`, { onclick: () => this.edit(item) }),
-      iconButton('trash', `Remove ${name}`, { onclick: () => this.remove(item) }));
+      iconButton('trash', `Remove ${name}`, { onclick: () => this.remove(item) }),
+    );
   }
 
   async changed() {
@@ -119,7 +162,12 @@ class Collection {
 
   async add() {
     const { plan, key } = this;
-    const done = await ask({ title: `Add ${plan.word}`, action: 'Add', fields: plan.addFields(), act: (values) => plan.add(key, values) });
+    const done = await ask({
+      title: `Add ${plan.word}`,
+      action: 'Add',
+      fields: plan.addFields(),
+      act: (values) => plan.add(key, values),
+    });
     if (done) await this.changed();
   }
 
@@ -128,7 +176,12 @@ class Collection {
     const { plan, key } = this;
     if (!plan.edit || !plan.editFields) return;
     const act = plan.edit;
-    const done = await ask({ title: `Edit ${plan.word}`, action: 'Save', fields: plan.editFields(item), act: (values) => act(key, item, values) });
+    const done = await ask({
+      title: `Edit ${plan.word}`,
+      action: 'Save',
+      fields: plan.editFields(item),
+      act: (values) => act(key, item, values),
+    });
     if (!done) return;
     notify('Saved');
     await this.changed();
@@ -137,8 +190,17 @@ class Collection {
   /** @param {Item} item */
   async remove(item) {
     const { plan, key } = this;
-    const text = item.cells.filter((cell) => !(cell instanceof Node)).map((cell) => display(/** @type {Bytes} */ (cell), 100)).join('  ');
-    const done = await ask({ title: `Remove this ${plan.word}?`, text, action: 'Remove', danger: true, act: () => plan.remove(key, item) });
+    const text = item.cells
+      .filter((cell) => !(cell instanceof Node))
+      .map((cell) => display(/** @type {Bytes} */ (cell), 100))
+      .join('  ');
+    const done = await ask({
+      title: `Remove this ${plan.word}?`,
+      text,
+      action: 'Remove',
+      danger: true,
+      act: () => plan.remove(key, item),
+    });
     if (done) await this.changed().catch((error) => notify(messageOf(error), 'bad'));
   }
 }

@@ -11,7 +11,8 @@ let count = 0;
 function prettyJson(value) {
   if (!isPlain(value) || !/^\s*[[{]/.test(value)) return null;
   try {
-    const parsed = JSON.parse(value), tokens = value.match(/"(?:[^"\\]|\\.)*"|[^\s"]+/g) ?? [];
+    const parsed = JSON.parse(value),
+      tokens = value.match(/"(?:[^"\\]|\\.)*"|[^\s"]+/g) ?? [];
     // Numbers beyond 2^53 and names given twice would change: then it is shown as it is.
     return JSON.stringify(parsed) === tokens.join('') ? JSON.stringify(parsed, null, 2) : null;
   } catch {
@@ -24,19 +25,41 @@ export class BytesEditor {
   constructor(label, value, { rows = 12, readOnly = false } = {}) {
     const id = `bytes-${++count}`;
     this.value = value;
-    this.area = h('textarea', { id, rows, class: 'mono editor', spellcheck: 'false', autocapitalize: 'off', autocomplete: 'off', readonly: readOnly });
-    this.modes = h('select', { 'aria-label': `Form of ${label}`, onchange: () => this.switch(/** @type {Mode} */ (this.modes.value)) });
+    this.area = h('textarea', {
+      id,
+      rows,
+      class: 'mono editor',
+      spellcheck: 'false',
+      autocapitalize: 'off',
+      autocomplete: 'off',
+      readonly: readOnly,
+    });
+    this.modes = h('select', {
+      'aria-label': `Form of ${label}`,
+      onchange: () => this.switch(/** @type {Mode} */ (this.modes.value)),
+    });
     this.note = h('span', { class: 'hint' });
-    this.element = h('div', { class: 'field bytes-field' }, h('div', { class: 'field-head' }, h('label', { for: id }, label), this.note, this.modes), this.area);
+    this.element = h(
+      'div',
+      { class: 'field bytes-field' },
+      h('div', { class: 'field-head' }, h('label', { for: id }, label), this.note, this.modes),
+      this.area,
+    );
     this.load(value);
   }
 
   /** @param {Bytes} value */
   load(value) {
-    const json = prettyJson(value), plain = isPlain(value);
+    const json = prettyJson(value),
+      plain = isPlain(value);
     this.value = value;
-    const options = [plain && ['text', 'Text'], json !== null && ['json', 'JSON'], ['escaped', 'Escaped']].filter(Boolean);
-    fill(this.modes, /** @type {string[][]} */ (options).map(([mode, name]) => h('option', { value: mode }, name)));
+    const options = [plain && ['text', 'Text'], json !== null && ['json', 'JSON'], ['escaped', 'Escaped']].filter(
+      Boolean,
+    );
+    fill(
+      this.modes,
+      /** @type {string[][]} */ (options).map(([mode, name]) => h('option', { value: mode }, name)),
+    );
     this.set(plain ? 'text' : 'escaped');
   }
 
@@ -55,7 +78,8 @@ export class BytesEditor {
     const before = /** @type {Mode} */ (this.mode);
     try {
       const value = this.read();
-      if (mode === 'json' ? prettyJson(value) === null : mode === 'text' && !isPlain(value)) throw new Error('not in this form');
+      if (mode === 'json' ? prettyJson(value) === null : mode === 'text' && !isPlain(value))
+        throw new Error('not in this form');
       this.value = value;
       this.set(mode);
     } catch {

@@ -7,7 +7,10 @@ const COUNT = 100;
 
 /** @type {import('./collection.js').Plan} */
 const plan = {
-  word: 'field', words: 'fields', columns: ['Field', 'Value'], searches: true,
+  word: 'field',
+  words: 'fields',
+  columns: ['Field', 'Value'],
+  searches: true,
   count: async (key) => Number(await call(['HLEN', key])),
   load: async (key, next, pattern) => {
     const [cursor, flat] = await call(['HSCAN', key, next ?? '0', 'MATCH', unescape(pattern || '*'), 'COUNT', COUNT]);
@@ -17,17 +20,26 @@ const plan = {
   },
   addFields: () => [bytesField('field', 'Field'), bytesField('value', 'Value', '', 5)],
   add: async (key, { field, value }) => {
-    if (!(await call(['HSETNX', key, bytesOfField(field), bytesOfField(value)]))) throw new ReplyError('There is a field of this name already.');
+    if (!(await call(['HSETNX', key, bytesOfField(field), bytesOfField(value)])))
+      throw new ReplyError('There is a field of this name already.');
   },
-  editFields: ({ cells: [field, value] }) => [bytesField('field', 'Field', /** @type {any} */ (field)), bytesField('value', 'Value', /** @type {any} */ (value), 8)],
+  editFields: ({ cells: [field, value] }) => [
+    bytesField('field', 'Field', /** @type {any} */ (field)),
+    bytesField('value', 'Value', /** @type {any} */ (value), 8),
+  ],
   edit: async (key, { cells }, values) => {
-    const before = /** @type {import('../bytes.js').Bytes} */ (cells[0]), field = bytesOfField(values.field);
+    const before = /** @type {import('../bytes.js').Bytes} */ (cells[0]),
+      field = bytesOfField(values.field);
     if (equalBytes(before, field)) return call(['HSET', key, field, bytesOfField(values.value)]);
-    if (!(await call(['HSETNX', key, field, bytesOfField(values.value)]))) throw new ReplyError('There is a field of this name already.');
+    if (!(await call(['HSETNX', key, field, bytesOfField(values.value)])))
+      throw new ReplyError('There is a field of this name already.');
     return call(['HDEL', key, before]);
   },
   remove: (key, { cells: [field] }) => call(['HDEL', key, /** @type {any} */ (field)]),
 };
 
 /** @type {import('./types.js').ValueType} */
-export const hash = { show: collectionView(plan), create: (key, first, value) => ['HSET', key, unescape(first), unescape(value)] };
+export const hash = {
+  show: collectionView(plan),
+  create: (key, first, value) => ['HSET', key, unescape(first), unescape(value)],
+};

@@ -13,7 +13,8 @@ import { TYPES } from './types.js';
 
 /** @param {HTMLElement} root @param {Bytes} key @param {KeyContext} context */
 export async function showKey(root, key, context) {
-  const head = h('header', { class: 'key-head' }), body = h('div', { class: 'key-body' }, h('p', { class: 'loading' }, 'Loading…'));
+  const head = h('header', { class: 'key-head' }),
+    body = h('div', { class: 'key-body' }, h('p', { class: 'loading' }, 'Loading…'));
   const refreshHead = () => showHead(head, key, context, reload);
   const reload = () => showKey(root, key, context);
   fill(root, head, body);
@@ -21,7 +22,8 @@ export async function showKey(root, key, context) {
     const type = await refreshHead();
     if (context.signal.aborted) return;
     const kind = TYPES[type];
-    if (type === 'none') fill(body, emptyState('This key does not exist', 'It has expired, or somebody has deleted it.'));
+    if (type === 'none')
+      fill(body, emptyState('This key does not exist', 'It has expired, or somebody has deleted it.'));
     else if (kind) kind.show(body, key, { signal: context.signal, refresh: refreshHead, changed: context.changed });
     else fill(body, emptyState(`Values of the type ${type} cannot be shown here`));
   } catch (error) {
@@ -35,7 +37,12 @@ const valid = (reply) => (reply instanceof Error ? null : reply);
 /** @param {HTMLElement} head @param {Bytes} key @param {KeyContext} context @param {() => void} reload
  * @returns {Promise<string>} the type */
 async function showHead(head, key, context, reload) {
-  const [type, pttl, encoding, memory] = await pipeline([['TYPE', key], ['PTTL', key], ['OBJECT', 'ENCODING', key], ['MEMORY', 'USAGE', key]]);
+  const [type, pttl, encoding, memory] = await pipeline([
+    ['TYPE', key],
+    ['PTTL', key],
+    ['OBJECT', 'ENCODING', key],
+    ['MEMORY', 'USAGE', key],
+  ]);
   if (type instanceof Error) throw type;
   if (context.signal.aborted) return String(type);
   const ttl = Number(valid(pttl) ?? -1);
@@ -43,19 +50,42 @@ async function showHead(head, key, context, reload) {
     valid(encoding) && String(encoding),
     valid(memory) !== null && `${formatBytes(Number(memory))} in memory`,
     `${formatExact(byteLength(key))} bytes of name`,
-  ].filter(Boolean).join(' · ');
+  ]
+    .filter(Boolean)
+    .join(' · ');
   const there = type !== 'none';
-  fill(head,
-    h('div', { class: 'key-name' },
-      h('a', { href: '#/keys', class: 'icon-button back', 'aria-label': 'Back to the list', onclick: back }, iconText('‹')),
-      typeBadge(String(type)), h('h2', { class: 'mono' }, display(key) || h('i', {}, 'empty name')),
-      iconButton('refresh', 'Load again', { class: 'refresh', onclick: reload })),
+  fill(
+    head,
+    h(
+      'div',
+      { class: 'key-name' },
+      h(
+        'a',
+        { href: '#/keys', class: 'icon-button back', 'aria-label': 'Back to the list', onclick: back },
+        iconText('‹'),
+      ),
+      typeBadge(String(type)),
+      h('h2', { class: 'mono' }, display(key) || h('i', {}, 'empty name')),
+      iconButton('refresh', 'Load again', { class: 'refresh', onclick: reload }),
+    ),
     h('p', { class: 'hint' }, there ? facts : ''),
-    there && h('div', { class: 'key-actions' },
-      h('button', { type: 'button', class: 'button ttl-button', onclick: () => editTtl(key, ttl).then((done) => done && reload()) },
-        ttl < 0 ? 'No expiry' : `Expires in ${formatDuration(ttl / 1000)}`),
-      button('edit', 'Rename', { onclick: () => rename(key, context) }),
-      button('trash', 'Delete', { class: 'danger-text', onclick: () => remove(key, context) })));
+    there &&
+      h(
+        'div',
+        { class: 'key-actions' },
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'button ttl-button',
+            onclick: () => editTtl(key, ttl).then((done) => done && reload()),
+          },
+          ttl < 0 ? 'No expiry' : `Expires in ${formatDuration(ttl / 1000)}`,
+        ),
+        button('edit', 'Rename', { onclick: () => rename(key, context) }),
+        button('trash', 'Delete', { class: 'danger-text', onclick: () => remove(key, context) }),
+      ),
+  );
   return String(type);
 }
 
@@ -71,8 +101,19 @@ function back(event) {
 /** @param {Bytes} key @param {number} ttl in milliseconds; < 0: none */
 function editTtl(key, ttl) {
   return ask({
-    title: 'Time to live', action: 'Set',
-    fields: [{ name: 'seconds', label: 'Seconds from now', type: 'number', min: 0, step: 'any', value: ttl < 0 ? '' : String(ttl / 1000), hint: 'Empty: the key stays for ever.' }],
+    title: 'Time to live',
+    action: 'Set',
+    fields: [
+      {
+        name: 'seconds',
+        label: 'Seconds from now',
+        type: 'number',
+        min: 0,
+        step: 'any',
+        value: ttl < 0 ? '' : String(ttl / 1000),
+        hint: 'Empty: the key stays for ever.',
+      },
+    ],
     act: async ({ seconds }) => {
       if (seconds === '') return call(['PERSIST', key]);
       const ms = Math.round(Number(seconds) * 1000);
@@ -86,8 +127,17 @@ function editTtl(key, ttl) {
 async function rename(key, context) {
   let name = key;
   const done = await ask({
-    title: 'Rename the key', action: 'Rename',
-    fields: [{ name: 'name', label: 'New name', value: escape(key), required: true, hint: 'Escapes as \\n, \\x00, \\\\ stand for bytes. A key that exists is not overwritten.' }],
+    title: 'Rename the key',
+    action: 'Rename',
+    fields: [
+      {
+        name: 'name',
+        label: 'New name',
+        value: escape(key),
+        required: true,
+        hint: 'Escapes as \\n, \\x00, \\\\ stand for bytes. A key that exists is not overwritten.',
+      },
+    ],
     act: async (values) => {
       name = unescape(values.name);
       if (!(await call(['RENAMENX', key, name]))) throw new ReplyError('There is a key of this name already.');
@@ -99,7 +149,10 @@ async function rename(key, context) {
 /** @param {Bytes} key @param {KeyContext} context */
 async function remove(key, context) {
   const done = await ask({
-    title: 'Delete the key?', text: display(key, 200), action: 'Delete', danger: true,
+    title: 'Delete the key?',
+    text: display(key, 200),
+    action: 'Delete',
+    danger: true,
     act: () => call(['UNLINK', key]),
   });
   if (!done) return;

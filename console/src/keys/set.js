@@ -12,11 +12,25 @@ async function add(key, text) {
 
 /** @type {import('./collection.js').Plan} */
 const plan = {
-  word: 'member', words: 'members', columns: ['Member'], searches: true,
+  word: 'member',
+  words: 'members',
+  columns: ['Member'],
+  searches: true,
   count: async (key) => Number(await call(['SCARD', key])),
   load: async (key, next, pattern) => {
-    const [cursor, members] = await call(['SSCAN', key, next ?? '0', 'MATCH', unescape(pattern || '*'), 'COUNT', COUNT]);
-    return { items: members.map((/** @type {any} */ member) => ({ cells: [member] })), next: String(cursor) === '0' ? null : cursor };
+    const [cursor, members] = await call([
+      'SSCAN',
+      key,
+      next ?? '0',
+      'MATCH',
+      unescape(pattern || '*'),
+      'COUNT',
+      COUNT,
+    ]);
+    return {
+      items: members.map((/** @type {any} */ member) => ({ cells: [member] })),
+      next: String(cursor) === '0' ? null : cursor,
+    };
   },
   addFields: () => [bytesField('member', 'Member', '', 4)],
   add: (key, { member }) => add(key, member),

@@ -25,8 +25,16 @@ async function show(root, key, context) {
     const value = await call(whole ? ['GET', key] : ['GETRANGE', key, 0, SHOWN - 1]);
     if (context.signal.aborted) return;
     if (whole) fill(root, editView(key, value ?? '', digest, context));
-    else fill(root, h('p', { class: 'hint' }, `${formatBytes(length)}: the first ${formatBytes(SHOWN)} are shown, and cannot be edited here.`),
-      new BytesEditor('Value', wholeCharacters(value), { readOnly: true, rows: 24 }).element);
+    else
+      fill(
+        root,
+        h(
+          'p',
+          { class: 'hint' },
+          `${formatBytes(length)}: the first ${formatBytes(SHOWN)} are shown, and cannot be edited here.`,
+        ),
+        new BytesEditor('Value', wholeCharacters(value), { readOnly: true, rows: 24 }).element,
+      );
   } catch (error) {
     fill(root, errorState(error));
   }
@@ -51,11 +59,13 @@ function editView(key, value, digest, context) {
   /** Only if nobody else has written meanwhile; the time to live stays. */
   async function write() {
     const edited = editor.read();
-    if (await call(['SET', key, edited, 'IFDEQ', digest, 'KEEPTTL']) === null)
+    if ((await call(['SET', key, edited, 'IFDEQ', digest, 'KEEPTTL'])) === null)
       throw new ReplyError('Not saved: the value has changed meanwhile. Load it again.');
-    digest = await call(['DIGEST', key]);
-    const now = await call(['GET', key]);
-    if (now === null || !equalBytes(now, edited)) throw new ReplyError('Saved, and then changed by somebody else. Load it again.');
+    const written = await call(['DIGEST', key]),
+      now = await call(['GET', key]);
+    if (now === null || !equalBytes(now, edited))
+      throw new ReplyError('Saved, and then changed by somebody else. Load it again.');
+    digest = written; // not before: what somebody else has written must not be overwritten unseen
     editor.keep(edited);
     fill(size, `${formatExact(byteLength(edited))} bytes`);
   }
@@ -74,5 +84,10 @@ function editView(key, value, digest, context) {
       save.disabled = false;
     }
   }
-  return h('form', { class: 'value-form', onsubmit: run }, editor.element, h('div', { class: 'form-foot' }, size, save));
+  return h(
+    'form',
+    { class: 'value-form', onsubmit: run },
+    editor.element,
+    h('div', { class: 'form-foot' }, size, save),
+  );
 }

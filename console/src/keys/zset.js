@@ -14,23 +14,32 @@ function itemsOf(flat) {
 
 /** @type {import('./collection.js').Plan} */
 const plan = {
-  word: 'member', words: 'members', columns: ['Member', '>Score'], searches: true,
+  word: 'member',
+  words: 'members',
+  columns: ['Member', '>Score'],
+  searches: true,
   count: async (key) => Number(await call(['ZCARD', key])),
   load: async (key, next, pattern) => {
     if (pattern) {
       const [cursor, flat] = await call(['ZSCAN', key, next ?? '0', 'MATCH', unescape(pattern), 'COUNT', PAGE]);
       return { items: itemsOf(flat), next: String(cursor) === '0' ? null : cursor };
     }
-    const from = Number(next ?? 0), items = itemsOf(await call(['ZRANGE', key, from, from + PAGE - 1, 'WITHSCORES']));
+    const from = Number(next ?? 0),
+      items = itemsOf(await call(['ZRANGE', key, from, from + PAGE - 1, 'WITHSCORES']));
     return { items, next: items.length < PAGE ? null : from + PAGE };
   },
   addFields: () => [bytesField('member', 'Member'), { name: 'score', label: 'Score', value: '0', required: true }],
   add: async (key, { member, score }) => {
-    if (!(await call(['ZADD', key, 'NX', score, bytesOfField(member)]))) throw new ReplyError('It is a member already.');
+    if (!(await call(['ZADD', key, 'NX', score, bytesOfField(member)])))
+      throw new ReplyError('It is a member already.');
   },
-  editFields: ({ cells: [member, score] }) => [bytesField('member', 'Member', /** @type {any} */ (member)), { name: 'score', label: 'Score', value: String(score), required: true }],
+  editFields: ({ cells: [member, score] }) => [
+    bytesField('member', 'Member', /** @type {any} */ (member)),
+    { name: 'score', label: 'Score', value: String(score), required: true },
+  ],
   edit: async (key, { cells }, { member, score }) => {
-    const before = /** @type {import('../bytes.js').Bytes} */ (cells[0]), now = bytesOfField(member);
+    const before = /** @type {import('../bytes.js').Bytes} */ (cells[0]),
+      now = bytesOfField(member);
     if (equalBytes(before, now)) return call(['ZADD', key, 'XX', score, now]);
     if (!(await call(['ZADD', key, 'NX', score, now]))) throw new ReplyError('There is such a member already.');
     return call(['ZREM', key, before]);
@@ -39,4 +48,7 @@ const plan = {
 };
 
 /** @type {import('./types.js').ValueType} */
-export const zset = { show: collectionView(plan), create: (key, first, value) => ['ZADD', key, first || '0', unescape(value)] };
+export const zset = {
+  show: collectionView(plan),
+  create: (key, first, value) => ['ZADD', key, first || '0', unescape(value)],
+};

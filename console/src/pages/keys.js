@@ -59,7 +59,15 @@ class KeyList {
   async scan(round) {
     for (let steps = 0, found = 0; steps < MOST_STEPS && found < PAGE_KEYS && !this.done; steps++) {
       const filter = this.type ? ['TYPE', this.type] : [];
-      const [cursor, keys] = await call(['SCAN', this.cursor, 'MATCH', unescape(this.pattern), 'COUNT', SCAN_COUNT, ...filter]);
+      const [cursor, keys] = await call([
+        'SCAN',
+        this.cursor,
+        'MATCH',
+        unescape(this.pattern),
+        'COUNT',
+        SCAN_COUNT,
+        ...filter,
+      ]);
       if (round !== this.round) return;
       const fresh = keys.filter((/** @type {Bytes} */ key) => !this.seen.has(percent(key)));
       for (const key of fresh) this.seen.add(percent(key));
@@ -72,7 +80,12 @@ class KeyList {
 
   /** @param {Bytes[]} keys @param {number} round */
   async append(keys, round) {
-    const about = await pipeline(keys.flatMap((key) => [['TYPE', key], ['PTTL', key]]));
+    const about = await pipeline(
+      keys.flatMap((key) => [
+        ['TYPE', key],
+        ['PTTL', key],
+      ]),
+    );
     if (round !== this.round) return;
     keys.forEach((key, i) => {
       const [type, ttl] = about.slice(i * 2, i * 2 + 2);
@@ -84,9 +97,17 @@ class KeyList {
 
   /** @param {Bytes} key @param {string} type @param {number} ttl */
   row(key, type, ttl) {
-    return h('li', {}, h('a', { href: keyAddress(api.db, key), 'aria-current': this.isCurrent(key), 'data-key': percent(key) },
-      typeBadge(type), h('span', { class: 'mono clip' }, display(key, 120) || h('i', {}, 'empty name')),
-      ttl > 0 && h('span', { class: 'hint ttl' }, formatDuration(ttl / 1000))));
+    return h(
+      'li',
+      {},
+      h(
+        'a',
+        { href: keyAddress(api.db, key), 'aria-current': this.isCurrent(key), 'data-key': percent(key) },
+        typeBadge(type),
+        h('span', { class: 'mono clip' }, display(key, 120) || h('i', {}, 'empty name')),
+        ttl > 0 && h('span', { class: 'hint ttl' }, formatDuration(ttl / 1000)),
+      ),
+    );
   }
 
   /** @param {Bytes} key */
@@ -110,18 +131,27 @@ class KeyList {
       fill(this.note, `${formatNumber(this.keys.length, 'key')}${this.done ? '' : ' so far'}`);
     } else if (!this.list.childElementCount) {
       fill(this.note);
-      fill(this.list, h('li', {}, this.pattern === '*' && !this.type
-        ? emptyState('This database is empty', 'Create the first key with “New key”.')
-        : emptyState('No key matches', 'Patterns are those of SCAN: user:*, h?llo, [ab]*.')));
+      fill(
+        this.list,
+        h(
+          'li',
+          {},
+          this.pattern === '*' && !this.type
+            ? emptyState('This database is empty', 'Create the first key with “New key”.')
+            : emptyState('No key matches', 'Patterns are those of SCAN: user:*, h?llo, [ab]*.'),
+        ),
+      );
     }
   }
 }
 
 /** @param {KeyboardEvent} event */
 function moveFocus(event) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key], list = /** @type {HTMLElement} */ (event.currentTarget);
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key],
+    list = /** @type {HTMLElement} */ (event.currentTarget);
   if (!step) return;
-  const links = [...list.querySelectorAll('a')], at = links.indexOf(/** @type {HTMLAnchorElement} */ (document.activeElement));
+  const links = [...list.querySelectorAll('a')],
+    at = links.indexOf(/** @type {HTMLAnchorElement} */ (document.activeElement));
   event.preventDefault();
   links[Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
 }
@@ -129,17 +159,49 @@ function moveFocus(event) {
 /** @param {import('../main.js').Page} page */
 export function showKeys({ root, signal, sampler }) {
   const list = new KeyList();
-  const pattern = h('input', { type: 'search', id: 'key-pattern', placeholder: 'Pattern, as user:*', spellcheck: 'false', autocapitalize: 'off' });
-  const type = h('select', { 'aria-label': 'Type', onchange: () => search() },
-    h('option', { value: '' }, 'All types'), Object.keys(TYPES).map((name) => h('option', { value: name }, name)));
-  const db = h('select', { 'aria-label': 'Database', onchange: () => { location.hash = `#/keys/${db.value}`; } });
+  const pattern = h('input', {
+    type: 'search',
+    id: 'key-pattern',
+    placeholder: 'Pattern, as user:*',
+    spellcheck: 'false',
+    autocapitalize: 'off',
+  });
+  const type = h(
+    'select',
+    { 'aria-label': 'Type', onchange: () => search() },
+    h('option', { value: '' }, 'All types'),
+    Object.keys(TYPES).map((name) => h('option', { value: name }, name)),
+  );
+  const db = h('select', {
+    'aria-label': 'Database',
+    onchange: () => {
+      location.hash = `#/keys/${db.value}`;
+    },
+  });
   const detail = h('div', { class: 'key-detail' });
   const search = () => list.restart(pattern.value.trim(), type.value);
-  const form = h('form', { class: 'key-search', role: 'search', onsubmit: (/** @type {Event} */ e) => { e.preventDefault(); search(); } },
+  const form = h(
+    'form',
+    {
+      class: 'key-search',
+      role: 'search',
+      onsubmit: (/** @type {Event} */ e) => {
+        e.preventDefault();
+        search();
+      },
+    },
     h('label', { class: 'hidden', for: 'key-pattern' }, 'Pattern'),
-    h('div', { class: 'search-box' }, icon('search'), pattern), type, db);
-  const tools = h('div', { class: 'key-tools' }, list.note, iconButton('refresh', 'Search again', { onclick: search }),
-    button('plus', 'New key', { class: 'primary', onclick: create }));
+    h('div', { class: 'search-box' }, icon('search'), pattern),
+    type,
+    db,
+  );
+  const tools = h(
+    'div',
+    { class: 'key-tools' },
+    list.note,
+    iconButton('refresh', 'Search again', { onclick: search }),
+    button('plus', 'New key', { class: 'primary', onclick: create }),
+  );
   fill(root, h('div', { class: 'key-side' }, form, tools, list.element), detail);
 
   async function create() {
@@ -155,7 +217,8 @@ export function showKeys({ root, signal, sampler }) {
     location.hash = key === null ? `#/keys/${api.db}` : keyAddress(api.db, key);
   }
 
-  let shownDb = -1, keyLeaves = new AbortController();
+  let shownDb = -1,
+    keyLeaves = new AbortController();
   function follow() {
     const [name, dbText, keyText] = location.hash.replace(/^#\/?/, '').split('/');
     if (name !== 'keys') return;
@@ -173,7 +236,10 @@ export function showKeys({ root, signal, sampler }) {
   }
   fillDatabases(db, sampler).then(follow);
   addEventListener('hashchange', follow, { signal });
-  signal.addEventListener('abort', () => { keyLeaves.abort(); api.db = 0; });
+  signal.addEventListener('abort', () => {
+    keyLeaves.abort();
+    api.db = 0;
+  });
 }
 
 /** As many as the server has, when it says so. @param {HTMLSelectElement} select @param {import('../sampler.js').Sampler} sampler */
@@ -182,7 +248,12 @@ async function fillDatabases(select, sampler) {
   const count = Math.min(Number(reply[1] ?? 16), 1024);
   const draw = () => {
     const keys = (/** @type {number} */ i) => /keys=(\d+)/.exec(sampler.info[`db${i}`] ?? '')?.[1];
-    fill(select, Array.from({ length: count }, (_, i) => h('option', { value: i, selected: i === api.db }, `db ${i}${keys(i) ? ` (${keys(i)})` : ''}`)));
+    fill(
+      select,
+      Array.from({ length: count }, (_, i) =>
+        h('option', { value: i, selected: i === api.db }, `db ${i}${keys(i) ? ` (${keys(i)})` : ''}`),
+      ),
+    );
   };
   draw();
   if (!sampler.last('time')) sampler.addEventListener('sample', draw, { once: true });
@@ -193,11 +264,16 @@ async function newKey() {
   /** @type {Bytes | null} */
   let made = null;
   await ask({
-    title: 'New key', action: 'Create',
+    title: 'New key',
+    action: 'Create',
     fields: [
       { name: 'key', label: 'Name', required: true, hint: 'Escapes as \\n, \\x00, \\\\ stand for bytes.' },
       { name: 'type', label: 'Type', options: Object.keys(TYPES).map((name) => [name, name]) },
-      { name: 'first', label: 'Field or score', hint: 'Of a hash or stream the field, of a sorted set the score; else empty.' },
+      {
+        name: 'first',
+        label: 'Field or score',
+        hint: 'Of a hash or stream the field, of a sorted set the score; else empty.',
+      },
       { name: 'value', label: 'Value', rows: 4 },
       { name: 'ttl', label: 'Time to live in seconds', type: 'number', min: 1, hint: 'Empty: for ever.' },
     ],

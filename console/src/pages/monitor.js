@@ -14,14 +14,29 @@ const OWN = new Set(POLL.map((args) => args.map((arg) => `"${arg}"`).join(' ')))
 
 /** @param {import('../main.js').Page} page */
 export function showMonitor({ root, signal }) {
-  const idle = emptyState('Not watching', 'MONITOR shows every command of every client, and slows a busy server down: stop it when you have seen enough.');
+  const idle = emptyState(
+    'Not watching',
+    'MONITOR shows every command of every client, and slows a busy server down: stop it when you have seen enough.',
+  );
   const tail = new Tail('Commands', idle);
   const count = h('span', { class: 'hint', role: 'status' });
   const own = h('input', { type: 'checkbox', id: 'hide-own', checked: true });
   const start = h('button', { type: 'button', class: 'button primary', onclick: toggle }, 'Start');
   /** @type {AbortController | null} */
   let watching = null;
-  fill(root, panel('Commands', [count, h('label', { class: 'check', for: 'hide-own' }, own, 'Hide the console’s own'), ...tailTools(tail), start], tail.element));
+  fill(
+    root,
+    panel(
+      'Commands',
+      [
+        count,
+        h('label', { class: 'check', for: 'hide-own' }, own, 'Hide the console’s own'),
+        ...tailTools(tail),
+        start,
+      ],
+      tail.element,
+    ),
+  );
   signal.addEventListener('abort', () => watching?.abort());
 
   async function toggle() {
@@ -47,7 +62,15 @@ export function showMonitor({ root, signal }) {
     if (!match) return; // the OK
     const [, time, db, client, command] = match;
     if (own.checked && OWN.has(command)) return;
-    tail.add(h('li', {}, h('time', {}, formatTime(Number(time) * 1000)), h('span', { class: 'hint source' }, `${client} db ${db}`), h('span', { class: 'mono' }, display(command, 2000))));
+    tail.add(
+      h(
+        'li',
+        {},
+        h('time', {}, formatTime(Number(time) * 1000)),
+        h('span', { class: 'hint source' }, `${client} db ${db}`),
+        h('span', { class: 'mono' }, display(command, 2000)),
+      ),
+    );
     fill(count, `${formatExact(tail.count)} commands`);
   }
 }

@@ -1,41 +1,90 @@
 // The server at a glance: figures, charts, and where time and memory go.
-import { ReplyError, pipeline } from '../api.js';
-import { percent, display } from '../bytes.js';
-import { formatBytes, formatCount, formatDuration, formatExact, formatMicros, formatNumber, formatPercent } from '../format.js';
+import { pipeline } from '../api.js';
+import { formatBytes, formatCount, formatExact, formatMicros, formatPercent } from '../format.js';
 import { parseFamily } from '../info.js';
 import { Chart } from '../ui/chart.js';
 import { fill, h } from '../ui/dom.js';
-import { emptyState, errorState, panel, repeat, table, tile, typeBadge } from '../ui/parts.js';
+import { emptyState, panel, repeat, tile } from '../ui/parts.js';
+import { SHOWN, bigView, commandsView, hotView, serverView, slowView, typesView } from './overview_panels.js';
 
 /** @typedef {import('../sampler.js').Sampler} Sampler */
 /** @typedef {import('../sampler.js').SeriesName} SeriesName */
 
 const LISTS_MS = 3000;
-const SHOWN = 8;
 /** 1, 2, 5 … of each unit. */
-const BYTE_STEPS = [1, 1024, 1024 ** 2, 1024 ** 3, 1024 ** 4].flatMap((unit) => [1, 2, 5, 10, 20, 50, 100, 200, 500].map((n) => n * unit));
+const BYTE_STEPS = [1, 1024, 1024 ** 2, 1024 ** 3, 1024 ** 4].flatMap((unit) =>
+  [1, 2, 5, 10, 20, 50, 100, 200, 500].map((n) => n * unit),
+);
 const COUNT_STEPS = [1, 10, 100, 1000, 10000, 100000].flatMap((unit) => [1, 2, 5].map((n) => n * unit));
 
 /** @typedef {{title: string, names: SeriesName[], lines: import('../ui/chart.js').Line[], scale: import('../ui/chart.js').Scale}} Plan */
 
 /** @type {Plan[]} */
 const CHARTS = [
-  { title: 'Throughput', names: ['commands'], scale: { format: formatCount, least: 10 },
-    lines: [{ label: 'commands/s', color: '--c1', fill: true }] },
-  { title: 'Latency', names: ['p50', 'p99', 'p999'], scale: { format: formatMicros, least: 10 },
-    lines: [{ label: 'p50', color: '--c3' }, { label: 'p99', color: '--c1' }, { label: 'p99.9', color: '--c2' }] },
-  { title: 'Memory', names: ['used', 'rss'], scale: { format: formatBytes, least: 1 << 20, incrs: BYTE_STEPS },
-    lines: [{ label: 'used', color: '--c1', fill: true }, { label: 'resident', color: '--c2' }] },
-  { title: 'Hit rate', names: ['hitRate'], scale: { format: (v) => `${Math.round(v)} %`, top: 105, incrs: [25, 50] },
-    lines: [{ label: 'of lookups', color: '--c3', fill: true }] },
-  { title: 'Network', names: ['bytesIn', 'bytesOut'], scale: { format: (v) => `${formatBytes(v)}/s`, least: 4096, incrs: BYTE_STEPS },
-    lines: [{ label: 'in', color: '--c1' }, { label: 'out', color: '--c2' }] },
-  { title: 'Expired and evicted', names: ['expired', 'evicted'], scale: { format: formatCount, least: 10 },
-    lines: [{ label: 'expired/s', color: '--c3' }, { label: 'evicted/s', color: '--c2' }] },
-  { title: 'Clients', names: ['clients', 'blocked'], scale: { format: formatCount, least: 5, incrs: COUNT_STEPS },
-    lines: [{ label: 'connected', color: '--c1' }, { label: 'blocked', color: '--c2' }] },
-  { title: 'Processor', names: ['cpu'], scale: { format: (v) => `${Math.round(v)} %`, least: 20 },
-    lines: [{ label: 'of one core', color: '--c4', fill: true }] },
+  {
+    title: 'Throughput',
+    names: ['commands'],
+    scale: { format: formatCount, least: 10 },
+    lines: [{ label: 'commands/s', color: '--c1', fill: true }],
+  },
+  {
+    title: 'Latency',
+    names: ['p50', 'p99', 'p999'],
+    scale: { format: formatMicros, least: 10 },
+    lines: [
+      { label: 'p50', color: '--c3' },
+      { label: 'p99', color: '--c1' },
+      { label: 'p99.9', color: '--c2' },
+    ],
+  },
+  {
+    title: 'Memory',
+    names: ['used', 'rss'],
+    scale: { format: formatBytes, least: 1 << 20, incrs: BYTE_STEPS },
+    lines: [
+      { label: 'used', color: '--c1', fill: true },
+      { label: 'resident', color: '--c2' },
+    ],
+  },
+  {
+    title: 'Hit rate',
+    names: ['hitRate'],
+    scale: { format: (v) => `${Math.round(v)} %`, top: 105, incrs: [25, 50] },
+    lines: [{ label: 'of lookups', color: '--c3', fill: true }],
+  },
+  {
+    title: 'Network',
+    names: ['bytesIn', 'bytesOut'],
+    scale: { format: (v) => `${formatBytes(v)}/s`, least: 4096, incrs: BYTE_STEPS },
+    lines: [
+      { label: 'in', color: '--c1' },
+      { label: 'out', color: '--c2' },
+    ],
+  },
+  {
+    title: 'Expired and evicted',
+    names: ['expired', 'evicted'],
+    scale: { format: formatCount, least: 10 },
+    lines: [
+      { label: 'expired/s', color: '--c3' },
+      { label: 'evicted/s', color: '--c2' },
+    ],
+  },
+  {
+    title: 'Clients',
+    names: ['clients', 'blocked'],
+    scale: { format: formatCount, least: 5, incrs: COUNT_STEPS },
+    lines: [
+      { label: 'connected', color: '--c1' },
+      { label: 'blocked', color: '--c2' },
+    ],
+  },
+  {
+    title: 'Processor',
+    names: ['cpu'],
+    scale: { format: (v) => `${Math.round(v)} %`, least: 20 },
+    lines: [{ label: 'of one core', color: '--c4', fill: true }],
+  },
 ];
 
 /** @param {import('../main.js').Page} page */
@@ -44,8 +93,20 @@ export function showOverview({ root, signal, sampler }) {
   const charts = CHARTS.map((plan) => new Chart(plan.title, plan.lines, plan.scale));
   const lists = ['Memory by type', 'Commands', 'Hot keys', 'Big keys', 'Slow log', 'Server'];
   const boxes = lists.map(() => h('div', { class: 'panel-body' }, h('p', { class: 'loading' }, 'Loading…')));
-  fill(root, tiles, h('div', { class: 'charts' }, charts.map((chart) => chart.element)),
-    h('div', { class: 'lists' }, lists.map((title, i) => panel(title, note(title), boxes[i]))));
+  fill(
+    root,
+    tiles,
+    h(
+      'div',
+      { class: 'charts' },
+      charts.map((chart) => chart.element),
+    ),
+    h(
+      'div',
+      { class: 'lists' },
+      lists.map((title, i) => panel(title, note(title), boxes[i])),
+    ),
+  );
   const [types, commands, hot, big, slow, server] = boxes;
 
   const draw = () => {
@@ -71,7 +132,11 @@ export function showOverview({ root, signal, sampler }) {
   if (sampler.last('time') !== null) draw();
   else fill(tiles, emptyTiles());
   repeat(LISTS_MS, signal, async () => {
-    const asked = [['HOTKEYS', 'GET'], ['MEMORY', 'BIGKEYS', 'COUNT', SHOWN], ['SLOWLOG', 'GET', SHOWN]];
+    const asked = [
+      ['HOTKEYS', 'GET'],
+      ['MEMORY', 'BIGKEYS', 'COUNT', SHOWN],
+      ['SLOWLOG', 'GET', SHOWN],
+    ];
     const [hotKeys, bigKeys, slowLog] = await pipeline(asked).catch((error) => [error, error, error]);
     fill(hot, hotView(hotKeys));
     fill(big, bigView(bigKeys));
@@ -82,119 +147,64 @@ export function showOverview({ root, signal, sampler }) {
 /** @param {string} title */
 function note(title) {
   const notes = /** @type {Record<string, string>} */ ({
-    'Memory by type': 'estimated by a slow walk', Commands: 'last second', 'Hot keys': 'sampled, recent first',
+    'Memory by type': 'estimated by a slow walk',
+    Commands: 'last second',
+    'Hot keys': 'sampled, recent first',
   });
   if (title === 'Slow log') return h('a', { href: '#/slowlog' }, 'All entries');
   return notes[title] && h('span', { class: 'hint' }, notes[title]);
 }
 
-// ---- figures ----
-
 function emptyTiles() {
-  return ['Commands', 'Latency', 'Memory', 'Hit rate', 'Clients', 'Keys'].map((label) => tile(label.toLowerCase(), label, '–', ' '));
+  return ['Commands', 'Latency', 'Memory', 'Hit rate', 'Clients', 'Keys'].map((label) =>
+    tile(label.toLowerCase(), label, '–', ' '),
+  );
 }
 
 /** @param {Sampler} sampler */
 function overviewTiles(sampler) {
-  const { info } = sampler, n = (/** @type {string} */ field) => Number(info[field] ?? 0);
-  const p99 = sampler.last('p99'), p50 = sampler.last('p50'), limit = n('maxmemory');
+  const { info } = sampler,
+    n = (/** @type {string} */ field) => Number(info[field] ?? 0);
+  const p99 = sampler.last('p99'),
+    p50 = sampler.last('p50'),
+    limit = n('maxmemory');
   const databases = [...parseFamily(info, /^db\d+$/).values()];
   const sum = (/** @type {string} */ part) => databases.reduce((all, db) => all + (db[part] ?? 0), 0);
-  const lookups = n('keyspace_hits') + n('keyspace_misses'), now = sampler.last('hitRate');
+  const lookups = n('keyspace_hits') + n('keyspace_misses'),
+    now = sampler.last('hitRate');
   return [
-    tile('commands', 'Commands', h('span', {}, formatCount(sampler.last('commands') ?? 0), h('small', {}, '/s')), `${formatCount(n('total_commands_processed'))} in all`),
-    tile('latency', 'Latency p99', p99 === null ? 'idle' : formatMicros(p99), p50 === null ? 'no calls just now' : `p50 ${formatMicros(p50)}`),
-    tile('memory', 'Memory', formatBytes(n('used_memory')), limit ? `${formatPercent(n('used_memory_data'), limit)} of ${formatBytes(limit)}` : `peak ${formatBytes(n('used_memory_peak'))}`),
-    tile('hits', 'Hit rate', now === null ? formatPercent(n('keyspace_hits'), lookups) : `${now.toFixed(1)} %`, lookups ? `${formatCount(n('keyspace_misses'))} misses` : 'no lookups yet'),
-    tile('clients', 'Clients', formatExact(n('connected_clients')), n('blocked_clients') ? `${n('blocked_clients')} waiting` : `of ${formatCount(n('maxclients'))}`),
+    tile(
+      'commands',
+      'Commands',
+      h('span', {}, formatCount(sampler.last('commands') ?? 0), h('small', {}, '/s')),
+      `${formatCount(n('total_commands_processed'))} in all`,
+    ),
+    tile(
+      'latency',
+      'Latency p99',
+      p99 === null ? 'idle' : formatMicros(p99),
+      p50 === null ? 'no calls just now' : `p50 ${formatMicros(p50)}`,
+    ),
+    tile(
+      'memory',
+      'Memory',
+      formatBytes(n('used_memory')),
+      limit
+        ? `${formatPercent(n('used_memory_data'), limit)} of ${formatBytes(limit)}`
+        : `peak ${formatBytes(n('used_memory_peak'))}`,
+    ),
+    tile(
+      'hits',
+      'Hit rate',
+      now === null ? formatPercent(n('keyspace_hits'), lookups) : `${now.toFixed(1)} %`,
+      lookups ? `${formatCount(n('keyspace_misses'))} misses` : 'no lookups yet',
+    ),
+    tile(
+      'clients',
+      'Clients',
+      formatExact(n('connected_clients')),
+      n('blocked_clients') ? `${n('blocked_clients')} waiting` : `of ${formatCount(n('maxclients'))}`,
+    ),
     tile('keys', 'Keys', formatCount(sum('keys')), `${formatCount(sum('expires'))} expire`),
   ];
-}
-
-/** @param {import('../info.js').Info} info */
-function typesView(info) {
-  const types = [...parseFamily(info, 'type_')].sort((a, b) => b[1].bytes - a[1].bytes).filter(([, type]) => type.keys > 0);
-  if (!types.length) return emptyState('No keys yet', 'The first walk over the keys takes a few seconds.');
-  const whole = types.reduce((sum, [, type]) => sum + type.bytes, 0);
-  return h('ul', { class: 'bars' }, types.map(([name, type]) => h('li', {},
-    h('span', { class: 'bar-name' }, typeBadge(name), h('span', { class: 'hint' }, formatNumber(type.keys, 'key'))),
-    h('span', { class: 'bar' }, h('span', { class: `bar-fill type-${name}`, vars: { '--share': `${Math.max(0.5, (type.bytes * 100) / whole)}%` } })),
-    h('span', { class: 'bar-value' }, formatBytes(type.bytes), h('span', { class: 'hint' }, formatPercent(type.bytes, whole))))));
-}
-
-/** @param {Sampler} sampler */
-function commandsView(sampler) {
-  const before = parseFamily(sampler.infoBefore, 'cmdstat_');
-  const rows = [...parseFamily(sampler.info, 'cmdstat_')].map(([name, now]) => {
-    const was = before.get(name), calls = Math.max(0, now.calls - (was?.calls ?? 0)), usec = now.usec - (was?.usec ?? 0);
-    return { name, rate: calls / sampler.seconds, each: calls ? usec / calls : now.usec_per_call, total: now.calls };
-  }).sort((a, b) => b.rate - a.rate || b.total - a.total).slice(0, SHOWN);
-  if (!rows.length) return emptyState('No commands yet');
-  return table('Commands', ['Command', '>per second', '>time per call', '>calls'], rows.map((row) => [
-    h('code', {}, row.name.replace('|', ' ')), formatCount(row.rate), formatMicros(row.each), formatCount(row.total)]));
-}
-
-/** @param {import('../info.js').Info} info */
-function serverView(info) {
-  const facts = [
-    ['Version', `${info.tokamak_version ?? '?'}, as Redis ${info.redis_version ?? '?'}`],
-    ['Running for', formatDuration(Number(info.uptime_in_seconds ?? 0))],
-    ['Reactors, workers', `${info.io_threads ?? '?'}, ${info.worker_threads ?? '?'}`],
-    ['Eviction', Number(info.maxmemory) ? `${info.maxmemory_policy} at ${formatBytes(Number(info.maxmemory))}` : 'no memory limit'],
-    ['Fragmentation', info.allocator_frag_ratio ?? '?'],
-    ['Append-only file', info.aof_enabled === '1' ? `on, last write ${info.aof_last_write_status}` : 'off'],
-    ['Snapshot', info.rdb_bgsave_in_progress === '1' ? 'being written' : `last ${info.rdb_last_bgsave_status}, ${formatCount(Number(info.rdb_changes_since_last_save ?? 0))} changes since`],
-    ['Errors answered', formatExact(Number(info.total_error_replies ?? 0))],
-    ['Expired, evicted', `${formatCount(Number(info.expired_keys ?? 0))}, ${formatCount(Number(info.evicted_keys ?? 0))}`],
-    ['Refused connections', formatExact(Number(info.rejected_connections ?? 0))],
-  ];
-  return h('dl', { class: 'facts' }, facts.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
-}
-
-// ---- keys ----
-
-/** @param {any[]} flat name, value, name, value … @returns {Record<string, any>} */
-export function pairsOf(flat) {
-  /** @type {Record<string, any>} */
-  const found = {};
-  for (let i = 0; i + 1 < flat.length; i += 2) found[String(flat[i])] = flat[i + 1];
-  return found;
-}
-
-/** @param {import('../bytes.js').Bytes} key @param {number} db */
-function keyLink(key, db) {
-  return h('a', { href: `#/keys/${db}/${percent(key)}`, class: 'mono clip' }, display(key, 60));
-}
-
-/** @param {any} reply */
-function hotView(reply) {
-  if (reply instanceof Error) return errorState(reply);
-  const all = pairsOf(Array.isArray(reply[0]) ? reply[0] : reply);
-  const calls = all['by-calls'] ?? [], time = all['by-cpu-time-us'] ?? [];
-  const list = calls.length ? calls : time, rows = [];
-  for (let i = 0; i + 1 < list.length && rows.length < SHOWN; i += 2) rows.push([list[i], Number(list[i + 1])]);
-  if (!rows.length) return emptyState('No hot keys', 'One command in 128 is looked at; under load the busiest keys appear here.');
-  const most = rows[0][1] || 1;
-  return h('ol', { class: 'bars' }, rows.map(([key, count]) => h('li', {},
-    h('span', { class: 'bar-name' }, keyLink(key, 0)),
-    h('span', { class: 'bar' }, h('span', { class: 'bar-fill', vars: { '--share': `${(count * 100) / most}%` } })),
-    h('span', { class: 'bar-value' }, calls.length ? `${formatCount(count)} calls` : formatMicros(count)))));
-}
-
-/** @param {any} reply */
-function bigView(reply) {
-  if (reply instanceof Error) return errorState(reply);
-  const keys = reply.map(pairsOf);
-  if (!keys.length) return emptyState('No big keys', 'Values of 4 KB and more are listed here.');
-  return table('Big keys', ['Key', 'Type', '>elements', '>size'], keys.map((/** @type {any} */ key) => [
-    keyLink(key.key, key.db), typeBadge(key.type), key.type === 'string' || key.type === 'stream' ? '–' : formatCount(Number(key.elements)), formatBytes(Number(key.bytes))]));
-}
-
-/** @param {any} reply */
-function slowView(reply) {
-  if (reply instanceof ReplyError || reply instanceof Error) return errorState(reply);
-  if (!reply.length) return emptyState('Nothing slow', 'Commands above slowlog-log-slower-than are listed here.');
-  return table('Slow log', ['Command', '>took', '>when'], reply.map((/** @type {any} */ [, seconds, micros, args]) => [
-    h('code', { class: 'clip' }, args.map((/** @type {any} */ arg) => display(arg, 40)).join(' ')), formatMicros(micros),
-    `${formatDuration(Math.max(1, Date.now() / 1000 - seconds))} ago`]));
 }

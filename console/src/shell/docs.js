@@ -16,17 +16,32 @@ function record(flat) {
 
 /** @param {any[]} flat @returns {Argument} */
 function parseArgument(flat) {
-  const doc = record(flat), flags = new Set(doc.flags ?? []);
-  return { name: doc.name, type: doc.type, token: doc.token, text: doc.display_text ?? doc.name, optional: flags.has('optional'),
-    multiple: flags.has('multiple'), multipleToken: flags.has('multiple_token'),
-    parts: Array.isArray(doc.arguments) ? doc.arguments.map(parseArgument) : [] };
+  const doc = record(flat),
+    flags = new Set(doc.flags ?? []);
+  return {
+    name: doc.name,
+    type: doc.type,
+    token: doc.token,
+    text: doc.display_text ?? doc.name,
+    optional: flags.has('optional'),
+    multiple: flags.has('multiple'),
+    multipleToken: flags.has('multiple_token'),
+    parts: Array.isArray(doc.arguments) ? doc.arguments.map(parseArgument) : [],
+  };
 }
 
 /** @param {string} name @param {any[]} flat @returns {Doc} */
 function parseDoc(name, flat) {
   const doc = record(flat);
-  return { name, summary: doc.summary ?? '', group: doc.group ?? '', complexity: doc.complexity ?? '', since: doc.since ?? '',
-    args: (doc.arguments ?? []).map(parseArgument), subcommands: parseDocs(doc.subcommands ?? []) };
+  return {
+    name,
+    summary: doc.summary ?? '',
+    group: doc.group ?? '',
+    complexity: doc.complexity ?? '',
+    since: doc.since ?? '',
+    args: (doc.arguments ?? []).map(parseArgument),
+    subcommands: parseDocs(doc.subcommands ?? []),
+  };
 }
 
 /** @param {any[]} flat @returns {Map<string, Doc>} */
@@ -44,10 +59,12 @@ let loading = null;
 
 /** Once per page. @returns {Promise<Map<string, Doc>>} */
 export function loadDocs() {
-  loading ??= call(['COMMAND', 'DOCS']).then(parseDocs).catch((error) => {
-    loading = null;
-    throw error;
-  });
+  loading ??= call(['COMMAND', 'DOCS'])
+    .then(parseDocs)
+    .catch((error) => {
+      loading = null;
+      throw error;
+    });
   return loading;
 }
 
@@ -65,7 +82,8 @@ function core(arg) {
 /** @param {Argument} arg @returns {string} */
 export function syntax(arg) {
   let text = core(arg);
-  if (arg.multiple) text += arg.token && !arg.multipleToken ? ` [${text.slice(arg.token.length + 1)} …]` : ` [${text} …]`;
+  if (arg.multiple)
+    text += arg.token && !arg.multipleToken ? ` [${text.slice(arg.token.length + 1)} …]` : ` [${text} …]`;
   return arg.optional ? `[${text}]` : text;
 }
 
@@ -87,15 +105,20 @@ export function findDoc(docs, words) {
  * @param {Map<string, Doc>} docs @param {string[]} full @param {string} prefix @returns {{word: string, summary: string}[]} */
 export function complete(docs, full, prefix) {
   const begins = (/** @type {string} */ word) => word.startsWith(prefix.toUpperCase());
-  const pick = (/** @type {Map<string, Doc>} */ from) => [...from.values()].filter((doc) => begins(doc.name))
-    .sort((a, b) => a.name.localeCompare(b.name)).map((doc) => ({ word: doc.name, summary: doc.summary }));
+  const pick = (/** @type {Map<string, Doc>} */ from) =>
+    [...from.values()]
+      .filter((doc) => begins(doc.name))
+      .sort((a, b) => a.name.localeCompare(b.name))
+      .map((doc) => ({ word: doc.name, summary: doc.summary }));
   if (!full.length) return prefix ? pick(docs) : [];
   const found = findDoc(docs, full);
   if (!found) return [];
   if (found.doc.subcommands.size && full.length === 1) return pick(found.doc.subcommands);
   const given = new Set(full.map((word) => word.toUpperCase()));
   if (!prefix && full.length === found.used) return [];
-  const tokens = [...new Set(tokensOf(found.doc.args))].filter((token) => /\w/.test(token) && begins(token) && !given.has(token));
+  const tokens = [...new Set(tokensOf(found.doc.args))].filter(
+    (token) => /\w/.test(token) && begins(token) && !given.has(token),
+  );
   return prefix ? tokens.map((word) => ({ word, summary: '' })) : [];
 }
 
@@ -103,7 +126,15 @@ export function complete(docs, full, prefix) {
  * @param {Doc} doc @param {number} given */
 export function remaining(doc, given) {
   let at = 0;
-  while (at < given && at < doc.args.length && !doc.args[at].optional && !doc.args[at].multiple && doc.args[at].type !== 'block' && !doc.args[at].token) at++;
+  while (
+    at < given &&
+    at < doc.args.length &&
+    !doc.args[at].optional &&
+    !doc.args[at].multiple &&
+    doc.args[at].type !== 'block' &&
+    !doc.args[at].token
+  )
+    at++;
   if (!at && !doc.args.length) return doc.subcommands.size ? '<subcommand>' : '';
   return doc.args.slice(at).map(syntax).join(' ');
 }

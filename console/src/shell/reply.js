@@ -12,10 +12,12 @@ export function replyText(reply, indent = '') {
   if (!Array.isArray(reply)) return reply === 'OK' ? 'OK' : quote(reply);
   if (!reply.length) return '(empty array)';
   const width = String(reply.length).length;
-  return reply.map((each, i) => {
-    const mark = `${String(i + 1).padStart(width)}) `;
-    return `${i ? indent : ''}${mark}${replyText(each, indent + ' '.repeat(mark.length))}`;
-  }).join('\n');
+  return reply
+    .map((each, i) => {
+      const mark = `${String(i + 1).padStart(width)}) `;
+      return `${i ? indent : ''}${mark}${replyText(each, indent + ' '.repeat(mark.length))}`;
+    })
+    .join('\n');
 }
 
 /** Whole texts, as INFO's, read better as they are. @param {any} reply */

@@ -6,12 +6,13 @@ import { unescape } from '../bytes.js';
 /** @param {string} line @returns {Split} */
 export function splitLine(line) {
   const words = [];
-  let at = 0, open = false;
+  let at = 0,
+    open = false;
   for (;;) {
     while (/\s/.test(line[at] ?? '')) at++;
     if (at >= line.length) return { words, open: open && !/\s$/.test(line), error: '' };
     const quote = line[at] === '"' || line[at] === "'" ? line[at] : '';
-    const match = (quote === '"' ? /"((?:[^"\\]|\\.)*)"(?=\s|$)/sy : quote ? /'((?:[^'\\]|\\.)*)'(?=\s|$)/sy : /\S+/y);
+    const match = quote === '"' ? /"((?:[^"\\]|\\.)*)"(?=\s|$)/sy : quote ? /'((?:[^'\\]|\\.)*)'(?=\s|$)/sy : /\S+/y;
     match.lastIndex = at;
     const found = match.exec(line);
     if (!found) return { words, open: true, error: 'Unbalanced quotes' };

@@ -16,7 +16,11 @@ function cssColor(name) {
 }
 
 /** @param {string} color `#rrggbb` @param {number} alpha */
-const faded = (color, alpha) => color + Math.round(alpha * 255).toString(16).padStart(2, '0');
+const faded = (color, alpha) =>
+  color +
+  Math.round(alpha * 255)
+    .toString(16)
+    .padStart(2, '0');
 
 export class Chart {
   /** @param {string} title @param {Line[]} lines @param {Scale} scale */
@@ -28,10 +32,21 @@ export class Chart {
     this.data = [[], ...lines.map(() => [])];
     this.values = lines.map(() => h('b', {}, '–'));
     this.box = h('div', { class: 'chart-box', role: 'img', 'aria-label': `${title}, the last minutes` });
-    this.element = h('section', { class: 'panel chart', 'aria-label': title },
-      h('header', { class: 'panel-head' }, h('h2', {}, title),
-        h('div', { class: 'legend' }, lines.map((line, i) => h('span', { vars: { '--color': `var(${line.color})` } }, line.label, this.values[i])))),
-      this.box);
+    this.element = h(
+      'section',
+      { class: 'panel chart', 'aria-label': title },
+      h(
+        'header',
+        { class: 'panel-head' },
+        h('h2', {}, title),
+        h(
+          'div',
+          { class: 'legend' },
+          lines.map((line, i) => h('span', { vars: { '--color': `var(${line.color})` } }, line.label, this.values[i])),
+        ),
+      ),
+      this.box,
+    );
     this.width = 0;
     this.sizes = new ResizeObserver(() => this.resize());
     this.sizes.observe(this.box);
@@ -49,15 +64,27 @@ export class Chart {
 
   /** @param {number} width @returns {uPlot.Options} */
   options(width) {
-    const grid = { stroke: cssColor('--grid'), width: 1 }, stroke = cssColor('--text-3');
+    const grid = { stroke: cssColor('--grid'), width: 1 },
+      stroke = cssColor('--text-3');
     const font = '11px system-ui, sans-serif';
     const axis = { stroke, grid, font, ticks: { show: false } };
     return {
-      width, height: HEIGHT, padding: [10, 6, 0, 0], legend: { show: false },
+      width,
+      height: HEIGHT,
+      padding: [10, 6, 0, 0],
+      legend: { show: false },
       cursor: { sync: { key: cursors.key }, drag: { x: false, y: false }, points: { size: 6 } },
-      scales: { x: { range: (_plot, min, max) => [Math.min(min, max - LEAST_SECONDS), max] }, y: { range: (_plot, _min, max) => [0, this.scale.top ?? Math.max((max ?? 0) * 1.15, this.scale.least ?? 1)] } },
+      scales: {
+        x: { range: (_plot, min, max) => [Math.min(min, max - LEAST_SECONDS), max] },
+        y: { range: (_plot, _min, max) => [0, this.scale.top ?? Math.max((max ?? 0) * 1.15, this.scale.least ?? 1)] },
+      },
       axes: [
-        { ...axis, size: 28, space: 80, values: (_plot, splits) => splits.map((s) => new Date(s * 1000).toLocaleTimeString('en', { hour12: false })) },
+        {
+          ...axis,
+          size: 28,
+          space: 80,
+          values: (_plot, splits) => splits.map((s) => new Date(s * 1000).toLocaleTimeString('en', { hour12: false })),
+        },
         { ...axis, size: 66, space: 32, incrs: this.scale.incrs, values: (_plot, splits) => splits.map(this.format) },
       ],
       series: [{}, ...this.lines.map((line) => this.series(line))],
@@ -68,8 +95,14 @@ export class Chart {
   /** @param {Line} line @returns {uPlot.Series} */
   series(line) {
     const color = cssColor(line.color);
-    return { label: line.label, stroke: color, width: 1.75, points: { show: false }, spanGaps: false,
-      fill: line.fill ? faded(color, 0.14) : undefined };
+    return {
+      label: line.label,
+      stroke: color,
+      width: 1.75,
+      points: { show: false },
+      spanGaps: false,
+      fill: line.fill ? faded(color, 0.14) : undefined,
+    };
   }
 
   /** @param {number | null | undefined} index none: the latest */

@@ -9,23 +9,48 @@ let fieldCount = 0;
 /** @param {Field} field @returns {HTMLElement} */
 export function fieldElement(field) {
   const id = `field-${++fieldCount}`;
-  const common = { id, name: field.name, required: field.required, placeholder: field.placeholder, autocomplete: 'off',
-    spellcheck: 'false', autocapitalize: 'off', 'aria-describedby': field.hint ? `${id}-hint` : null };
+  const common = {
+    id,
+    name: field.name,
+    required: field.required,
+    placeholder: field.placeholder,
+    autocomplete: 'off',
+    spellcheck: 'false',
+    autocapitalize: 'off',
+    'aria-describedby': field.hint ? `${id}-hint` : null,
+  };
   let input;
   if (field.options) {
-    input = h('select', common, field.options.map(([value, text]) => h('option', { value, selected: value === field.value }, text)));
+    input = h(
+      'select',
+      common,
+      field.options.map(([value, text]) => h('option', { value, selected: value === field.value }, text)),
+    );
   } else if (field.rows) {
     input = h('textarea', { ...common, rows: field.rows, value: field.value ?? '', class: 'mono' });
   } else {
-    input = h('input', { ...common, type: field.type ?? 'text', value: field.value ?? '', min: field.min, step: field.step });
+    input = h('input', {
+      ...common,
+      type: field.type ?? 'text',
+      value: field.value ?? '',
+      min: field.min,
+      step: field.step,
+    });
   }
-  return h('div', { class: 'field' }, h('label', { for: id }, field.label), input,
-    field.hint && h('p', { class: 'hint', id: `${id}-hint` }, field.hint));
+  return h(
+    'div',
+    { class: 'field' },
+    h('label', { for: id }, field.label),
+    input,
+    field.hint && h('p', { class: 'hint', id: `${id}-hint` }, field.hint),
+  );
 }
 
 /** @param {HTMLFormElement} form @returns {Record<string, string>} */
 export function formValues(form) {
-  return Object.fromEntries(Array.from(new FormData(form), ([name, value]) => [name, String(value).replaceAll('\r\n', '\n')]));
+  return Object.fromEntries(
+    Array.from(new FormData(form), ([name, value]) => [name, String(value).replaceAll('\r\n', '\n')]),
+  );
 }
 
 /** Asks, and acts: stays open with the error when `act` throws. Resolves when it is closed: whether it acted.
@@ -33,13 +58,21 @@ export function formValues(form) {
  *   act: (values: Record<string, string>) => Promise<unknown>}} options @returns {Promise<boolean>} */
 export function ask(options) {
   const error = h('p', { class: 'form-error', role: 'alert' });
-  const submit = h('button', { type: 'submit', class: `button ${options.danger ? 'danger' : 'primary'}` }, options.action);
+  const submit = h(
+    'button',
+    { type: 'submit', class: `button ${options.danger ? 'danger' : 'primary'}` },
+    options.action,
+  );
   const close = () => dialog.close();
-  const form = h('form', { onsubmit: run },
+  const form = h(
+    'form',
+    { onsubmit: run },
     h('header', {}, h('h2', {}, options.title), iconButton('close', 'Close', { onclick: close })),
     options.text && h('p', { class: 'dialog-text' }, options.text),
-    (options.fields ?? []).map(fieldElement), error,
-    h('footer', {}, h('button', { type: 'button', class: 'button', onclick: close }, 'Cancel'), submit));
+    (options.fields ?? []).map(fieldElement),
+    error,
+    h('footer', {}, h('button', { type: 'button', class: 'button', onclick: close }, 'Cancel'), submit),
+  );
   const dialog = h('dialog', { class: 'dialog', 'aria-label': options.title }, form);
   let acted = false;
 

@@ -42,7 +42,8 @@ const ICONS = {
   pubsub: 'M12 12h.01M8.5 15.5a5 5 0 010-7M15.5 8.5a5 5 0 010 7M5.6 18.4a9 9 0 010-12.8M18.4 5.6a9 9 0 010 12.8',
   monitor: 'M2 12s3.6-7 10-7 10 7 10 7-3.6 7-10 7-10-7-10-7zM12 9a3 3 0 110 6 3 3 0 010-6z',
   slowlog: 'M12 7v5l3 3M12 3a9 9 0 110 18 9 9 0 010-18z',
-  clients: 'M16 20v-1.5a3.5 3.5 0 00-3.5-3.5h-6A3.5 3.5 0 003 18.5V20M9.5 4a3.5 3.5 0 110 7 3.5 3.5 0 010-7M21 20v-1.5a3.5 3.5 0 00-2.5-3.3M15.5 4.2a3.5 3.5 0 010 6.6',
+  clients:
+    'M16 20v-1.5a3.5 3.5 0 00-3.5-3.5h-6A3.5 3.5 0 003 18.5V20M9.5 4a3.5 3.5 0 110 7 3.5 3.5 0 010-7M21 20v-1.5a3.5 3.5 0 00-2.5-3.3M15.5 4.2a3.5 3.5 0 010 6.6',
   sun: 'M12 8a4 4 0 110 8 4 4 0 010-8zM12 2v2M12 20v2M4.9 4.9l1.4 1.4M17.7 17.7l1.4 1.4M2 12h2M20 12h2M4.9 19.1l1.4-1.4M17.7 6.3l1.4-1.4',
   moon: 'M20.5 14.5A8.5 8.5 0 019.5 3.5a8.5 8.5 0 1011 11z',
   auto: 'M12 3a9 9 0 110 18 9 9 0 010-18zM12 3v18M12 8l6.5-2M12 13l8.5-2M12 18l7.5-2',
@@ -61,7 +62,8 @@ const ICONS = {
 
 /** @param {keyof typeof ICONS} name decorative: whoever carries it has a label */
 export function icon(name) {
-  const svg = document.createElementNS(SVG, 'svg'), path = document.createElementNS(SVG, 'path');
+  const svg = document.createElementNS(SVG, 'svg'),
+    path = document.createElementNS(SVG, 'path');
   svg.setAttribute('viewBox', '0 0 24 24');
   svg.setAttribute('class', 'icon');
   svg.setAttribute('aria-hidden', 'true');
@@ -74,10 +76,19 @@ export function icon(name) {
 
 /** A button of an icon alone. @param {IconName} name @param {string} label @param {Record<string, any>} [props] */
 export function iconButton(name, label, props = {}) {
-  return h('button', { type: 'button', title: label, 'aria-label': label, ...props, class: `icon-button ${props.class ?? ''}` }, icon(name));
+  return h(
+    'button',
+    { type: 'button', title: label, 'aria-label': label, ...props, class: `icon-button ${props.class ?? ''}` },
+    icon(name),
+  );
 }
 
 /** @param {IconName} name @param {string} label @param {Record<string, any>} [props] */
 export function button(name, label, props = {}) {
-  return h('button', { type: 'button', ...props, class: `button ${props.class ?? ''}` }, icon(name), h('span', {}, label));
+  return h(
+    'button',
+    { type: 'button', ...props, class: `button ${props.class ?? ''}` },
+    icon(name),
+    h('span', {}, label),
+  );
 }

@@ -8,8 +8,12 @@ import { messageOf } from './dialog.js';
 
 /** @param {string} title @param {Child | Child[]} tools @param {...Child} body */
 export function panel(title, tools, ...body) {
-  return h('section', { class: 'panel', 'aria-label': title },
-    h('header', { class: 'panel-head' }, h('h2', {}, title), h('div', { class: 'tools' }, tools)), body);
+  return h(
+    'section',
+    { class: 'panel', 'aria-label': title },
+    h('header', { class: 'panel-head' }, h('h2', {}, title), h('div', { class: 'tools' }, tools)),
+    body,
+  );
 }
 
 /** @param {string} title @param {Child} [text] @param {Child} [action] */
@@ -19,8 +23,14 @@ export function emptyState(title, text, action) {
 
 /** @param {unknown} error */
 export function errorState(error) {
-  if (error instanceof ReplyError && error.code === 'NOPERM') return emptyState('Not permitted', error.message.slice('NOPERM '.length));
-  return h('div', { class: 'empty error', role: 'alert' }, h('strong', {}, 'That did not work'), h('p', {}, messageOf(error)));
+  if (error instanceof ReplyError && error.code === 'NOPERM')
+    return emptyState('Not permitted', error.message.slice('NOPERM '.length));
+  return h(
+    'div',
+    { class: 'empty error', role: 'alert' },
+    h('strong', {}, 'That did not work'),
+    h('p', {}, messageOf(error)),
+  );
 }
 
 /** A table that scrolls sideways in itself when it is too wide. Columns that start with > hold numbers.
@@ -28,10 +38,37 @@ export function errorState(error) {
 export function table(caption, columns, rows) {
   const classes = columns.map((name) => (name.startsWith('>') ? 'number' : null));
   const titles = columns.map((name) => name.replace(/^>/, ''));
-  return h('div', { class: 'table-wrap', tabindex: '0', role: 'region', 'aria-label': caption },
-    h('table', {}, h('caption', { class: 'hidden' }, caption),
-      h('thead', {}, h('tr', {}, titles.map((title, i) => h('th', { scope: 'col', class: classes[i] }, title || h('span', { class: 'hidden' }, 'Actions'))))),
-      h('tbody', {}, rows.map((cells) => h('tr', {}, cells.map((cell, i) => h('td', { class: classes[i] }, cell)))))));
+  return h(
+    'div',
+    { class: 'table-wrap', tabindex: '0', role: 'region', 'aria-label': caption },
+    h(
+      'table',
+      {},
+      h('caption', { class: 'hidden' }, caption),
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          titles.map((title, i) =>
+            h('th', { scope: 'col', class: classes[i] }, title || h('span', { class: 'hidden' }, 'Actions')),
+          ),
+        ),
+      ),
+      h(
+        'tbody',
+        {},
+        rows.map((cells) =>
+          h(
+            'tr',
+            {},
+            cells.map((cell, i) => h('td', { class: classes[i] }, cell)),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 /** @param {string} type */
@@ -41,8 +78,13 @@ export function typeBadge(type) {
 
 /** @param {string} key @param {string} label @param {Child} value @param {Child} [note] */
 export function tile(key, label, value, note) {
-  return h('div', { class: 'tile', 'data-tile': key }, h('span', { class: 'tile-label' }, label),
-    h('span', { class: 'tile-value' }, value), h('span', { class: 'tile-note' }, note));
+  return h(
+    'div',
+    { class: 'tile', 'data-tile': key },
+    h('span', { class: 'tile-label' }, label),
+    h('span', { class: 'tile-value' }, value),
+    h('span', { class: 'tile-note' }, note),
+  );
 }
 
 /** Runs `step` now and every `ms` while the signal lasts and the page is seen.
@@ -52,7 +94,14 @@ export async function repeat(ms, signal, step) {
     if (!document.hidden) await step();
     await new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
-      signal.addEventListener('abort', () => { clearTimeout(timer); resolve(null); }, { once: true });
+      signal.addEventListener(
+        'abort',
+        () => {
+          clearTimeout(timer);
+          resolve(null);
+        },
+        { once: true },
+      );
     });
   }
 }

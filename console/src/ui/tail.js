@@ -30,7 +30,8 @@ export class Tail {
   flush() {
     this.scheduled = false;
     if (this.paused || !this.waiting.length) return;
-    const { element, lines } = this, follows = element.scrollTop + element.clientHeight >= element.scrollHeight - 40;
+    const { element, lines } = this,
+      follows = element.scrollTop + element.clientHeight >= element.scrollHeight - 40;
     this.empty.remove();
     for (const line of this.waiting) line.hidden = !this.matches(line);
     lines.append(...this.waiting);
@@ -65,13 +66,29 @@ export class Tail {
 
 /** Pause, clear and filter for a tail. @param {Tail} tail */
 export function tailTools(tail) {
-  const pause = h('button', { type: 'button', class: 'button', 'aria-pressed': 'false', onclick: () => {
-    tail.setPaused(!tail.paused);
-    pause.setAttribute('aria-pressed', String(tail.paused));
-    fill(pause, tail.paused ? 'Go on' : 'Pause');
-  } }, 'Pause');
+  const pause = h(
+    'button',
+    {
+      type: 'button',
+      class: 'button',
+      'aria-pressed': 'false',
+      onclick: () => {
+        tail.setPaused(!tail.paused);
+        pause.setAttribute('aria-pressed', String(tail.paused));
+        fill(pause, tail.paused ? 'Go on' : 'Pause');
+      },
+    },
+    'Pause',
+  );
   return [
-    h('input', { type: 'search', class: 'small', 'aria-label': 'Show only lines with', placeholder: 'Filter', oninput: (/** @type {Event} */ e) => tail.setFilter(/** @type {HTMLInputElement} */ (e.target).value) }),
-    pause, h('button', { type: 'button', class: 'button', onclick: () => tail.clear() }, 'Clear'),
+    h('input', {
+      type: 'search',
+      class: 'small',
+      'aria-label': 'Show only lines with',
+      placeholder: 'Filter',
+      oninput: (/** @type {Event} */ e) => tail.setFilter(/** @type {HTMLInputElement} */ (e.target).value),
+    }),
+    pause,
+    h('button', { type: 'button', class: 'button', onclick: () => tail.clear() }, 'Clear'),
   ];
 }
