@@ -273,7 +273,7 @@ def test_the_log_has_what_was_restored_over_what_ran_out(away):  # noqa: F811
     with server.connect(PATIENCE) as conn:
         conn.pipeline([["RPUSH", "source", *FRESH], ["SET", "k", "x"]])
         payload = conn.cmd("DUMP", "source")
-        assert run_out(away, 1, "RESTORE", "k", 0, payload, "REPLACE") == b"OK"
+        assert run_out(away, 1, "RESTORE", "k", 10**7, payload, "REPLACE") == b"OK"
         assert conn.cmd("LLEN", "k") == COUNT
         conn.send(encode(["SHUTDOWN"]))
         server.process.wait(PATIENCE)
