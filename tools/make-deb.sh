@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes tokamak_VERSION_ARCH.deb from a finished build, with dpkg-deb alone: tools/make-deb.sh BUILD [OUTPUT-FOLDER]
 set -eu
-build=$1
+build=${1:?usage: tools/make-deb.sh BUILD [OUTPUT-FOLDER]}
 output=${2:-$build}
 root=$(dirname "$0")/..
 version=$("$build/tokamak-server" --version | sed -E 's/.* v=([^ ]+).*/\1/')
