@@ -47,7 +47,9 @@ def test_bench_reports_failures(start_server):
     for args in (["--nosuch"], ["-c", "0"], ["-c"], ["-t", "flushall"], ["-p", "65536"]):
         result = run("tokamak-bench", *args)
         assert result.returncode == 2 and "Usage" in result.stderr, args
+    assert "-c, --clients N" in run("tokamak-bench", "-c", "0").stderr  # the option's line, not the whole page
     assert run("tokamak-bench", "--help").returncode == 0
+    assert run("tokamak-bench", "--version").stdout.startswith("tokamak-bench ")
 
 
 def test_check_config(tmp_path):
