@@ -65,7 +65,7 @@ static struct blocked *create(struct exec *ex, const struct blocking *how)
 
 void blocking_wait(struct exec *ex, const struct blocking *how)
 {
-    ASSERT(!ex->served && !ex->in_exec);
+    ASSERT(!ex->served && !ex->in_exec && !ex->outcome);
     struct blocked *b = create(ex, how);
     if (!b) {
         fail(ex, "OOM no memory to wait");

@@ -190,22 +190,43 @@ static void read_stream(struct exec *ex, const struct reading *r, uint32_t i,
     reply_stream_range(ex->reply, s, after, STREAM_ID_MAX, (uint64_t)r->count, false);
 }
 
-/* What all of the streams have to give. */
+/* A consumer's history, which is answered even when there is none. */
+static uint64_t history_cost(const struct exec *ex, const struct reading *r,
+                             const struct stream_group *g)
+{
+    const struct stream_consumer *c = stream_consumer_find(g, ex->argv[r->group_at + 1]);
+    uint64_t most = r->count ? (uint64_t)r->count : UINT64_MAX, pending = c ? c->pending_count : 0;
+    return MIN(most, pending) * COST_ENTRY;
+}
+
+/* What stream `i` has to give; 0: nothing, so that who waits for all of them stays here. */
+static uint64_t stream_cost(struct exec *ex, const struct reading *r, uint32_t i)
+{
+    struct ref ref;
+    struct stream_id after;
+    if (!txn_find(ex->txn, &ex->keys[i], &ref) ||
+        !parse_position(ex, r, i, stream_of(ref.entry), &after))
+        return 0;
+    const struct stream *s = stream_of(ref.entry);
+    if (r->by_group) {
+        const struct stream_group *g = stream_group_find(s, ex->argv[r->group_at]);
+        if (!stream_id_equal(after, STREAM_ID_MAX))
+            return history_cost(ex, r, g);
+        after = g->last_id;
+    }
+    if (!s->len || stream_id_compare(stream_last_entry(s), after) <= 0)
+        return 0;
+    stream_id_increment(&after);
+    return stream_read_cost(ex, s, after, STREAM_ID_MAX, (uint64_t)r->count);
+}
+
+/* Before anything is read; check_streams() has looked at all of them. A worker must not wait: more
+ * than 0 means that the reply has at least a stream. */
 static uint64_t read_cost(struct exec *ex, const struct reading *r)
 {
     uint64_t cost = 0;
-    struct key key;
-    struct ref ref;
-    struct stream_id after;
-    for (uint32_t i = 0; i < r->keys && ex->slow_limit != UINT64_MAX; i++) {
-        if (!find_stream(ex, r, i, &key, &ref) || !ref.entry ||
-            !parse_position(ex, r, i, stream_of(ref.entry), &after))
-            continue;
-        if (r->by_group && stream_id_equal(after, STREAM_ID_MAX))
-            after = stream_group_find(stream_of(ref.entry), ex->argv[r->group_at])->last_id;
-        cost += stream_read_cost(ex, stream_of(ref.entry), after, STREAM_ID_MAX,
-                                 (uint64_t)r->count);
-    }
+    for (uint32_t i = 0; i < r->keys && ex->slow_limit != UINT64_MAX; i++)
+        cost += stream_cost(ex, r, i);
     return cost;
 }
 

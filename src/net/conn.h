@@ -184,6 +184,9 @@ void conn_push(struct conn *c, struct blob *bytes, uint64_t lsn);
 void conn_deliver(struct conn *c, struct output *reply, uint64_t lsn);
 /* Sends all queued replies; the thread's output is empty afterwards. */
 void conn_flush_queued(struct net_thread *t);
+/* Whether that many bytes of replies, not yet given to it, are within the hard limit of its class.
+ */
+bool conn_allows(const struct conn *c, size_t bytes);
 /* Pending output in bytes. */
 size_t conn_pending(const struct conn *c);
 /* Wakes the thread's reactor if output waits for safe_lsn, which has risen. Any thread. */

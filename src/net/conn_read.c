@@ -114,19 +114,20 @@ static void check_query_limit(struct conn *c)
     conn_close(c);
 }
 
-/* For conn_check_timeouts(). */
-COLD static void note_message(struct conn *c)
+/* For conn_check_timeouts(). After `done` bytes another message has begun, with a time of its own.
+ */
+COLD static void note_message(struct conn *c, size_t done)
 {
     if (!http_parse_is_within(&c->parser))
         c->message_ms = 0;
-    else if (!c->message_ms)
+    else if (done || !c->message_ms)
         c->message_ms = c->thread->reactor.now_ms;
 }
 
-static void note_input(struct conn *c)
+static void note_input(struct conn *c, size_t done)
 {
     if (unlikely(c->parser.codec == CODEC_HTTP))
-        note_message(c);
+        note_message(c, done);
     atomic_store_explicit(&c->info.in_bytes, (uint32_t)buf_len(&c->in), memory_order_relaxed);
     atomic_store_explicit(&c->info.in_free, (uint32_t)(c->in.cap - c->in.end),
                           memory_order_relaxed);
@@ -137,14 +138,15 @@ void conn_process_pending(struct conn *c)
     if (unlikely(atomic_load_explicit(&c->thread->reactor.stopping, memory_order_relaxed)))
         return; /* nothing begins any more: what it may need is being taken apart */
     size_t begin = buf_len(&c->thread->out.bytes);
-    buf_consume(&c->in, consume(c, buf_ptr(&c->in), buf_len(&c->in), &begin));
+    size_t done = consume(c, buf_ptr(&c->in), buf_len(&c->in), &begin);
+    buf_consume(&c->in, done);
     if (!buf_len(&c->in) && c->in.cap) {
         buf_deinit(&c->in); /* an idle connection keeps no buffer */
         parser_trim(&c->parser);
     }
     conn_reply(c, begin);
     check_query_limit(c);
-    note_input(c);
+    note_input(c, done);
 }
 
 static void process_received(struct conn *c, const char *data, size_t len)
@@ -153,7 +155,7 @@ static void process_received(struct conn *c, const char *data, size_t len)
     size_t done = consume(c, data, len, &begin);
     if (unlikely(done < len || c->message_ms)) {
         buf_append(&c->in, data + done, len - done);
-        note_input(c);
+        note_input(c, done);
     }
     conn_reply(c, begin);
     check_query_limit(c);

@@ -117,6 +117,12 @@ static void append_pending(struct conn *c, struct output *o, struct out_cursor f
     append_bytes(p, o, from.bytes, buf_len(&o->bytes));
 }
 
+bool conn_allows(const struct conn *c, size_t bytes)
+{
+    uint64_t hard = net_settings.output_limits[c->class].hard_bytes;
+    return !hard || conn_pending(c) + bytes <= hard;
+}
+
 static void check_output_limit(struct conn *c)
 {
     const struct output_limit *limit = &net_settings.output_limits[c->class];

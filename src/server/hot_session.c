@@ -52,17 +52,17 @@ void hot_session_begin(struct server *s, const struct hot_options *o)
     hot_totals_read(s, &n->before);
     lock_acquire(&n->lock);
     n->ended = false;
-    lock_release(&n->lock);
     atomic_store(&n->exists, true);
     atomic_store(&n->until_ms, o->duration_s ? n->started_ms + o->duration_s * 1000 : INT64_MAX);
+    lock_release(&n->lock);
 }
 
-/* Notes the totals once. */
+/* Notes the totals once. Who saw the end of one session may come when the next has begun. */
 static void settle(struct server *s)
 {
     struct hot_session *n = &s->hot_session;
     lock_acquire(&n->lock);
-    if (atomic_load(&n->exists) && !n->ended) {
+    if (atomic_load(&n->exists) && !n->ended && !hot_session_runs(s)) {
         n->ended = true;
         n->ended_ms = clock_wall_ms();
         hot_totals_read(s, &n->after);
@@ -73,8 +73,8 @@ static void settle(struct server *s)
 bool hot_session_end(struct server *s)
 {
     bool ran = hot_session_runs(s);
-    settle(s);
     atomic_store(&s->hot_session.until_ms, 0);
+    settle(s);
     return ran;
 }
 

@@ -5,6 +5,7 @@ struct http_client *http_client_create(void)
     struct http_client *h = mem_zalloc(MEM_CLIENT, sizeof(*h));
     output_init(&h->replies);
     buf_init(&h->credential, MEM_CLIENT);
+    json_commands_init(&h->commands);
     return h;
 }
 
@@ -14,6 +15,7 @@ void http_client_destroy(struct http_client *h)
         return;
     output_deinit(&h->replies);
     buf_deinit(&h->credential);
+    json_commands_deinit(&h->commands);
     acl_user_unref(h->own);
     mem_free(MEM_CLIENT, h, sizeof(*h));
 }
@@ -54,6 +56,15 @@ static bool has_begun(const struct exchange *x)
             memcmp(buf_ptr(replies), ok, sizeof(ok) - 1) == 0);
 }
 
+/* As any client that passes its limit, but told why; half a transaction ends with the connection.
+ */
+static enum http_step fail_too_long(struct exchange *x)
+{
+    stat_bump(&x->conn->thread->counters.limit_closed, 1);
+    conn_close_after_flush(x->conn);
+    return http_fail(x, 507, "ERR the replies are longer than client-output-buffer-limit allows");
+}
+
 static enum http_step run_commands(struct exchange *x)
 {
     struct request requests[LIMIT_BATCH_REQUESTS];
@@ -68,6 +79,8 @@ static enum http_step run_commands(struct exchange *x)
             return HTTP_LATER;
         if (c->state != CONN_OPEN)
             break;
+        if (!conn_allows(c, output_len(&h->replies)))
+            return fail_too_long(x);
     }
     return HTTP_GO_ON;
 }
@@ -84,7 +97,16 @@ static void exchange_init(struct exchange *x, struct conn *c, const struct slice
     x->path = slice_make(target.ptr, path);
     x->query = mark ? slice_make(mark + 1, target.len - path - 1) : SLICE("");
     x->base64 = slice_is(message[HTTP_ENCODING], "base64");
-    json_commands_init(&x->commands);
+    x->commands = x->client->commands;
+    x->form = x->client->form;
+    json_commands_init(&x->client->commands);
+}
+
+/* For when the message is given again. */
+static void keep_commands(const struct exchange *x)
+{
+    x->client->commands = x->commands;
+    x->client->form = x->form;
 }
 
 /* The body is still to come, and welcome. */
@@ -133,10 +155,11 @@ uint32_t http_execute(struct conn *c, struct request *requests, uint32_t count, 
         if (client_http(c)->streams)
             continue; /* nobody listens to it any more */
         exchange_init(&x, c, requests[at].argv, out);
-        enum http_step step = run_message(&x);
-        json_commands_deinit(&x.commands);
-        if (step == HTTP_LATER)
+        if (run_message(&x) == HTTP_LATER) {
+            keep_commands(&x);
             break;
+        }
+        json_commands_deinit(&x.commands);
         finish_message(c);
     }
     return at;

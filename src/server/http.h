@@ -4,7 +4,8 @@
  * reactor, and answer in RESP2 into http_client.replies. A message stays unread in its connection
  * until all of them have answered: when one has to wait, or runs elsewhere, the message is given
  * again and goes on behind the commands that are done. So a response is made in one place, with its
- * message at hand, and nothing of the message is kept.
+ * message at hand; of the message only its commands are kept, so that a body is read once however
+ * many of them wait.
  *
  * Messages share nothing but the login: each begins with the user that it names, in its database,
  * and commands that would leave a state behind are refused. A stream of events (SUBSCRIBE,
@@ -14,10 +15,23 @@
 #pragma once
 
 #include "net/conn.h"
+#include "proto/json.h"
+
+/* How the replies of the commands become the response. */
+enum http_form {
+    HTTP_ONE,  /* {"result":…} */
+    HTTP_MANY, /* [{"result":…},…] */
+    HTTP_EXEC, /* the same of EXEC's reply: the commands stand between MULTI and EXEC */
+    HTTP_KV,   /* the value itself */
+    HTTP_METRICS,
+    HTTP_STREAM
+};
 
 struct http_client {
-    bool streams;          /* events, until the connection ends */
-    uint32_t done;         /* commands of the unfinished message */
+    bool streams;                  /* events, until the connection ends */
+    uint32_t done;                 /* commands of the unfinished message … */
+    struct json_commands commands; /* … out of these; none: it was not yet read */
+    enum http_form form;
     struct output replies; /* to them, RESP2 */
     uint64_t lsn;          /* that the response waits for */
     struct buf credential; /* of the user that is logged in; empty: nobody was named */

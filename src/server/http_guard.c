@@ -35,15 +35,21 @@ static bool split_host(struct slice host, struct slice *name)
     return name->len > 0;
 }
 
+/* All zeros reach this machine too, but browsers do not count them as local: they leave out
+ * Sec-Fetch-Site, and a picture of any page could be a command. So that is a name. */
 static bool is_address(struct slice name)
 {
     char text[INET6_ADDRSTRLEN];
-    unsigned char address[16];
+    struct in_addr four;
+    struct in6_addr six;
     if (name.len >= sizeof(text))
         return false;
     memcpy(text, name.ptr, name.len);
     text[name.len] = 0;
-    return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
+    if (inet_pton(AF_INET, text, &four) == 1)
+        return four.s_addr != INADDR_ANY;
+    return inet_pton(AF_INET6, text, &six) == 1 && !IN6_IS_ADDR_UNSPECIFIED(&six) &&
+           !(IN6_IS_ADDR_V4MAPPED(&six) && memcmp(six.s6_addr + 12, "\0\0\0", 4) == 0);
 }
 
 /* Among the words of http-allowed-hosts, which never change. */

@@ -2,19 +2,8 @@
 #pragma once
 
 #include "proto/http_parse.h"
-#include "proto/json.h"
 #include "server/http.h"
 #include "server/server_internal.h"
-
-/* How the replies of the commands become the response. */
-enum http_form {
-    HTTP_ONE,  /* {"result":…} */
-    HTTP_MANY, /* [{"result":…},…] */
-    HTTP_EXEC, /* the same of EXEC's reply: the commands stand between MULTI and EXEC */
-    HTTP_KV,   /* the value itself */
-    HTTP_METRICS,
-    HTTP_STREAM
-};
 
 /* A step of a message: what comes next. */
 enum http_step {
@@ -81,12 +70,12 @@ enum http_step http_login(struct exchange *x);
 
 /* What needs no user: health, the description. */
 enum http_step http_open_door(struct exchange *x);
-/* Fills x->commands and x->form. */
+/* Fills x->commands and x->form, unless they were kept. */
 enum http_step http_route(struct exchange *x);
 /* Percent-decodes and appends; false: malformed. */
 bool http_decode(struct buf *out, struct slice text);
-/* The decoded value of a query parameter; false: there is none, or it is malformed. */
-bool http_parameter(const struct exchange *x, const char *name, struct buf *out);
+/* Appends the decoded value of a query parameter, if there is one; malformed: answered. */
+enum http_step http_parameter(struct exchange *x, const char *name, bool *given, struct buf *out);
 
 /* ---- http_console.c ---- */
 

@@ -15,7 +15,8 @@ enum condition {
     COND_ANY,   /* * */
     COND_ETAG,  /* one, of our form */
     COND_OTHER, /* one that no value can have */
-    COND_MANY
+    COND_MANY,
+    COND_MALFORMED
 };
 
 static bool is_digest(struct slice s)
@@ -26,7 +27,9 @@ static bool is_digest(struct slice s)
     return s.len == DIGEST_LEN;
 }
 
-static enum condition read_condition(struct slice value, struct slice *etag)
+/* A weak tag (a proxy that compresses makes one of ours) names its value for If-None-Match, and
+ * none for If-Match: RFC 9110, 13.1. What cannot be read must not count as "no condition". */
+static enum condition read_condition(struct slice value, bool weak_too, struct slice *etag)
 {
     if (!value.ptr)
         return COND_NONE;
@@ -34,10 +37,19 @@ static enum condition read_condition(struct slice value, struct slice *etag)
         return COND_ANY;
     if (memchr(value.ptr, ',', value.len))
         return COND_MANY;
+    bool weak = value.len > 2 && memcmp(value.ptr, "W/", 2) == 0;
+    if (weak)
+        value = slice_make(value.ptr + 2, value.len - 2);
     if (value.len < 2 || *value.ptr != '"' || value.ptr[value.len - 1] != '"')
-        return COND_OTHER;
+        return COND_MALFORMED;
     *etag = slice_make(value.ptr + 1, value.len - 2);
-    return is_digest(*etag) ? COND_ETAG : COND_OTHER;
+    return is_digest(*etag) && (weak_too || !weak) ? COND_ETAG : COND_OTHER;
+}
+
+static enum http_step refuse_condition(struct exchange *x, enum condition c)
+{
+    return http_fail(x, 400,
+                     c == COND_MANY ? "ERR one entity tag at most" : "ERR malformed entity tag");
 }
 
 bool http_names_etag(struct slice list, struct slice etag)
@@ -58,27 +70,30 @@ static void add(struct exchange *x, struct slice arg)
     json_commands_add(&x->commands, arg);
 }
 
-static bool add_time(struct exchange *x)
+/* Two times are the command's error. */
+static enum http_step add_time(struct exchange *x)
 {
     static const struct {
         const char *name, *option;
     } names[] = {{"ttl", "EX"}, {"px", "PX"}};
-    struct buf text;
-    bool given = false;
-    buf_init(&text, MEM_CLIENT);
-    for (size_t i = 0; i < ARRAY_LEN(names) && !given; i++)
-        if (http_parameter(x, names[i].name, &text)) {
+    enum http_step step = HTTP_GO_ON;
+    bool given, any = false;
+    for (size_t i = 0; i < ARRAY_LEN(names) && step == HTTP_GO_ON; i++) {
+        struct buf text;
+        buf_init(&text, MEM_CLIENT);
+        step = http_parameter(x, names[i].name, &given, &text);
+        if (given) {
             add(x, slice_cstr(names[i].option));
             add(x, buf_slice(&text));
-            given = true;
+            any = true;
         }
-    buf_deinit(&text);
-    if (!given && x->message[HTTP_TTL].ptr) {
+        buf_deinit(&text);
+    }
+    if (!any && x->message[HTTP_TTL].ptr) {
         add(x, SLICE("EX"));
         add(x, x->message[HTTP_TTL]);
-        given = true;
     }
-    return given;
+    return step;
 }
 
 static enum http_step precondition_failed(struct exchange *x)
@@ -89,14 +104,14 @@ static enum http_step precondition_failed(struct exchange *x)
 static enum http_step route_put(struct exchange *x, struct slice key)
 {
     struct slice etag;
-    enum condition match = read_condition(x->message[HTTP_IF_MATCH], &etag);
+    enum condition match = read_condition(x->message[HTTP_IF_MATCH], false, &etag);
     enum condition none = COND_NONE;
     if (match == COND_NONE)
-        none = read_condition(x->message[HTTP_IF_NONE_MATCH], &etag);
+        none = read_condition(x->message[HTTP_IF_NONE_MATCH], true, &etag);
     else if (x->message[HTTP_IF_NONE_MATCH].ptr)
         return http_fail(x, 400, "ERR both If-Match and If-None-Match");
-    if (match == COND_MANY || none == COND_MANY)
-        return http_fail(x, 400, "ERR one entity tag at most");
+    if (match >= COND_MANY || none >= COND_MANY)
+        return refuse_condition(x, MAX(match, none));
     if (match == COND_OTHER)
         return precondition_failed(x);
     add(x, SLICE("SET"));
@@ -108,17 +123,19 @@ static enum http_step route_put(struct exchange *x, struct slice key)
         add(x, match == COND_ETAG ? SLICE("IFDEQ") : SLICE("IFDNE"));
         add(x, etag);
     }
-    add_time(x);
+    enum http_step step = add_time(x);
     json_commands_end(&x->commands);
-    return HTTP_GO_ON;
+    return step;
 }
 
 static enum http_step route_delete(struct exchange *x, struct slice key)
 {
     struct slice etag;
-    enum condition match = read_condition(x->message[HTTP_IF_MATCH], &etag);
-    if (match == COND_MANY)
-        return http_fail(x, 400, "ERR one entity tag at most");
+    enum condition match = read_condition(x->message[HTTP_IF_MATCH], false, &etag);
+    if (x->message[HTTP_IF_NONE_MATCH].ptr)
+        return http_fail(x, 400, "ERR DELETE knows no If-None-Match");
+    if (match >= COND_MANY)
+        return refuse_condition(x, match);
     if (match == COND_OTHER)
         return precondition_failed(x);
     add(x, match == COND_ETAG ? SLICE("DELEX") : SLICE("DEL"));

@@ -38,15 +38,17 @@ static struct slice take_part(struct slice *rest, char stop)
     return part;
 }
 
-bool http_parameter(const struct exchange *x, const char *name, struct buf *out)
+enum http_step http_parameter(struct exchange *x, const char *name, bool *given, struct buf *out)
 {
     struct slice rest = x->query;
-    while (rest.len) {
+    *given = false;
+    while (rest.len && !*given) {
         struct slice value = take_part(&rest, '&'), key = take_part(&value, '=');
-        if (slice_equal(key, slice_cstr(name)))
-            return http_decode(out, value);
+        *given = slice_equal(key, slice_cstr(name));
+        if (*given && !http_decode(out, value))
+            return http_fail(x, 400, "ERR malformed escape in the query");
     }
-    return false;
+    return HTTP_GO_ON;
 }
 
 static bool add_decoded(struct exchange *x, struct slice text)
@@ -72,13 +74,16 @@ static enum http_step choose_database(struct exchange *x)
 {
     struct buf text;
     int64_t db = 0;
-    bool ok = true;
+    bool given;
     buf_init(&text, MEM_CLIENT);
-    if (http_parameter(x, "db", &text))
-        ok = num_parse_int64(buf_slice(&text), &db) && db >= 0 && db < store_settings.databases;
+    enum http_step step = http_parameter(x, "db", &given, &text);
+    if (step == HTTP_GO_ON && given &&
+        (!num_parse_int64(buf_slice(&text), &db) || db < 0 || db >= store_settings.databases))
+        step = http_fail(x, 400, "ERR DB index is out of range");
     buf_deinit(&text);
-    client_session(x->conn)->db = (int)db;
-    return ok ? HTTP_GO_ON : http_fail(x, 400, "ERR DB index is out of range");
+    if (step == HTTP_GO_ON)
+        client_session(x->conn)->db = (int)db;
+    return step;
 }
 
 /* ---- commands that need a session ---- */
@@ -193,6 +198,8 @@ static enum http_step route_path(struct exchange *x, struct slice rest)
 
 static enum http_step route_stream(struct exchange *x, const char *command, struct slice rest)
 {
+    if (http_method_is(x, "HEAD")) /* it would subscribe, and may get no event */
+        return refuse_method(x, "GET, POST, OPTIONS");
     x->form = HTTP_STREAM;
     json_commands_add(&x->commands, slice_cstr(command));
     while (rest.len)
@@ -273,7 +280,7 @@ static enum http_step route_root(struct exchange *x)
 enum http_step http_route(struct exchange *x)
 {
     enum http_step step = choose_database(x);
-    if (step != HTTP_GO_ON)
+    if (step != HTTP_GO_ON || x->commands.count)
         return step;
     struct slice rest = slice_make(x->path.ptr + 1, x->path.len - 1);
     struct slice whole = rest, first = take_part(&rest, '/');

@@ -150,6 +150,20 @@ static void take_effects(struct txn *t, struct slow_job *j)
     j->txn.effects = mine;
 }
 
+/* A destination that nobody else may use is what it was to the worker: one that has run out since
+ * goes when its new value is there, with the time to live that it keeps, and not before. Its DEL
+ * would come behind the effect. */
+static void publish_result(struct server_thread *t, struct slow_job *j, struct exec *ex)
+{
+    int64_t now_ms = t->txn.now_ms;
+    if (j->claims)
+        t->txn.now_ms = j->txn.now_ms;
+    publish_outcome(ex, &j->outcome);
+    t->txn.now_ms = now_ms;
+    j->outcome.root = NULL;
+    j->outcome.copy = NULL;
+}
+
 /* Nobody who waits for the result moves it on: see feeds_movers() and slow_wait.c, moves(). Nobody
  * gets past the locks to a key whose pin is dropped. */
 static void publish_job(struct server_thread *t, struct slow_job *j)
@@ -171,10 +185,8 @@ static void publish_job(struct server_thread *t, struct slow_job *j)
     }
     pins_drop(t->server->ks, q->keys, j->uses, q->key_count);
     if (j->outcome.stores)
-        publish_outcome(&ex, &j->outcome);
+        publish_result(t, j, &ex);
     t->current = NULL;
-    j->outcome.root = NULL;
-    j->outcome.copy = NULL;
     txn_end(&t->txn, q->argv, q->argc);
     j->lsn = MAX(j->lsn, t->txn.lsn);
 }

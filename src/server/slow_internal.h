@@ -27,7 +27,8 @@ struct slow_job {
     struct reply reply;
     struct output output;
     struct outcome outcome;
-    bool edits; /* the value of a key: */
+    bool claims; /* nobody else uses its destination */
+    bool edits;  /* the value of a key: */
     struct draft draft;
 };
 

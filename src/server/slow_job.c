@@ -50,6 +50,7 @@ struct slow_job *slow_job_create(struct server_thread *t, struct slow_client *cl
     bool fits = command_visit_keys(ex->cmd, command->argv, command->argc, note_use, &uses);
     ASSERT(fits); /* the planner found these keys the same way */
     output_init(&j->output);
+    j->claims = ex->claims;
     j->edits = ex->edits;
     if (j->edits)
         use_for_edit(j, ex->edited);

@@ -81,11 +81,11 @@ static enum check_status name_input(struct conversion *c, const char *path)
 static void *show_progress(void *arg)
 {
     struct conversion *c = arg;
-    while (!atomic_load(&c->loaded)) {
+    do {
         progress_show(&c->progress, atomic_load(&c->rdb.bytes_done),
                       atomic_load(&c->rdb.bytes_total), (uint64_t)keyspace_all_keys(c->ks));
         usleep(LOOK_US);
-    }
+    } while (!atomic_load(&c->loaded));
     progress_end(&c->progress);
     return NULL;
 }

@@ -145,6 +145,34 @@ def test_commands_on_the_worker_pool(start_server):
         assert answers == [{"result": everything}, {"result": 1000}]
 
 
+def test_a_pipeline_that_waits_often_is_read_once(http_server):
+    """Processor time, since the machine may be busy: 300 commands that wait do not read a body of 4 MB 300 times."""
+    def cpu_of(commands):
+        before = conn.cmd("INFO", "cpu").decode()
+        assert len(http.post("/pipeline", commands).json()) == len(commands)
+        after = conn.cmd("INFO", "cpu").decode()
+        seconds = [[float(line.split(":")[1]) for line in text.split() if line.startswith(("used_cpu_user:", "used_cpu_sys:"))]
+                   for text in (before, after)]
+        return sum(seconds[1]) - sum(seconds[0])
+
+    with http_server.connect() as conn, open_http(http_server) as http:
+        long = [["SET", "k", "x" * 1000]] * 4000
+        once = cpu_of(long) + cpu_of([["WAIT", 1, 1]] * 300)
+        assert cpu_of([["WAIT", 1, 1]] * 300 + long) < 4 * once + 0.2
+
+
+def test_replies_that_pass_the_output_limit(http_server):
+    """They are bounded while they are made, and who asked is told."""
+    with http_server.connect() as conn, open_http(http_server) as http:
+        conn.cmd("CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0")
+        conn.cmd("SET", "v", "x" * 100_000)
+        assert len(http.post("/pipeline", [["GET", "v"]] * 5).json()) == 5
+        refused = http.post("/pipeline", [["INCR", "n"], ["GET", "v"]] * 1000)
+        assert refused.status == 507 and refused.headers["connection"] == "close" and http.closed()
+        assert 0 < int(conn.cmd("GET", "n")) < 1000
+        assert "client_output_buffer_limit_disconnections:1" in conn.cmd("INFO", "stats").decode()
+
+
 def test_exclusive_commands_beside_others(http_server):
     failures = []
 
@@ -218,6 +246,27 @@ def test_kv_conditions(http):
     assert http.request("PUT", "/kv/k", b"3", if_none_match=tag).status == 204
     new = http.request("GET", "/kv/k").headers["etag"]
     assert http.request("DELETE", "/kv/k", if_match=new).status == 204
+
+
+def test_kv_conditions_that_cannot_be_read_change_nothing(http):
+    http.request("PUT", "/kv/k", b"1")
+    weak = "W/" + http.request("GET", "/kv/k").headers["etag"]
+    for header in ({"if_none_match": "junk"}, {"if_none_match": ""}, {"if_match": "junk"}, {"if_none_match": 'W/"'}):
+        assert http.request("PUT", "/kv/k", b"2", **header).status == 400
+        assert http.request("DELETE", "/kv/k", **header).status == 400
+    assert http.request("PUT", "/kv/k", b"2", if_none_match=weak).status == 412
+    assert http.request("PUT", "/kv/k", b"2", if_match=weak).status == 412
+    assert http.request("DELETE", "/kv/k", if_match=weak).status == 412
+    assert http.request("DELETE", "/kv/k", if_none_match="*").status == 400
+    assert http.request("GET", "/kv/k").body == b"1"
+    assert http.request("PUT", "/kv/k", b"2", if_none_match='W/"0000000000000000"').status == 204
+
+
+def test_parameters_that_cannot_be_read_change_nothing(http):
+    for target in ("/kv/k?ttl=%zz", "/kv/k?px=%1", "/kv/k?db=%zz", "/kv/k?ttl=10&px=10"):
+        assert http.request("PUT", target, b"x").status == 400, target
+    assert http.request("GET", "/set/k/v?db=%zz").status == 400
+    assert http.cmd("DBSIZE") == {"result": 0}
 
 
 def test_kv_of_another_type(http):
@@ -347,7 +396,7 @@ def test_a_password_that_is_taken_away(start_server):
     ("localhost", 200), ("LocalHost:80", 200), ("127.0.0.1:1", 200), ("[::1]:80", 200), ("10.1.2.3", 200),
     ("good.example", 200), ("good.example:99", 200), ("evil.example", 421), ("evil.example:80", 421),
     ("localhost.evil.example", 421), ("", 421), ("localhost:x", 421), ("[::1", 421), ("127.0.0.1.evil.example", 421),
-    ("good.example.", 421), ("user@localhost", 421)])
+    ("good.example.", 421), ("user@localhost", 421), ("0.0.0.0:80", 421), ("[::]:80", 421), ("[::ffff:0.0.0.0]", 421)])
 def test_hosts(start_server, host, status):
     server = start_server(http_port=free_port(), http_allowed_hosts="good.example other.example")
     with open_http(server) as http:
@@ -444,15 +493,24 @@ def test_heads_and_bodies_that_drip_in(http_server):
         http.sock.close()
 
 
-def test_an_idle_connection_stays(http):
-    assert http.cmd("PING") == {"result": "PONG"}
-    time.sleep(12)
-    assert http.cmd("PING") == {"result": "PONG"}
+def test_an_idle_connection_stays_and_a_busy_one(http_server):
+    """The deadline is each message's: a pipeline may go on for ever, even if no packet ends with a message."""
+    ping, until = message("GET", "/ping"), time.monotonic() + 12
+    with open_http(http_server) as idle, open_http(http_server) as busy:
+        assert idle.cmd("PING") == {"result": "PONG"}
+        busy.send(ping[:20])
+        while time.monotonic() < until:
+            busy.send(ping[20:] + ping[:20])
+            assert busy.read().json() == {"result": "PONG"}
+            time.sleep(0.2)
+        assert idle.cmd("PING") == {"result": "PONG"}
 
 
 def test_refused_at_the_door(start_server):
-    server = start_server(http_port=free_port(), maxclients=1)
-    with server.connect():
+    server = start_server(http_port=free_port())
+    with server.connect() as conn:
+        conn.cmd("CONFIG", "SET", "maxclients", 1)  # from here on only this one counts, whoever asked before
+        wait_until(lambda: b"connected_clients:1\r" in conn.cmd("INFO", "clients"))
         with open_http(server) as http:
             response = http.read()
             assert response.status == 503 and http.closed()
@@ -491,6 +549,14 @@ def test_psubscribe_and_monitor(http_server):
         conn.cmd("PUBLISH", "news", "x")
         assert read_event(http) == "pmessage,n*,news,x"
         assert '"PUBLISH" "news" "x"' in read_event(monitor)
+
+
+def test_a_head_request_subscribes_to_nothing(http_server):
+    with http_server.connect() as conn, open_http(http_server) as http:
+        for target in ("/subscribe/a", "/psubscribe/a", "/monitor"):
+            assert http.request("HEAD", target).status == 405
+        assert http.cmd("PUBLISH", "a", "x") == {"result": 0}
+        assert conn.cmd("PUBSUB", "CHANNELS") == []
 
 
 def test_events_need_rights(http_server):

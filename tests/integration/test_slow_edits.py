@@ -122,9 +122,10 @@ def test_copies_answer_what_they_did(away):
 
 
 @pytest.fixture
-def away(start_server):
-    """away(command) sends it on a connection of its own; it is on the pool behind a long SORT, with its value."""
-    server = start_server(worker_threads=1, io_threads=4, slow_command_threshold=1000, shards=64)
+def away(start_server, request):
+    """away(command) sends it on a connection of its own; it is on the pool behind a long SORT, with its value.
+    Indirect parameters are more options of the server."""
+    server = start_server(worker_threads=1, io_threads=4, slow_command_threshold=1000, shards=64, **getattr(request, "param", {}))
     opened = []
     with server.connect(PATIENCE) as conn:
         fill_list(conn, "long", 300_000)

@@ -2,11 +2,14 @@
 
 Each does the same on the pool as where it was asked for, and reports itself as run there.
 """
+import signal
+import time
+
 import pytest
 
 from integration.test_slow import PATIENCE, field
 from integration.test_slow_edits import away  # noqa: F401: a fixture
-from lib.resp import Error, encode
+from lib.resp import Error, NullArray, encode
 from lib.wait import wait_until
 
 pytestmark = pytest.mark.tokamak
@@ -193,3 +196,88 @@ def test_everybody_waits_for_an_edit_of_a_stream(away, command, reply):  # noqa:
         got = conn.cmd(*command)
         assert reply is None or got == reply
         assert edit.read() == 999
+
+
+@pytest.mark.parametrize("ids", ["$", "1-5000", "+"])
+def test_who_waits_for_many_streams_waits_here(start_server, ids):
+    """All that there is lies before where each begins, in blocks that count as much to read."""
+    server = start_server()
+    with server.connect(PATIENCE) as conn, server.connect(PATIENCE) as waiter:
+        conn.cmd("CONFIG", "SET", "slow-command-threshold", 10)
+        names = ["s:%d" % i for i in range(40)]
+        conn.pipeline([["XADD", name, i, "f", "v"] for name in names for i in IDS[-50:]])
+        position = [{"+": "1-5000"}.get(ids, ids)] * len(names)
+        assert waiter.cmd("XREAD", "BLOCK", 1, "STREAMS", *names, *position) == NullArray()
+        assert waiter.cmd("XREAD", "STREAMS", *names, *position) == NullArray()
+        waiter.send(encode(["XREAD", "BLOCK", 0, "STREAMS", *names, *position]))
+        assert wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"), PATIENCE)
+        conn.cmd("XADD", names[7], "2-1", "f", "v")
+        assert waiter.read() == [[b"s:7", [[b"2-1", [b"f", b"v"]]]]]
+
+
+def test_who_waits_as_a_group_waits_here(start_server):
+    server = start_server()
+    with server.connect(PATIENCE) as conn, server.connect(PATIENCE) as waiter:
+        conn.cmd("CONFIG", "SET", "slow-command-threshold", 10)
+        conn.pipeline([["XADD", "k", i, "f", "v"] for i in IDS[:50]])
+        conn.cmd("XGROUP", "CREATE", "k", "g", "$")
+        group = ["XREADGROUP", "GROUP", "g", "c"]
+        assert waiter.cmd(*group, "BLOCK", 1, "STREAMS", "k", ">") == NullArray()
+        assert waiter.cmd(*group, "BLOCK", 0, "STREAMS", "k", 0) == [[b"k", []]]
+        waiter.send(encode([*group, "BLOCK", 0, "STREAMS", "k", ">"]))
+        assert wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"), PATIENCE)
+        conn.cmd("XADD", "k", "2-1", "f", "v")
+        assert waiter.read() == [[b"k", [[b"2-1", [b"f", b"v"]]]]]
+        conn.cmd("DEL", "k")
+        conn.pipeline([["XGROUP", "CREATE", "k", "g", 0, "MKSTREAM"], *(["XADD", "k", i, "f", "v"] for i in IDS[:50])])
+        conn.cmd(*group, "STREAMS", "k", ">")
+        conn.cmd("XTRIM", "k", "MAXLEN", 0)
+        before = field(conn, "slow_commands_run")
+        gone = [[i.encode(), NullArray()] for i in IDS[:50]]
+        assert conn.cmd(*group, "STREAMS", "k", 0) == [[b"k", gone]] and field(conn, "slow_commands_run") == before + 1
+
+
+def run_out(away, lifetime, *command):
+    """Runs it on the pool, where it is when the time of the key "k" is up: the server stands still until then."""
+    with away.server.connect(PATIENCE) as conn:
+        up = time.time() + lifetime
+        conn.cmd("PEXPIREAT", "k", int(up * 1000))
+        edit = away(*command)
+        away.server.process.send_signal(signal.SIGSTOP)
+        time.sleep(max(up - time.time(), 0) + 0.01)
+        away.server.process.send_signal(signal.SIGCONT)
+        return edit.read()
+
+
+@pytest.mark.parametrize("command", [["SETRANGE", "k", 600_000, "x"], ["SETBIT", "k", 4_800_000, 1],
+                                     ["BITFIELD", "k", "SET", "u8", 4_800_000, 1], ["PFMERGE", "k", *("h:%d" % i for i in range(9))]],
+                         ids=lambda c: c[0])
+def test_what_ran_out_on_the_pool_does_not_live_for_ever(away, command):  # noqa: F811
+    with away.server.connect(PATIENCE) as conn:
+        if command[0] == "PFMERGE":
+            conn.pipeline([["PFADD", "h:%d" % i, i] for i in range(9)])
+            conn.cmd("PFADD", "k", *range(1000, 2000))
+        else:
+            conn.cmd("SETRANGE", "k", 300_000, "v")
+            conn.cmd("SETRANGE", "k", 0, "v")
+        assert not isinstance(run_out(away, 1, *command), Error)
+        if command[0] == "PFMERGE":
+            assert conn.cmd("PFCOUNT", "k") in (0, 9)
+        else: # when it was too late on its way, there was nothing before
+            assert conn.cmd("GETRANGE", "k", 0, 0) in (b"", b"\0")
+
+
+@pytest.mark.parametrize("away", [{"appendonly": "yes"}], indirect=True)  # noqa: F811
+def test_the_log_has_what_was_restored_over_what_ran_out(away):  # noqa: F811
+    server = away.server
+    with server.connect(PATIENCE) as conn:
+        conn.pipeline([["RPUSH", "source", *FRESH], ["SET", "k", "x"]])
+        payload = conn.cmd("DUMP", "source")
+        assert run_out(away, 1, "RESTORE", "k", 10**7, payload, "REPLACE") == b"OK"
+        assert conn.cmd("LLEN", "k") == COUNT
+        conn.send(encode(["SHUTDOWN"]))
+        server.process.wait(PATIENCE)
+    server.start()
+    with server.connect(PATIENCE) as conn:
+        assert wait_until(lambda: b"\nloading:0" in conn.cmd("INFO", "persistence"), PATIENCE)
+        assert conn.cmd("LLEN", "k") == COUNT
