@@ -33,6 +33,17 @@ static const struct old_command old_commands[] = {
     {CMD_ID_zrevrangebyscore, "6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments"},
 };
 
+/* How commands have grown, in the order of their versions. */
+static const struct change {
+    enum command_id id;
+    const char *since, *text;
+} changes[] = {
+
+#define HISTORY(name, since, text) {CMD_ID_##name, since, text},
+#include "cmd/history.def"
+#undef HISTORY
+};
+
 static const struct old_command *find_old(int id)
 {
     for (size_t i = 0; i < ARRAY_LEN(old_commands); i++)
@@ -60,23 +71,48 @@ static void reply_text(struct reply *r, const char *name, const char *text)
     reply_bulk_cstr(r, text);
 }
 
+static size_t count_changes(int id)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++)
+        count += changes[i].id == (enum command_id)id;
+    return count;
+}
+
+static void reply_history(struct reply *r, int id, size_t count)
+{
+    reply_bulk_cstr(r, "history");
+    reply_set(r, count);
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++)
+        if (changes[i].id == (enum command_id)id) {
+            reply_array(r, 2);
+            reply_bulk_cstr(r, changes[i].since);
+            reply_bulk_cstr(r, changes[i].text);
+        }
+}
+
 static void reply_docs_head(struct reply *r, const struct command *cmd, size_t more)
 {
     const struct old_command *old = find_old(cmd->id);
     bool internal = is_internal(cmd->id);
     struct slice arguments = arguments_text(cmd);
+    size_t history = count_changes(cmd->id);
     reply_bulk_cstr(r, cmd->full_name);
-    reply_map(r, 4 + more + (old ? 3 : 0) + internal + (arguments.len != 0));
+    reply_map(r, 3 + more + !!*cmd->complexity + (old ? 3 : 0) + internal + (history != 0) +
+                     (arguments.len != 0));
     reply_text(r, "summary", cmd->summary);
     reply_text(r, "since", cmd->since);
     reply_text(r, "group", cmd->group);
-    reply_text(r, "complexity", cmd->complexity);
+    if (*cmd->complexity)
+        reply_text(r, "complexity", cmd->complexity);
     if (old || internal)
         reply_doc_flag(r, old ? "deprecated" : "syscmd");
     if (old) {
         reply_text(r, "deprecated_since", old->since);
         reply_text(r, "replaced_by", old->instead);
     }
+    if (history)
+        reply_history(r, cmd->id, history);
     if (arguments.len) {
         reply_bulk_cstr(r, "arguments");
         arguments_reply(r, arguments);

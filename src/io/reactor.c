@@ -120,8 +120,10 @@ void reactor_run(struct reactor *r)
     while (!atomic_load_explicit(&r->stopping, memory_order_relaxed)) {
         int timeout_ms = sleep_ms(r);
         r->again = false;
+        atomic_store_explicit(&r->busy_since_ms, 0, memory_order_relaxed);
         r->event_count = r->ops->wait(r->poller, r->events, REACTOR_EVENTS, timeout_ms);
         r->now_ms = clock_monotonic_ms();
+        atomic_store_explicit(&r->busy_since_ms, r->now_ms, memory_order_relaxed);
         for (r->event_at = 0; r->event_at < r->event_count; r->event_at++) {
             struct poller_event ev = r->events[r->event_at];
             if (likely(ev.arg != NULL))

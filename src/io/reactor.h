@@ -43,7 +43,8 @@ struct reactor {
     const struct poller_ops *ops;
     struct poller *poller;
     struct heap timers;
-    int64_t now_ms; /* monotonic, sampled once per turn */
+    int64_t now_ms;                /* monotonic, sampled once per turn */
+    _Atomic int64_t busy_since_ms; /* when the turn began; 0: it waits. For whoever watches */
     unsigned id;
     _Atomic bool stopping;
     _Atomic bool asleep;

@@ -7,6 +7,7 @@
 #include "server/oom_score.h"
 #include "server/server_internal.h"
 #include "server/tls_setup.h"
+#include "server/watchdog.h"
 #include "store/notify.h"
 
 #include <stdio.h>
@@ -82,6 +83,13 @@ static enum err apply_crash_log(char *errbuf)
 {
     (void)errbuf;
     crash_handle(server_settings.crash_log_enabled);
+    return OK;
+}
+
+static enum err apply_watchdog(char *errbuf)
+{
+    (void)errbuf;
+    watchdog_apply();
     return OK;
 }
 
@@ -184,6 +192,7 @@ void config_apply_register(void)
     config_on_change("log-format", apply_log_format);
     config_on_change("log-timestamp-format", apply_log_format);
     config_on_change("crash-log-enabled", apply_crash_log);
+    config_on_change("watchdog-period", apply_watchdog);
     config_on_change("maxmemory-clients", apply_maxmemory_clients);
     config_on_change("notify-keyspace-events", apply_notify);
     config_on_change("port", apply_port);

@@ -46,6 +46,7 @@ static void write_own_stack(int number)
     if (atomic_load(&reporting_tid)) {
         crash_put("thread ");
         crash_put_decimal((uint64_t)own_tid());
+        crash_put_last_command(own_thread);
         crash_put(":\n");
         crash_put_stack();
         atomic_fetch_add(&answers, 1);
@@ -115,8 +116,8 @@ static void report_stacks(void)
 
 static void report_signal(int number, const siginfo_t *info, const void *context)
 {
-    crash_put("\n=== TOKAMAK BUG REPORT START: Cut & paste starting from here ===\nTokamak "
-              TOKAMAK_VERSION " crashed by signal: ");
+    crash_put("\n=== TOKAMAK BUG REPORT START: Cut & paste starting from here "
+              "===\nTokamak " TOKAMAK_VERSION " crashed by signal: ");
     crash_put_decimal((uint64_t)number);
     crash_put(info->si_code < 0 ? ", si_code: -" : ", si_code: ");
     crash_put_decimal((uint64_t)llabs(info->si_code));
@@ -172,6 +173,22 @@ static void on_alarm(int number)
     crash_put("\n--- WATCHDOG TIMER EXPIRED ---\nReceived SIGALRM\n");
     report_stacks();
     atomic_store(&reporting_tid, 0);
+}
+
+bool crash_report_stall(unsigned reactor, int tid, int64_t ms)
+{
+    int nobody = 0;
+    if (!atomic_compare_exchange_strong(&reporting_tid, &nobody, own_tid()))
+        return false;
+    crash_put("\n--- WATCHDOG TIMER EXPIRED ---\nreactor ");
+    crash_put_decimal(reactor);
+    crash_put(" has not come back for ");
+    crash_put_decimal((uint64_t)ms);
+    crash_put(" ms\n");
+    ask_for_stack(tid);
+    crash_put("--------\n");
+    atomic_store(&reporting_tid, 0);
+    return true;
 }
 
 /* ---- handlers ---- */

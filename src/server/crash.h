@@ -14,5 +14,8 @@ struct server_thread;
 
 /* Installs the handlers, or puts the system's back. At start and by CONFIG SET, alone. */
 void crash_handle(bool enabled);
+/* In a signal's handler, on the main thread: writes the stack of a reactor that has not come back
+ * for so long. False: a report is under way. */
+bool crash_report_stall(unsigned reactor, int tid, int64_t ms);
 /* This thread is a reactor: its command is part of a report. */
 void crash_thread_begin(struct server_thread *t);

@@ -177,6 +177,18 @@ static void put_argument(const struct exec *ex, uint32_t i)
     crash_put("\n");
 }
 
+void crash_put_last_command(const struct server_thread *t)
+{
+    if (!t)
+        return;
+    crash_put(", reactor ");
+    crash_put_decimal(t->net.reactor.id);
+    if (t->exec.cmd) {
+        crash_put(", last command ");
+        crash_put(t->exec.cmd->full_name);
+    }
+}
+
 void crash_put_command(const struct server_thread *t)
 {
     if (!t || !t->current || !t->exec.cmd) {

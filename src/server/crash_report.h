@@ -20,5 +20,8 @@ void *crash_instruction(const void *context);
 /* The calling thread's stack. */
 void crash_put_stack(void);
 void crash_put_figures(void);
+/* Which reactor the calling thread is, and the name of the command that it was given last: it may
+ * be through with that, so no argument is looked at. NULL: it is none. */
+void crash_put_last_command(const struct server_thread *t);
 /* What the reactor runs; NULL: the thread is none. */
 void crash_put_command(const struct server_thread *t);

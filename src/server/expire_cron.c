@@ -43,10 +43,7 @@ static int64_t expire_due(struct server_thread *t, int64_t now_ms)
 /* True: more has to go. */
 static bool evict_some(struct server_thread *t)
 {
-    int64_t started_us = clock_monotonic_us();
-    bool more = evict_make_room(&t->evictor, &t->txn, 0, NULL, 0) == EVICT_LATER;
-    latency_event("eviction-cycle", (clock_monotonic_us() - started_us) / 1000);
-    return more;
+    return evict_make_room(&t->evictor, &t->txn, 0, NULL, 0) == EVICT_LATER;
 }
 
 static void fire(struct timer *self)

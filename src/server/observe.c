@@ -43,6 +43,18 @@ static size_t size_limit(int64_t larger_than, size_t max_len)
     return larger_than < 0 || !max_len ? SIZE_MAX : (size_t)larger_than;
 }
 
+/* Of the keyspace, by the names that Redis gives them. */
+static void step_took(enum keyspace_step step, int64_t us)
+{
+    static const char *const names[] = {
+        [STEP_EXPIRE_DEL] = "expire-del",
+        [STEP_EVICTION_DEL] = "eviction-del",
+        [STEP_EVICTION_CYCLE] = "eviction-cycle",
+    };
+
+    latency_event(names[step], us / 1000);
+}
+
 void observe_settings_changed(void)
 {
     uint64_t us = slow_limit_us();
@@ -51,6 +63,7 @@ void observe_settings_changed(void)
     size_t reply = size_limit(server_settings.commandlog_reply_larger_than,
                               server_settings.commandlog_large_reply_max_len);
     bool never = us > UINT64_MAX / cycles_per_us;
+    the_server->ks->took = server_settings.latency_monitor_threshold_ms ? step_took : NULL;
     atomic_store_explicit(&observe_limits.cycles, never ? UINT64_MAX : us * cycles_per_us,
                           memory_order_relaxed);
     atomic_store_explicit(&observe_limits.each, us < COARSE_US, memory_order_relaxed);

@@ -28,6 +28,7 @@ extern struct observe_limits observe_limits;
 
 /* After one of the directives has changed: in exclusive mode, or at start. */
 void observe_settings_changed(void);
+/* Once there is a keyspace. */
 void observe_init(void);
 
 /* Whether a run of this command is closed after each call. */

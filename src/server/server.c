@@ -17,6 +17,7 @@
 #include "server/migrate.h"
 #include "server/server_internal.h"
 #include "server/supervise.h"
+#include "server/watchdog.h"
 #include "store/value.h"
 
 #include <errno.h>
@@ -155,7 +156,9 @@ static void *thread_main(void *arg)
 {
     struct server_thread *t = arg;
     crash_thread_begin(t);
+    watchdog_thread_begin(t);
     reactor_run(&t->net.reactor);
+    watchdog_thread_end(t);
     (void)aof_log_flush(&t->server->persistence.log); /* or those that wait for it get none */
     int64_t until_ms = clock_monotonic_ms() + DRAIN_MS;
     for (struct conn *c = t->net.conns; c; c = c->next)
@@ -316,7 +319,7 @@ enum err server_create(struct server **out)
     commands_init();
     slow_calibrate();
     crash_handle(server_settings.crash_log_enabled);
-    observe_init();
+    watchdog_apply();
     client_evict_settings_changed();
     adjust_file_limit();
     script_cache_init(&s->scripts);
@@ -324,6 +327,7 @@ enum err server_create(struct server **out)
     pubsub_init(&s->pubsub);
     prefixes_init(&s->prefixes);
     s->ks = keyspace_create((unsigned)store_settings.shards, store_settings.databases);
+    observe_init();
     s->ks->serve = blocked_serve;
     s->ks->served = blocked_post_served;
     s->ks->logged = push_logged;

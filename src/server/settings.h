@@ -77,6 +77,7 @@ struct server_settings {
     int loglevel;                         /* enum log_level */
     int log_format, log_timestamp_format; /* enums of base/log_format.h */
     bool crash_log_enabled;
+    int watchdog_period_ms; /* 0: off */
     _Atomic int hz;
     _Atomic unsigned shutdown_on_sigint, shutdown_on_sigterm; /* enum shutdown_option, OR-ed */
     struct slice requirepass;                                 /* any bytes */

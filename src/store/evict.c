@@ -240,7 +240,9 @@ static bool evict_key(struct txn *t, const struct evict_candidate *c,
     ref.entry = table_find(&ref.part->table, c->hash, has_hash, &c->hash, &ref.pos);
     if (is_still_good(c, strategy, ref.entry, t->now_ms) && !pins_hold(t->ks, &key)) {
         key.name = entry_key(ref.entry);
+        int64_t begun_us = keyspace_step_begin(t->ks);
         e = txn_take(t, &ref, EVENT_EVICTED);
+        keyspace_step_end(t->ks, STEP_EVICTION_DEL, begun_us);
         effect_command(t, (struct slice[]){SLICE("DEL"), key.name}, 2);
         stat_add(&t->stats->value[STAT_EVICTED], 1);
     }
@@ -397,7 +399,9 @@ enum evict_verdict evict_make_room(struct evictor *ev, struct txn *t, int db,
         return EVICT_FITS;
     }
     uint64_t needed = keys_needed(t, db, keys, count);
+    int64_t begun_us = keyspace_step_begin(t->ks);
     enum evict_verdict verdict = evict_until_fits(ev, t, needed);
+    keyspace_step_end(t->ks, STEP_EVICTION_CYCLE, begun_us);
     evict_forget(ev);
     if (verdict == EVICT_FITS) {
         ev->memory_share = mem_used_self(MEM_DATA) + share_of(t, memory_excess());

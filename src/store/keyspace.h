@@ -10,6 +10,7 @@
  * Lock order: gate, shards ascending, then leaf locks. */
 #pragma once
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "ds/heap.h"
 #include "ds/table.h"
@@ -106,6 +107,12 @@ struct snapshot_hook {
 };
 struct notify_ops; /* notify.h */
 
+enum keyspace_step { /* what may take long, for who measures */
+    STEP_EXPIRE_DEL,
+    STEP_EVICTION_DEL,
+    STEP_EVICTION_CYCLE
+};
+
 struct keyspace {
     struct gates gates;
     struct pins pins;
@@ -127,10 +134,25 @@ struct keyspace {
     void (*served)(struct txn *t);
     /* The record of changes that were told of (txn.told) is in the log, the shards are still held. */
     void (*logged)(struct txn *t);
+    /* A step has taken so long. NULL: nobody asks. Changed in exclusive mode; any thread inside a
+     * gate calls it, maybe with a shard held. */
+    void (*took)(enum keyspace_step step, int64_t us);
     const struct notify_ops *notify; /* plugged in before there are threads; NULL: nobody hears */
     _Atomic uint32_t heard;          /* enum notify_heard, OR-ed: what `notify` wants to hear */
     _Atomic uint64_t read_keys, readers; /* readers.h: keys with readers, and the sum of these */
 };
+
+/* Around a step: reads the clock if somebody asks. */
+INLINE int64_t keyspace_step_begin(const struct keyspace *ks)
+{
+    return unlikely(ks->took != NULL) ? clock_monotonic_us() : 0;
+}
+
+INLINE void keyspace_step_end(const struct keyspace *ks, enum keyspace_step step, int64_t begun_us)
+{
+    if (unlikely(ks->took != NULL))
+        ks->took(step, clock_monotonic_us() - begun_us);
+}
 
 /* shards: power of two, 64–4,096. */
 struct keyspace *keyspace_create(unsigned shards, int databases);

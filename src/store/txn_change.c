@@ -125,6 +125,7 @@ void txn_expire(struct txn *t, struct ref *ref)
         ref->entry = NULL;
         return;
     }
+    int64_t begun_us = keyspace_step_begin(t->ks);
     txn_edit(t, ref);
     effect_del(t, ref_db(t, ref), entry_key(ref->entry));
     tell_watchers(t, ref);
@@ -132,6 +133,7 @@ void txn_expire(struct txn *t, struct ref *ref)
     if (notify_is_heard(t->ks)) /* the key's name may be the entry's */
         notify_change(t, ref_db(t, ref)->id, ref->key, EVENT_EXPIRED);
     entry_release(e, true);
+    keyspace_step_end(t->ks, STEP_EXPIRE_DEL, begun_us);
     stat_add(&t->stats->value[STAT_EXPIRED], 1);
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }

@@ -85,6 +85,39 @@ def test_stacks_of_a_living_process(server, conn):
     assert conn.cmd("PING") == b"PONG"
 
 
+def stalls(server):
+    return re.findall(r"^--- WATCHDOG TIMER EXPIRED ---$", server.log(), re.M)
+
+
+def test_the_watchdog(start_server, oracle):
+    """A stack for each stall, once, of the reactor that is stuck; it goes on afterwards."""
+    server = start_server(io_threads=2)
+    with server.connect() as conn, oracle.connect() as theirs:
+        assert conn.cmd("CONFIG", "GET", "watchdog-*") == []
+        conn.cmd("DEBUG", "SLEEP", "0.3")
+        for period in (100, 0, 800):
+            for side in (conn, theirs):
+                assert side.cmd("CONFIG", "SET", "watchdog-period", period) == b"OK"
+            shown = [side.cmd("CONFIG", "GET", "watchdog-period") for side in (conn, theirs)]
+            assert shown[0] == shown[1]
+        theirs.cmd("CONFIG", "SET", "watchdog-period", 0)
+        assert not stalls(server)
+        conn.cmd("DEBUG", "SLEEP", "2")
+        assert wait_until(lambda: len(stalls(server)) >= 1, 20)
+        report = server.log().partition("WATCHDOG TIMER EXPIRED ---\n")[2]
+        ms = int(re.match(r"reactor \d has not come back for (\d+) ms\nthread \d+, reactor \d, last command debug:\n",
+                          report)[1])
+        assert ms >= 800 and "tokamak-server(" in report.partition("\n--------\n")[0]
+        conn.cmd("PING")
+        assert len(stalls(server)) == 1  # told of when it began, not again
+        conn.cmd("DEBUG", "SLEEP", "2")
+        assert wait_until(lambda: len(stalls(server)) >= 2, 20)
+        conn.cmd("CONFIG", "SET", "watchdog-period", 0)
+        before = len(stalls(server))
+        conn.cmd("DEBUG", "SLEEP", "0.9")
+        assert len(stalls(server)) == before and conn.cmd("PING") == b"PONG"
+
+
 # ---- the log ----
 
 def lines_with(server, text):

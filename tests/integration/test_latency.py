@@ -126,3 +126,46 @@ def test_many_keys_that_expire_together_are_an_event(conn):
         conn.pipeline([["SET", f"key:{i}", "x", "PXAT", when] for i in range(start, start + 1000)])
     assert wait_until(lambda: conn.cmd("DBSIZE") == 0, 60)
     assert b"expire-cycle" in [event[0] for event in conn.cmd("LATENCY", "LATEST")]
+
+
+def large_set(conn, key):
+    for start in range(0, 100_000, 10_000):
+        conn.cmd("SADD", key, *[f"member:{i}" for i in range(start, start + 10_000)])
+
+
+@pytest.mark.tokamak
+@pytest.mark.parametrize("event", [b"expire-del", b"eviction-del"])
+def test_a_large_key_that_goes_during_a_snapshot_is_an_event(start_server, event):
+    """Its value is written under its shard's lock, before it goes: a worker frees it, but does not write it."""
+    server = start_server(enable_debug_command="yes", latency_monitor_threshold=1)
+    with server.connect() as conn:
+        conn.cmd("DEBUG", "POPULATE", 1000)
+        conn.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+        large_set(conn, "large")
+        conn.cmd("CONFIG", "SET", "rdb-key-save-delay", 10_000)  # the walk does not get to the key
+        conn.cmd("LATENCY", "RESET")
+        if event == b"expire-del":
+            conn.cmd("PEXPIRE", "large", 1)
+            conn.cmd("DEBUG", "SLEEP", "0.01")
+            conn.cmd("BGSAVE")
+            assert conn.cmd("EXISTS", "large") == 0
+        else:
+            conn.cmd("EXPIRE", "large", 10_000)  # the only one that may be evicted
+            conn.cmd("BGSAVE")
+            conn.cmd("CONFIG", "SET", "maxmemory-policy", "volatile-ttl", "maxmemory", 1)
+            assert wait_until(lambda: conn.cmd("EXISTS", "large") == 0, 30)
+        assert event in [name for name, *_ in conn.cmd("LATENCY", "LATEST")]
+        conn.cmd("CONFIG", "SET", "rdb-key-save-delay", 0, "maxmemory", 0)
+
+
+@pytest.mark.tokamak
+def test_evicting_for_a_command_is_an_event(start_server):
+    server = start_server(enable_debug_command="yes", latency_monitor_threshold=1, maxmemory_eviction_tenacity=100,
+                          maxmemory_policy="allkeys-random")
+    with server.connect() as conn:
+        conn.cmd("DEBUG", "POPULATE", 100_000)
+        conn.cmd("LATENCY", "RESET")
+        conn.cmd("CONFIG", "SET", "maxmemory", 1)
+        conn.cmd("SET", "one", "more")
+        assert wait_until(lambda: conn.cmd("DBSIZE") < 1000, 30)
+        assert b"eviction-cycle" in [name for name, *_ in conn.cmd("LATENCY", "LATEST")]
