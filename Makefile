@@ -3,17 +3,19 @@ PYTHON ?= /usr/bin/python3
 ARGS ?=
 MESON_CLANG = CC=clang meson setup
 
-.PHONY: all run test test-long asan tsan asan-short tsan-short fuzz bench docs deb fmt tidy deps clean help unit
+.PHONY: all run test test-long asan tsan asan-short tsan-short fuzz bench docs deb fmt tidy clean help programs
 
-all: build/build.ninja ## build/tokamak-server, build/tokamak-bench, build/tokamak-check
+all: build/build.ninja ## everything: the programs, their tests and micro-benchmarks, in build/
 	ninja -C build
+
+programs: build/build.ninja ## build/tokamak-server, build/tokamak-bench, build/tokamak-check
+	ninja -C build tokamak-server tokamak-bench tokamak-check
 
 build/build.ninja:
 	tools/install-deps.sh build
 	meson setup build
 
-run: build/build.ninja ## start on port 6379 (ARGS="--port 7000 …")
-	ninja -C build tokamak-server
+run: programs ## start on port 6379 (ARGS="--port 7000 …")
 	build/tokamak-server $(ARGS)
 
 test: ## the quick whole: unit, model, fuzz corpora, integration, differential
@@ -68,10 +70,10 @@ bench: all ## beside redis-server, nginx and webdis; results into bench/RESULTS.
 	$(PYTHON) bench/web.py
 	$(PYTHON) bench/metrics.py
 
-docs: all ## sample configuration, its reference, man pages, completion: from the tables
+docs: programs ## sample configuration, its reference, man pages, completion: from the tables
 	tools/generate-docs.py build
 
-deb: all ## build/tokamak_VERSION_ARCH.deb
+deb: programs ## build/tokamak_VERSION_ARCH.deb
 	tools/make-deb.sh build
 
 fmt: ## clang-format over src and tests
@@ -80,7 +82,7 @@ fmt: ## clang-format over src and tests
 tidy: all ## clang-tidy over src
 	git ls-files 'src/*.c' | xargs clang-tidy -p build --quiet
 
-clean:
+clean: ## removes build and all build-*
 	rm -rf build build-*
 
 help:

@@ -45,8 +45,8 @@ def reference(sections):
     lines = ["# Configuration reference", "",
              "Made by `tools/generate-docs.py` from the table in `src/server/config.def`. A directive stands in a file"
              " (`tokamak-server tokamak.conf`), on the command line (`--name value`), or is changed while the server runs"
-             " (`CONFIG SET name value`) unless it says \"only at start\". Names, values and defaults are Redis 7.2's; what is"
-             " Tokamak's own is in the first section. `conf/tokamak.conf` has the same as a file.", ""]
+             " (`CONFIG SET name value`) unless it says \"only at start\". Names, values and defaults are Redis 7.2's, but the"
+             " defaults of `bind`, `io-threads` and `maxclients`; what is Tokamak's own is in the first section. `conf/tokamak.conf` has the same as a file.", ""]
     for section, rows in sections:
         lines += [f"## {section}", "", "| directive | default | values | meaning |", "|---|---|---|---|"]
         for name, value, text, form in rows:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes tokamak_VERSION_ARCH.deb from a finished build, with dpkg-deb alone: tools/make-deb.sh BUILD [OUTPUT-FOLDER]
 set -eu
-build=$1
+build=${1:?usage: tools/make-deb.sh BUILD [OUTPUT-FOLDER]}
 output=${2:-$build}
 root=$(dirname "$0")/..
 version=$("$build/tokamak-server" --version | sed -E 's/.* v=([^ ]+).*/\1/')
@@ -25,17 +25,19 @@ for page in "$root"/packaging/man/*.[15]; do
     gzip -9n "$stage/usr/share/man/man$section/$(basename "$page")"
 done
 install -D -m 644 "$root/LICENSE" "$stage/usr/share/doc/tokamak/copyright"
-install -D -m 644 "$root/README.md" "$stage/usr/share/doc/tokamak/README.md"
-cp -r "$root"/docs/*.md "$stage/usr/share/doc/tokamak/"
+cp -r "$root"/docs/. "$stage/usr/share/doc/tokamak/"
+chmod -R u=rwX,go=rX "$stage/usr/share/doc/tokamak"
 # What the service needs is changed from the sample: where the data lies, and the log goes to the journal.
 install -d -m 755 "$stage/etc/tokamak"
 sed 's|^#dir .*|dir /var/lib/tokamak|' "$root/conf/tokamak.conf" > "$stage/etc/tokamak/tokamak.conf"
 chmod 644 "$stage/etc/tokamak/tokamak.conf"
 
-# The libraries that the programs are linked with, as packages of this system.
+# The libraries that the programs are linked with, as packages of this system: where the linker finds them, for another
+# architecture's package may have files of the same name.
+triplet=$(${CC:-cc} -print-multiarch)
 libraries=$(for program in "$stage"/usr/bin/*; do objdump -p "$program"; done | sed -n 's/^ *NEEDED *//p' | sort -u)
 depends=$(for library in $libraries; do
-    dpkg-query -S "*/$library" 2>/dev/null | sed -n '1s/:.*//p'
+    dpkg-query -S "*/$triplet/$library" 2>/dev/null | sed -n '1s/:.*//p'
 done | sort -u | paste -sd, | sed 's/,/, /g')
 install -d -m 755 "$stage/DEBIAN"
 cat > "$stage/DEBIAN/control" <<END

@@ -3,7 +3,7 @@
 # What libFuzzer finds on the way stays in DIR/corpus; an input that breaks a target is left in DIR/crash-*.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-dir=$1
+dir=${1:?usage: tools/run-fuzz.sh BUILD [SECONDS]}
 seconds=${2:-60}
 failed=0
 for target in "$dir"/tests/fuzz/fuzz_*; do

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the suites on a finished build: quick | long | sanitizer DIR | sanitizer-short DIR.
 set -u
-mode=$1
+mode=${1:?usage: tools/run-tests.sh quick|long|sanitizer|sanitizer-short [BUILD]}
 dir=${2:-build}
 python=${PYTHON:-/usr/bin/python3}
 failed=0

@@ -81,6 +81,8 @@ def run_file(valkey, server, name):
 
 
 def main():
+    if len(sys.argv) < 3 or not os.path.exists(sys.argv[1] + "/runtest"):
+        sys.exit(__doc__)
     valkey, server = sys.argv[1], os.path.abspath(sys.argv[2])
     names = sys.argv[3:] or [os.path.relpath(path, valkey + "/tests")[:-4] for folder in FOLDERS
                              for path in sorted(glob.glob(f"{valkey}/tests/{folder}/*.tcl"))]

@@ -22,9 +22,15 @@ INLINE size_t buf_len(const struct buf *b)
     return b->end - b->begin;
 }
 
+/* A buffer without memory has no address, to which C lets nobody add even 0. */
+INLINE char *buf_at(const struct buf *b, size_t at)
+{
+    return (char *)((uintptr_t)b->data + at);
+}
+
 INLINE char *buf_ptr(const struct buf *b)
 {
-    return b->data + b->begin;
+    return buf_at(b, b->begin);
 }
 
 void buf_deinit(struct buf *b); /* frees the memory; the buffer is empty and usable afterwards */
@@ -37,7 +43,7 @@ INLINE char *buf_reserve(struct buf *b, size_t room)
 {
     if (unlikely(b->cap - b->end < room))
         buf_grow(b, room);
-    return b->data + b->end;
+    return buf_at(b, b->end);
 }
 
 INLINE void buf_advance(struct buf *b, size_t len)

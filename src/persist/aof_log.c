@@ -187,8 +187,8 @@ void aof_log_close(struct aof_log *log)
     aof_kick(log);
 }
 
-/* A failure that was met while it was being closed is no longer anybody's; it may have been told of
- * after the close. */
+/* What was going on with `writer` held while the log was closed is undone: a failure is no longer
+ * anybody's, and nobody waits, even if a rewrite has just put the log in force. */
 void aof_finish_close(struct aof_log *log)
 {
     if (likely(!atomic_load_explicit(&log->closing, memory_order_acquire)))
@@ -198,6 +198,8 @@ void aof_finish_close(struct aof_log *log)
     log->failed_number = 0;
     atomic_store(&log->state, AOF_GOOD);
     log->ops->state(log->arg, AOF_GOOD, 0);
+    atomic_store(&log->safe_lsn, UINT64_MAX);
+    log->ops->safe(log->arg);
 }
 
 bool aof_log_is_empty(struct aof_log *log)

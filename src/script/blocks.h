@@ -32,5 +32,6 @@ void blocks_deinit(struct blocks *b);
 void *blocks_alloc(struct blocks *b, size_t size) MUST_USE;
 /* `size` as it was asked for last. */
 void blocks_free(struct blocks *b, void *ptr, size_t size);
-/* May move; NULL: there is no memory, and the old block stays. */
+/* May move; NULL: there is no memory to grow, and the old block stays. Lua does not expect that
+ * shrinking fails, so that aborts, as every small allocation of ours does. */
 void *blocks_realloc(struct blocks *b, void *ptr, size_t old_size, size_t size) MUST_USE;

@@ -29,7 +29,7 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
     void *p =
         old ? blocks_realloc(&in->blocks, old, old_size, size) : blocks_alloc(&in->blocks, size);
     if (unlikely(!p))
-        return size <= had ? old : NULL; /* Lua does not expect that shrinking fails */
+        return NULL;
     in->bytes = in->bytes - had + size;
     return p;
 }

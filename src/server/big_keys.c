@@ -151,7 +151,7 @@ static void look_again(struct exec *ex, struct big_key *k)
     const struct entry *e = txn_peek(ex->txn, k->item->space, &key);
     if (e) {
         k->bytes = (int64_t)entry_memory(e, BIG_KEY_SAMPLES);
-        k->elements = value_elements(e);
+        k->elements = entry_len(e);
         k->type = value_type_name(entry_type(e));
     }
     txn_unlock(ex->txn);

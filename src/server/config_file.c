@@ -112,10 +112,12 @@ static enum err fatal(struct buf *message, const char *file, int line, struct sl
     return ERR_SYNTAX;
 }
 
+/* NULL if none is so near that it may have been meant. */
 static const char *nearest_directive(const char *word)
 {
-    const char *best = "";
-    unsigned best_distance = UINT_MAX;
+    const char *best = NULL;
+    size_t len = strlen(word);
+    unsigned best_distance = (unsigned)MIN(MAX(2, len / 3) + 1, len);
     for (int i = 0; i < CONFIG_ROWS; i++) {
         const struct config_row *row = &config_rows[i];
         if (!row->name || (row->flags & (CONFIG_HIDDEN | CONFIG_RETIRED)))
@@ -134,10 +136,12 @@ static void unknown_directive(struct loader *loader)
     char word[64];
     struct slice given = loader->args[0];
     snprintf(word, sizeof(word), "%.*s", (int)MIN(given.len, sizeof(word) - 1), given.ptr);
+    const char *nearest = nearest_directive(word);
     config_fail(loader->reason,
                 "Bad directive or wrong number of arguments\n"
-                "There is no directive '%s'. Did you mean '%s'?",
-                word, nearest_directive(word));
+                "There is no directive '%s'.%s%s%s",
+                word, nearest ? " Did you mean '" : "", nearest ? nearest : "",
+                nearest ? "'?" : "");
 }
 
 static void source_close(struct source *source)

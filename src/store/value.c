@@ -126,3 +126,15 @@ uint64_t value_elements(const struct entry *e)
         return 0;
     }
 }
+
+uint64_t entry_len(const struct entry *e)
+{
+    switch (entry_type(e)) {
+    case TYPE_STRING:
+        return entry_string_len(e);
+    case TYPE_STREAM:
+        return stream_of(e)->len;
+    default:
+        return value_elements(e);
+    }
+}

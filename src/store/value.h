@@ -54,9 +54,11 @@ struct entry *entry_copy(const struct entry *e, struct slice key, bool expires);
 /* Bytes of an entry with its value and its share of the shard's table and heap; `samples` as in
  * value_ops.bytes. */
 size_t entry_memory(const struct entry *e, size_t samples);
-/* Elements of a collection; of a string the number of pieces that take as long to read as one.
- * O(1), of a stream O(groups).
- */
+/* How long it takes to go through a value: elements of a collection; of a string the number of
+ * pieces that take as long to read as one. O(1), of a stream O(groups). */
 uint64_t value_elements(const struct entry *e);
+/* What STRLEN, LLEN, SCARD, HLEN, ZCARD or XLEN says; expired members count until they are deleted.
+ * O(1). */
+uint64_t entry_len(const struct entry *e);
 /* Walks an entry's value; strings of every encoding included. */
 void entry_visit(const struct entry *e, value_visit_fn visit, void *arg);

@@ -117,18 +117,27 @@ static int run(struct bench_options *o)
     return status;
 }
 
-int main(int argc, char **argv)
+static void print_help(void)
 {
-    static struct bench_options o;
     struct buf usage;
     buf_init(&usage, MEM_OTHER);
     bench_options_usage(&usage);
-    bool good = bench_options_parse(&o, argc, argv);
-    if (!good || o.help) {
-        fprintf(good ? stdout : stderr, "%.*s", (int)buf_len(&usage), buf_ptr(&usage));
-        buf_deinit(&usage);
-        return good ? 0 : 2;
-    }
+    printf("%.*s", (int)buf_len(&usage), buf_ptr(&usage));
     buf_deinit(&usage);
-    return run(&o);
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench_options o;
+    if (!bench_options_parse(&o, argc, argv)) {
+        fputs("Usage: tokamak-bench [options]; --help lists them\n", stderr);
+        return 2;
+    }
+    if (o.version)
+        puts("tokamak-bench " TOKAMAK_VERSION);
+    else if (o.help)
+        print_help();
+    else
+        return run(&o);
+    return 0;
 }

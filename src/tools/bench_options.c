@@ -2,6 +2,7 @@
 
 #include "base/num.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 /* A number with its limits, or a text; `take` puts it where it belongs. */
@@ -55,6 +56,7 @@ SWITCH_OPTION(tls, use_tls, true)
 SWITCH_OPTION(csv, format, BENCH_CSV)
 SWITCH_OPTION(quiet, quiet, true)
 SWITCH_OPTION(help, help, true)
+SWITCH_OPTION(version, version, true)
 
 static bool take_protocol(struct bench_options *o, const char *text, uint64_t number)
 {
@@ -140,7 +142,7 @@ static bool take_compare(struct bench_options *o, const char *text, uint64_t num
 
 /* clang-format off */
 static const struct option options[] = {
-    {"--host", "-h", "ADDRESS", "numeric address (127.0.0.1)", take_host},
+    {"--host", "-h", "ADDRESS", "name or address (127.0.0.1)", take_host},
     {"--port", "-p", "PORT", "(6379)", take_port, 1, 65535},
     {"--protocol", NULL, "NAME", "resp, resp3, frame or http (resp)", take_protocol},
     {"--db", NULL, "N", "database (0)", take_database, 0, INT32_MAX},
@@ -168,22 +170,27 @@ static const struct option options[] = {
     {"--csv", NULL, NULL, "one line: command,protocol,clients,pipeline,requests/s, then p50, p90, p99, p99.9, max in us", take_csv},
     {"--hgrm", NULL, "FILE", "writes the distribution of latencies for HdrHistogram's plotter", take_hgrm},
     {"--quiet", "-q", NULL, "no progress line", take_quiet},
+    {"--version", NULL, NULL, "prints the version", take_version},
     {"--help", NULL, NULL, "prints this text", take_help},
 };
 
 /* clang-format on */
 
+/* Its line of --help. */
+static void describe(const struct option *option, struct buf *out)
+{
+    char words[64];
+    snprintf(words, sizeof(words), "%s%s%s%s%s", option->letter ? option->letter : "",
+             option->letter ? ", " : "    ", option->word, option->value ? " " : "",
+             option->value ? option->value : "");
+    buf_printf(out, "  %-26s %s\n", words, option->help);
+}
+
 void bench_options_usage(struct buf *out)
 {
     buf_puts(out, "Usage: tokamak-bench [options]\n");
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        const struct option *option = &options[i];
-        char words[64];
-        snprintf(words, sizeof(words), "%s%s%s%s%s", option->letter ? option->letter : "",
-                 option->letter ? ", " : "    ", option->word, option->value ? " " : "",
-                 option->value ? option->value : "");
-        buf_printf(out, "  %-26s %s\n", words, option->help);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        describe(&options[i], out);
     buf_puts(out, "Commands of --command: ");
     load_mix_list(out);
     buf_puts(
@@ -218,6 +225,23 @@ static bool refuse(const char *format, const char *word)
     fputs("tokamak-bench: ", stderr);
     fprintf(stderr, format, word);
     fputc('\n', stderr);
+    return false;
+}
+
+static bool refuse_value(const struct option *option, const char *text)
+{
+    struct buf out;
+    buf_init(&out, MEM_OTHER);
+    if (text)
+        buf_printf(&out, "tokamak-bench: %s cannot be '%s'", option->word, text);
+    else
+        buf_printf(&out, "tokamak-bench: %s needs a value", option->word);
+    if (option->max)
+        buf_printf(&out, ": a number from %" PRIu64 " to %" PRIu64, option->min, option->max);
+    buf_puts(&out, "\n");
+    describe(option, &out);
+    fprintf(stderr, "%.*s", (int)buf_len(&out), buf_ptr(&out));
+    buf_deinit(&out);
     return false;
 }
 
@@ -257,10 +281,9 @@ bool bench_options_parse(struct bench_options *o, int argc, char **argv)
         const struct option *option = find_option(argv[i]);
         if (!option)
             return refuse("unknown option %s", argv[i]);
-        if (option->value && i + 1 == argc)
-            return refuse("%s needs a valid value", option->word);
-        if (!take(o, option, option->value ? argv[++i] : ""))
-            return refuse("%s needs a valid value", option->word);
+        const char *text = option->value ? argv[++i] : ""; /* argv[argc] is NULL */
+        if (!text || !take(o, option, text))
+            return refuse_value(option, text);
     }
     return check(o);
 }

@@ -15,7 +15,7 @@ struct bench_options {
     size_t size_min, size_max;
     unsigned threads, rounds;
     enum bench_format format;
-    bool quiet, help, use_tls;
+    bool quiet, help, version, use_tls;
     char compare_host[64]; /* "": no other server */
     int compare_port;
     const char *hgrm; /* a file for the whole distribution; NULL: none */

@@ -13,12 +13,14 @@
 #include "tools/check_convert.h"
 #include "tools/check_rdb.h"
 
-static const char usage[] =
+static const char synopsis[] =
     "Usage: tokamak-check config FILE\n"
     "       tokamak-check rdb [--fix OUT] FILE\n"
     "       tokamak-check aof [--fix] [--truncate-to-timestamp SECONDS] FILE|MANIFEST|DIRECTORY\n"
     "       tokamak-check convert --to rdb|resp|aof FROM TO\n"
-    "       tokamak-check --help | --version\n"
+    "       tokamak-check --help | --version\n";
+
+static const char description[] =
     "  config   loads a configuration file with its includes, says OK or what is wrong\n"
     "           and where. Nothing is started, nothing is changed.\n"
     "  rdb      reads an RDB file to its end, every value and the checksum, and says what it\n"
@@ -55,8 +57,10 @@ static int check_config(const char *path)
     return err ? CHECK_BAD : CHECK_GOOD;
 }
 
-static int check_aof_args(int argc, char **argv)
+static int aof_args(int argc, char **argv)
 {
+    if (argc < 3)
+        return -1;
     struct check_aof_options o = {.fix = false};
     int at = 2;
     for (; at < argc - 1; at++)
@@ -80,26 +84,61 @@ static int convert_args(int argc, char **argv)
     return -1;
 }
 
+/* -1: wrong usage. */
+static int rdb_args(int argc, char **argv)
+{
+    if (argc == 3 && argv[2][0] != '-')
+        return (int)check_rdb(argv[2], NULL);
+    if (argc == 5 && strcmp(argv[2], "--fix") == 0)
+        return (int)check_rdb(argv[4], argv[3]);
+    return -1;
+}
+
+static int config_args(int argc, char **argv)
+{
+    return argc == 3 ? check_config(argv[2]) : -1;
+}
+
+static int print_version(int argc, char **argv)
+{
+    (void)argv;
+    if (argc != 2)
+        return -1;
+    puts("tokamak-check " TOKAMAK_VERSION);
+    return CHECK_GOOD;
+}
+
+static int print_help(int argc, char **argv)
+{
+    (void)argv;
+    if (argc != 2)
+        return -1;
+    printf("%s%s", synopsis, description);
+    return CHECK_GOOD;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 3 && strcmp(argv[1], "config") == 0)
-        return check_config(argv[2]);
-    if (argc == 3 && strcmp(argv[1], "rdb") == 0)
-        return check_rdb(argv[2], NULL);
-    if (argc == 5 && strcmp(argv[1], "rdb") == 0 && strcmp(argv[2], "--fix") == 0)
-        return check_rdb(argv[4], argv[3]);
-    int status = -1;
-    if (argc > 2 && strcmp(argv[1], "aof") == 0)
-        status = check_aof_args(argc, argv);
-    else if (argc > 2 && strcmp(argv[1], "convert") == 0)
-        status = convert_args(argc, argv);
-    if (status >= 0)
-        return status;
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        puts("tokamak-check " TOKAMAK_VERSION);
-        return CHECK_GOOD;
-    }
-    bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
-    fputs(usage, help ? stdout : stderr);
-    return help ? CHECK_GOOD : CHECK_USAGE;
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {{"config", config_args},
+                    {"rdb", rdb_args},
+                    {"aof", aof_args},
+                    {"convert", convert_args},
+                    {"--version", print_version},
+                    {"--help", print_help}};
+
+    const char *problem = "unknown command";
+    for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            int status = commands[i].run(argc, argv);
+            if (status >= 0)
+                return status;
+            problem = "wrong arguments of";
+        }
+    if (argc > 1)
+        fprintf(stderr, "tokamak-check: %s %s\n", problem, argv[1]);
+    fputs(synopsis, stderr);
+    return CHECK_USAGE;
 }

@@ -29,6 +29,12 @@ struct cut {
     bool marked;
 };
 
+/* What the files of a log have shown of a time that was asked for. */
+struct times {
+    bool cut; /* the last one was cut there */
+    bool stamped;
+};
+
 struct check {
     const char *path;
     const struct check_aof_options *options;
@@ -242,9 +248,8 @@ static enum check_status judge(struct check *c, enum aof_read end)
     return CHECK_BAD;
 }
 
-/* *cut: the file was cut at the time that was asked for. */
 static enum check_status check_file(const char *path, const struct check_aof_options *options,
-                                    bool last, bool *cut)
+                                    bool last, struct times *times)
 {
     struct check c = {.path = path, .options = options, .last = last};
     progress_init(&c.progress, "commands");
@@ -260,9 +265,24 @@ static enum check_status check_file(const char *path, const struct check_aof_opt
         }
         aof_reader_deinit(&c.reader);
     }
-    *cut = c.cut.found;
+    times->cut = c.cut.found;
+    times->stamped |= c.first_s != 0;
     printf("%s: %s\n", path, status == CHECK_GOOD ? "OK" : "NOT GOOD");
     return status;
+}
+
+/* Who asked for a cut must not take silence for one. */
+static enum check_status tell_uncut(const char *path, const struct check_aof_options *options,
+                                    const struct times *times, enum check_status status)
+{
+    if (!options->to_time || times->cut || status != CHECK_GOOD)
+        return status;
+    if (times->stamped) {
+        printf("%s: nothing is cut: nothing happened after %" PRId64 "\n", path, options->time_s);
+        return CHECK_GOOD;
+    }
+    printf("%s: nothing is cut: there are no time stamps (aof-timestamp-enabled)\n", path);
+    return CHECK_BAD;
 }
 
 /* ---- sets ---- */
@@ -329,25 +349,25 @@ static enum check_status end_with(struct aof_set *s, size_t incr_kept)
 static enum check_status check_files(struct aof_set *s, const struct check_aof_options *options)
 {
     char path[PATH_MAX];
-    bool cut = false;
+    struct times times = {false, false};
     size_t last = aof_set_last_with_data(s);
     const struct aof_manifest *m = &s->manifest;
     enum check_status status = CHECK_GOOD;
     if (m->base.name) {
         if (aof_set_path(s, m->base.name, path) != OK)
             return cannot(m->base.name);
-        status = check_file(path, options, !m->incr.count, &cut);
-        if (cut)
+        status = check_file(path, options, !m->incr.count, &times);
+        if (times.cut)
             return status == CHECK_GOOD ? end_with(s, 0) : status;
     }
     for (size_t i = 0; i < m->incr.count && status == CHECK_GOOD; i++) {
         if (aof_set_path(s, m->incr.items[i].name, path) != OK)
             return cannot(m->incr.items[i].name);
-        status = check_file(path, options, i >= last, &cut);
-        if (cut)
+        status = check_file(path, options, i >= last, &times);
+        if (times.cut)
             return status == CHECK_GOOD ? end_with(s, i + 1) : status;
     }
-    return status;
+    return tell_uncut(s->directory, options, &times, status);
 }
 
 static enum check_status check_set(const char *path, const char *directory, const char *name,
@@ -379,7 +399,7 @@ static enum check_status check_set(const char *path, const char *directory, cons
 enum check_status check_aof(const char *path, const struct check_aof_options *options)
 {
     char directory[PATH_MAX], name[NAME_MAX + 1];
-    bool cut;
+    struct times times = {false, false};
     hash_seed(NULL);
     if (check_find_set(path, directory, name))
         return check_set(path, directory, name, options);
@@ -389,5 +409,6 @@ enum check_status check_aof(const char *path, const struct check_aof_options *op
     }
     if (access(path, R_OK) != 0)
         return cannot(path);
-    return check_file(path, options, true, &cut);
+    enum check_status status = check_file(path, options, true, &times);
+    return tell_uncut(path, options, &times, status);
 }

@@ -105,6 +105,20 @@ def test_back_to_a_point_in_time(start_server):
         assert conn.cmd("GET", "b") == b"1"
 
 
+def test_a_time_that_cuts_nothing_is_said(tmp_path):
+    stamped, plain = tmp_path / "stamped", tmp_path / "plain"
+    stamped.write_bytes(b"#TS:100\r\n" + encode("SET", "a", 1))
+    plain.write_bytes(encode("SET", "a", 1))
+    status, text = check("aof", "--truncate-to-timestamp", 100, stamped)
+    assert status == 0 and "nothing is cut: nothing happened after 100" in text
+    status, text = check("aof", "--truncate-to-timestamp", 100, plain)
+    assert status == 1 and "nothing is cut: there are no time stamps" in text
+    (tmp_path / "x.manifest").write_text("file plain seq 1 type i\n")
+    status, text = check("aof", "--truncate-to-timestamp", 100, tmp_path / "x.manifest")
+    assert status == 1 and "nothing is cut: there are no time stamps" in text and "NOT GOOD" in text
+    assert plain.read_bytes() == encode("SET", "a", 1)
+
+
 def test_time_inside_a_batch_and_before_other_files(start_server):
     """The cut gets a mark of its own, and the manifest ends with the file that was cut."""
     server = start_server()

@@ -143,6 +143,23 @@ def test_big_keys_are_found_without_being_touched(conn):
     assert [k[b"key"] for k in big_keys(conn, "COUNT", 1)] == [b"string"]
 
 
+def test_elements_are_what_the_types_commands_say(conn):
+    conn.cmd("SET", "string", "x" * 100_000)
+    conn.cmd("RPUSH", "list", *(f"element:{i:06}" for i in range(4000)))
+    conn.cmd("SADD", "set", *(f"member:{i:06}" for i in range(1000)))
+    conn.cmd("HSET", "hash", *(f"{part}:{i:06}" for i in range(2000) for part in ("field", "value")))
+    conn.cmd("ZADD", "zset", *(part for i in range(2000) for part in (i, f"member:{i:06}")))
+    conn.pipeline([["XADD", "stream", f"{i}-0", "field", "x" * 50] for i in range(1, 1001)])
+    conn.cmd("XGROUP", "CREATE", "stream", "group", "0")
+    conn.cmd("XREADGROUP", "GROUP", "group", "consumer", "COUNT", 10, "STREAMS", "stream", ">")
+    assert wait_until(lambda: len(big_keys(conn)) == 6, 60)
+    sizes = {k[b"key"]: k[b"elements"] for k in big_keys(conn)}
+    assert sizes == {b"string": conn.cmd("STRLEN", "string"), b"list": conn.cmd("LLEN", "list"),
+                     b"set": conn.cmd("SCARD", "set"), b"hash": conn.cmd("HLEN", "hash"),
+                     b"zset": conn.cmd("ZCARD", "zset"), b"stream": conn.cmd("XLEN", "stream")}
+    assert sizes[b"string"] == 100_000 and sizes[b"stream"] == 1000
+
+
 def test_big_keys_that_are_gone_or_small_again_are_dropped(conn):
     for name in "a", "b", "c":
         conn.cmd("SET", name, "x" * 50_000)

@@ -1,5 +1,6 @@
 """/metrics beside Prometheus' redis_exporter: each name of the exporter's is ours too, or stands here with the reason."""
 import re
+from pathlib import Path
 
 import pytest
 
@@ -134,3 +135,11 @@ def test_a_user_with_less_rights_sees_less(start_server):
         page = http.request("GET", "/metrics", authorization="Bearer monitor:p")
         assert page.status == 200 and b"redis_connected_clients 2" in page.body and b"redis_slowlog_length" not in page.body
         assert http.request("GET", "/metrics", authorization="Bearer nobody:p").status == 403
+
+
+def test_each_row_is_of_a_field_that_info_shows(http):
+    """A row of another field would be left out of /metrics without a word."""
+    info = http.cmd("INFO", "everything")["result"]
+    table = Path(__file__).parents[2] / "src" / "server" / "metrics.def"
+    rows = set(re.findall(r'^METRIC\("([^"]+)"', table.read_text(), re.M))
+    assert rows and not rows - set(re.findall(r"^([\w.]+):", info, re.M))

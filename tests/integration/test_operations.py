@@ -151,7 +151,11 @@ def test_the_package_has_all(tmp_path):
                        "./usr/share/doc/tokamak/copyright": "-rw-r--r--"}.items():
         assert modes[path] == (mode, "root/root"), path
     fields = run("dpkg-deb", "--field", package).stdout
-    assert "Package: tokamak\n" in fields and "libc6" in fields and "libssl3" in fields
+    assert "Package: tokamak\n" in fields
+    depends = re.search("^Depends: (.*)$", fields, re.M)[1].split(", ")
+    assert {"libc6", "libjemalloc2", "libssl3", "adduser"} <= set(depends)
+    assert not [name for name in depends if re.search("i386|x32", name)], "a package of another architecture"
+    assert "./usr/share/doc/tokamak/decisions/" in modes, "the pages point there"
     scripts = tmp_path / "control"
     assert run("dpkg-deb", "--control", package, scripts).returncode == 0
     for name in ("postinst", "prerm", "postrm"):

@@ -29,6 +29,34 @@ def slow(rng):
         ["KEYS", "*"], ["PFCOUNT", t, key(rng, "t")]])
 
 
+PAYLOADS = {}
+PLACED = ["LEFT", "RIGHT"], ["MIN", "MAX"]
+
+
+def slow_more(rng):
+    """Edits in place of values with members that expire, streams, several keys; long strings; slices."""
+    z, s, l, t, h, x = (key(rng, kind) for kind in "zslthx")
+    some = [rng.randrange(100) for _ in range(20)]
+    pairs = [word for n in some for word in (n, n)]
+    return rng.choice([
+        ["LMPOP", 2, key(rng, "l"), l, rng.choice(PLACED[0]), "COUNT", 50], ["ZMPOP", 3, z, z, key(rng, "z"), rng.choice(PLACED[1]), "COUNT", 50],
+        ["BLMPOP", 0.01, 2, key(rng, "l"), l, "LEFT", "COUNT", 10], ["BZMPOP", 0.01, 2, z, key(rng, "z"), "MIN", "COUNT", 10],
+        ["HEXPIRE", h, rng.randrange(3), "FIELDS", 20, *some], ["HPEXPIRE", h, 5, "FIELDS", 20, *some], ["HPERSIST", h, "FIELDS", 20, *some],
+        ["HGETDEL", h, "FIELDS", 20, *some], ["HGETEX", h, "PX", 10, "FIELDS", 20, *some], ["HSETEX", h, "PX", 10, "FIELDS", 20, *pairs],
+        ["ZPEXPIRE", z, 10, "MEMBERS", 20, *some], ["SADDEX", s, 1, *some], ["FIELDEXPIRE", s, 1, *some], ["HTTL", h, "FIELDS", 20, *some],
+        ["HSCAN", h, 0, "COUNT", 100], ["SSCAN", s, 0, "COUNT", 100], ["ZSCAN", z, 0, "COUNT", 100], ["HRANDFIELD", h, 20],
+        ["SRANDMEMBER", s, -20], ["ZRANDMEMBER", z, 20], ["HMGET", h, *some], ["SMISMEMBER", s, *some], ["MEMORY", "USAGE", h, "SAMPLES", 0],
+        ["XADD", x, "MAXLEN", 30, "*", *pairs], ["XADD", x, "*", *pairs], ["XADD", x, "*", "f", "v"], ["XTRIM", x, "MAXLEN", 10],
+        ["XRANGE", x, "-", "+"], ["XREAD", "BLOCK", 5, "STREAMS", x, key(rng, "x"), "$", 0], ["XREAD", "BLOCK", 5, "STREAMS", x, key(rng, "x"), "$", "$"],
+        ["XGROUP", "CREATE", x, "g", 0, "MKSTREAM"], ["XGROUP", "DESTROY", x, "g"], ["XGROUP", "DELCONSUMER", x, "g", "c"],
+        ["XREADGROUP", "GROUP", "g", "c", "BLOCK", 5, "STREAMS", x, ">"], ["XREADGROUP", "GROUP", "g", "d", "BLOCK", 5, "STREAMS", x, key(rng, "x"), ">", ">"],
+        ["XREADGROUP", "GROUP", "g", "c", "STREAMS", x, 0], ["XAUTOCLAIM", x, "g", "d", 0, 0], ["XPENDING", x, "g", "-", "+", 100],
+        ["XINFO", "STREAM", x, "FULL"], ["COPY", x, key(rng, "x"), "REPLACE"], ["SETRANGE", t, rng.randrange(20_000), "z" * 300],
+        ["SETBIT", t, rng.randrange(200_000), 1], ["BITFIELD", t, "SET", "u8", 9000, 1], ["BITPOS", t, 0], ["GETRANGE", t, 0, -1],
+        ["PFADD", key(rng, "p"), *some], ["PFMERGE", key(rng, "p"), key(rng, "p"), key(rng, "p")], ["SCAN", 0, "COUNT", 1000],
+        ["RESTORE", l, rng.choice([0, 5, 1000]), PAYLOADS["list"], "REPLACE"], ["RESTORE", h, rng.choice([0, 5]), PAYLOADS["hash"]]])
+
+
 def quick(rng):
     z, s, l, t, h = (key(rng, kind) for kind in "zslth")
     kind = rng.choice("zslth")
@@ -47,7 +75,7 @@ def rare(rng, own_id):
                        ["CLIENT", "PAUSE", 1, "WRITE"], ["CONFIG", "RESETSTAT"]])
 
 
-def commands(rng, own_id):
+def commands(rng, own_id, slow):
     kind = rng.random()
     if kind < 0.02:
         return [rare(rng, own_id)]
@@ -56,14 +84,14 @@ def commands(rng, own_id):
     return [slow(rng) if kind < 0.5 else quick(rng)]
 
 
-def work(server, seed, end, done):
+def work(server, seed, end, done, slow):
     rng = random.Random(seed)
     while time.monotonic() < end:
         try:
             with server.connect() as conn:
                 own_id = conn.cmd("CLIENT", "ID")
                 for _ in range(rng.randint(1, 20)):
-                    batch = [c for _ in range(rng.randint(1, 10)) for c in commands(rng, own_id)]
+                    batch = [c for _ in range(rng.randint(1, 10)) for c in commands(rng, own_id, slow)]
                     conn.send(b"".join(map(encode, batch)))
                     if rng.random() < 0.1:
                         break # without reading the replies
@@ -79,10 +107,14 @@ def is_quiet(info):
 
 
 @pytest.mark.tokamak
-def test_slow_commands_on_all_reactors(start_server):
+@pytest.mark.parametrize("commands", [slow, slow_more], ids=lambda f: f.__name__)
+def test_slow_commands_on_all_reactors(start_server, commands):
     server = start_server(io_threads=4, databases=2, shards=64, slow_command_threshold=1)
+    with server.connect() as conn:
+        conn.pipeline([["RPUSH", "a", *range(50)], ["HSET", "b", *range(100)]])
+        PAYLOADS.update(list=conn.cmd("DUMP", "a"), hash=conn.cmd("DUMP", "b"))
     end, done = time.monotonic() + SECONDS, []
-    threads = [threading.Thread(target=work, args=(server, seed, end, done)) for seed in range(16)]
+    threads = [threading.Thread(target=work, args=(server, seed, end, done, commands)) for seed in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -47,7 +47,9 @@ def test_bench_reports_failures(start_server):
     for args in (["--nosuch"], ["-c", "0"], ["-c"], ["-t", "flushall"], ["-p", "65536"]):
         result = run("tokamak-bench", *args)
         assert result.returncode == 2 and "Usage" in result.stderr, args
+    assert "-c, --clients N" in run("tokamak-bench", "-c", "0").stderr  # the option's line, not the whole page
     assert run("tokamak-bench", "--help").returncode == 0
+    assert run("tokamak-bench", "--version").stdout.startswith("tokamak-bench ")
 
 
 def test_check_config(tmp_path):
@@ -65,7 +67,11 @@ def test_check_config(tmp_path):
 
 def test_check_usage(tmp_path):
     assert run("tokamak-check", "config", tmp_path / "none").returncode == 2
-    for args in ([], ["config"], ["config", "a", "b"], ["nosuch", "a"]):
+    assert run("tokamak-check").stderr.startswith("Usage")
+    for args in (["config"], ["config", "a", "b"], ["rdb", "--fix", "a"], ["rdb", "--nosuch"], ["aof"], ["convert", "a", "b"],
+                 ["--version", "a"]):
         result = run("tokamak-check", *args)
-        assert result.returncode == 2 and result.stderr.startswith("Usage"), args
+        assert result.returncode == 2, args
+        assert result.stderr.startswith(f"tokamak-check: wrong arguments of {args[0]}\nUsage: "), result.stderr
+    assert run("tokamak-check", "nosuch", "a").stderr.startswith("tokamak-check: unknown command nosuch\nUsage: ")
     assert run("tokamak-check", "--help").stdout.startswith("Usage")

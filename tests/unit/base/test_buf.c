@@ -49,6 +49,7 @@ static void nothing_has_no_address(void **state)
     buf_init(&empty, MEM_OTHER);
     buf_append(&b, NULL, 0);
     buf_append(&b, buf_ptr(&empty), buf_len(&empty));
+    assert_null(buf_reserve(&b, 0));
     assert_int_equal(buf_len(&b), 0);
     struct slice none = buf_slice(&b);
     assert_true(slice_equal(none, SLICE("")) && slice_compare(none, SLICE("a")) < 0 &&

@@ -520,6 +520,22 @@ static void closes_in_spite_of_a_full_disk(void **state)
     end(f);
 }
 
+/* A rewrite settles the log while it is being turned off: still nobody waits for it. */
+static void closed_while_it_is_settled(void **state)
+{
+    struct fixture *f = begin(AOF_EVERYSEC);
+    put(f, 0, 0);
+    lock_acquire(&f->log.writer);
+    aof_log_close(&f->log);
+    atomic_store(&f->log.in_force, true); /* aof_log_settle(), which had looked just before */
+    atomic_store(&f->log.safe_lsn, 0);
+    lock_release(&f->log.writer);
+    assert_int_equal(aof_log_start(&f->log), OK);
+    assert_true(wait_for_safe(f, UINT64_MAX));
+    assert_true(aof_log_stop(&f->log));
+    end(f);
+}
+
 /* More than may be buffered: writers are told to wait, and when to go on. */
 static void room_runs_out_and_comes_back(void **state)
 {
@@ -578,6 +594,7 @@ int main(void)
         cmocka_unit_test(failed_syncs_of_empty_files),
         cmocka_unit_test(not_in_force_before_its_base),
         cmocka_unit_test(closes_in_spite_of_a_full_disk),
+        cmocka_unit_test(closed_while_it_is_settled),
         cmocka_unit_test(room_runs_out_and_comes_back),
         cmocka_unit_test(room_comes_back_at_once),
     };

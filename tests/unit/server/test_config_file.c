@@ -215,6 +215,9 @@ static void command_line_errors(void **state)
     assert_non_null(strstr(text, "Did you mean 'port'?"));
     assert_int_equal(COMMAND_LINE("--port"), 1);
     assert_int_equal(COMMAND_LINE("-x"), 1);
+    assert_non_null(strstr(message_text(), "There is no directive '-x'.\n"));
+    assert_int_equal(COMMAND_LINE("--nothing-like-it", "1"), 1);
+    assert_non_null(strstr(message_text(), "There is no directive 'nothing-like-it'.\n"));
     assert_int_equal(COMMAND_LINE("/no/such/file"), 1);
     assert_non_null(strstr(message_text(), "can't open config file '/no/such/file'"));
     assert_int_equal(COMMAND_LINE("--logfile", "/no/such/dir/log"), 1);
