@@ -1,4 +1,4 @@
-"""The node with which the clients and the console in tests/node are tested."""
+"""The node with which the clients and the console in tests/node are tested; the authority of certificates."""
 import os
 import shutil
 import subprocess
@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from lib.server import ROOT
+from lib.tls import Authority
 
 DIRECTORY = ROOT / "tests" / "node"
 
@@ -33,3 +34,8 @@ def node():
         line = ["npm", "ci"] + (["--omit=optional"] if found else [])
         subprocess.run(line, cwd=DIRECTORY, check=True, timeout=300)
     return found or packaged_node()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))

@@ -7,30 +7,16 @@ import time
 
 import pytest
 
+from lib.log_faults import POLICIES, fault, info, is_misconf
 from lib.resp import Error, encode
 from lib.server import REDIS, Server
 from lib.wait import wait_until
 
 pytestmark = pytest.mark.tokamak
 
-POLICIES = ("always", "everysec", "no")
-MISCONF = b"MISCONF Errors writing to the AOF file: "
-
 
 def start(start_server, **directives):
     return start_server(**{"appendonly": "yes", "io_threads": 4, **directives})
-
-
-def info(conn, field):
-    return re.search(rb"^%s:(.*)\r$" % field.encode(), conn.cmd("INFO", "persistence"), re.M).group(1)
-
-
-def fault(conn, kind, value):
-    assert conn.cmd("DEBUG", "AOF-FAULT", kind, value) == b"OK"
-
-
-def is_misconf(reply):
-    return isinstance(reply, Error) and reply.startswith(MISCONF)
 
 
 def limit_files(server, size):

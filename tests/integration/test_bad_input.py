@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lib import rdb
+from lib.log_faults import mounted_disk
 from lib.resp import encode as command
 from lib.server import binary_under_test, command_line, free_port
 
@@ -133,11 +134,8 @@ def test_a_directory_that_is_not_there(directory):
 
 @pytest.fixture
 def small_disk(directory):
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(directory)], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip("mounting needs rights that we do not have")
-    yield directory
-    subprocess.run(["umount", "-l", str(directory)], check=True)
+    with mounted_disk(directory, "256k") as disk:
+        yield disk
 
 
 def fill(path):

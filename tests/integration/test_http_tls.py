@@ -13,11 +13,6 @@ from lib.wait import wait_until
 pytestmark = pytest.mark.tokamak
 
 
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture
 def start_https(start_server, authority):
     """Factory: a server with HTTP over TLS and no other port for TLS; it asks for certificates unless told otherwise."""

@@ -6,14 +6,13 @@ FAULT_ROUNDS is the number of faults per policy, spread over the settings of the
 import errno
 import os
 import random
-import re
-import subprocess
 import threading
 import time
 
 import pytest
 
 from lib import axes as matrix
+from lib.log_faults import MISCONF, fault, info, mounted_disk
 from lib.resp import Error, encode
 from lib.wait import wait_until
 
@@ -22,15 +21,6 @@ pytestmark = pytest.mark.tokamak
 ROUNDS = -(-int(os.environ.get("FAULT_ROUNDS", "8")) // len(matrix.settings_for(False)))
 WRITERS = 8
 LONG = 60
-MISCONF = b"MISCONF Errors writing to the AOF file: "
-
-
-def info(conn, field):
-    return re.search(rb"^%s:(.*)\r$" % field.encode(), conn.cmd("INFO", "persistence"), re.M).group(1)
-
-
-def fault(conn, kind, value):
-    assert conn.cmd("DEBUG", "AOF-FAULT", kind, value) == b"OK"
 
 
 class Writer(threading.Thread):
@@ -180,12 +170,8 @@ def test_latency_of_syncs(start_server):
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 8 MB."""
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(tmp_path)], capture_output=True,
-                          check=False)
-    if done.returncode:
-        pytest.skip("mounting needs rights that we do not have")
-    yield tmp_path
-    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+    with mounted_disk(tmp_path, "8m") as disk:
+        yield disk
 
 
 def fill(path):

@@ -1,35 +1,21 @@
 """While the log cannot be written: what is answered, what is refused, and what waits."""
 import errno
-import re
 
 import pytest
 
+from lib.log_faults import MISCONF, POLICIES, fault, info, is_misconf
 from lib.resp import Error, encode
 from lib.wait import wait_until
 
 pytestmark = pytest.mark.tokamak
 
-POLICIES = ("always", "everysec", "no")
 LONG = 60
-MISCONF = b"MISCONF Errors writing to the AOF file: "
 KEYS = [f"still{i}" for i in range(8)]
 LIBRARY = """#!lua name=lib
 redis.register_function{function_name='look', callback=function(keys) return redis.call('get', keys[1]) end,
                         flags={'no-writes'}}
 redis.register_function('put', function(keys) return redis.call('set', keys[1], 'x') end)
 """
-
-
-def info(conn, field):
-    return re.search(rb"^%s:(.*)\r$" % field.encode(), conn.cmd("INFO", "persistence"), re.M).group(1)
-
-
-def fault(conn, kind, value):
-    assert conn.cmd("DEBUG", "AOF-FAULT", kind, value) == b"OK"
-
-
-def is_misconf(reply):
-    return isinstance(reply, Error) and reply.startswith(MISCONF)
 
 
 def transaction(conn, *commands):

@@ -1,28 +1,19 @@
 """A disk that hangs stops nobody but those who need it: reads go on on every reactor, whatever the policy."""
 import os
-import re
 import time
 
 import pytest
 
+from lib.log_faults import POLICIES, fault, info
 from lib.resp import encode
 from lib.wait import wait_until
 
 pytestmark = pytest.mark.tokamak
 
-POLICIES = ("always", "everysec", "no")
 LONG = 60
 HANG_S = 5 if os.environ.get("TOKAMAK_LONG") else 2.5
 READERS = 8  # on every reactor
 KEYS = [f"read{i}" for i in range(6)]
-
-
-def info(conn, field):
-    return re.search(rb"^%s:(.*)\r$" % field.encode(), conn.cmd("INFO", "persistence"), re.M).group(1)
-
-
-def fault(conn, kind, value):
-    assert conn.cmd("DEBUG", "AOF-FAULT", kind, value) == b"OK"
 
 
 def took(conn, *command):

@@ -19,11 +19,6 @@ from lib.wait import wait_until
 CANNOT_UPDATE = b" - Unable to update TLS configuration. Check server logs."
 
 
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture
 def start_tls(start_server, authority):
     """Factory: a server with a TLS port, which asks for certificates unless told otherwise."""
