@@ -97,7 +97,7 @@ def test_replay_gives_the_same_data(start_server, policy):
     redis = Server({"appendonly": "yes", "dir": server.dir}, REDIS)
     try:
         with redis.connect() as conn:
-            assert wait_until(lambda: not isinstance(conn.cmd("DBSIZE"), Error), 10)
+            assert wait_until(lambda: not isinstance(conn.cmd("DBSIZE"), Error))
             theirs = contents(conn)
     finally:
         redis.finish()
@@ -115,7 +115,7 @@ def test_survives_a_kill(start_server):
     server.process.wait()
     server.start()
     with server.connect() as conn:
-        assert wait_until(lambda: conn.cmd("DBSIZE") == 200, 10)
+        assert wait_until(lambda: conn.cmd("DBSIZE") == 200)
         assert conn.cmd("GET", "k199") == b"199"
         conn.cmd("SELECT", 2)
         assert conn.cmd("LRANGE", "list", 0, -1) == [b"a", b"b"]
@@ -235,7 +235,7 @@ def test_effects_stay_when_nobody_is_answered(start_server):
     server.process.wait()
     server.start()
     with server.connect() as conn:
-        assert wait_until(lambda: conn.cmd("MGET", "a", "b") == [b"1", b"2"], 10)
+        assert wait_until(lambda: conn.cmd("MGET", "a", "b") == [b"1", b"2"])
 
 
 # ---- faults ----
@@ -269,7 +269,7 @@ def test_full_disk(start_server, policy):
     server.process.wait()
     server.start()
     with server.connect() as conn:
-        assert wait_until(lambda: conn.cmd("MGET", *before, "a") == [b"1"] * 9, 10)
+        assert wait_until(lambda: conn.cmd("MGET", *before, "a") == [b"1"] * 9)
         assert conn.cmd("STRLEN", "large") == 5000
 
 
@@ -322,7 +322,7 @@ def test_failed_sync_needs_a_rewrite(start_server, policy):
         with open(blocked, "wb"):  # in the way of every rewrite
             pass
         writer.send(encode(["SET", "k", "v"]))
-        assert wait_until(lambda: info(conn, "aof_last_write_status") == b"err", 10)
+        assert wait_until(lambda: info(conn, "aof_last_write_status") == b"err")
         fault(conn, "SYNC-ERROR", 0)
         assert wait_until(lambda: int(info(conn, "aof_rewrites_consecutive_failures")) >= 1, 20)
         refused = conn.cmd("SET", "a", "1")
@@ -338,7 +338,7 @@ def test_failed_sync_needs_a_rewrite(start_server, policy):
     server.process.wait()
     server.start()
     with server.connect() as conn:
-        assert wait_until(lambda: conn.cmd("MGET", "before", "k", "a") == [b"1", b"v", b"1"], 10)
+        assert wait_until(lambda: conn.cmd("MGET", "before", "k", "a") == [b"1", b"v", b"1"])
 
 
 def test_answers_across_a_rewrite(start_server):
@@ -367,7 +367,7 @@ def test_answers_across_a_rewrite(start_server):
     server.process.wait()
     server.start()
     with server.connect() as conn:
-        assert wait_until(lambda: conn.cmd("DBSIZE") == 4, 10)
+        assert wait_until(lambda: conn.cmd("DBSIZE") == 4)
         assert {name: int(conn.cmd("GET", name)) for name in counts} == counts
 
 
@@ -391,7 +391,7 @@ def test_turned_off_and_on(start_server, policy):
     server.directives["appendonly"] = "yes"
     server.start()
     with server.connect() as conn:
-        assert wait_until(lambda: conn.cmd("MGET", "a", "b", "c", "d") == [b"1", b"2", b"2", b"2"], 10)
+        assert wait_until(lambda: conn.cmd("MGET", "a", "b", "c", "d") == [b"1", b"2", b"2", b"2"])
 
 
 # ---- WAITAOF ----
@@ -456,4 +456,4 @@ def test_stop_answers_and_keeps_all(start_server, policy):
         conn.close()
     server.start()
     with server.connect() as conn:
-        assert wait_until(lambda: conn.cmd("DBSIZE") == 10, 10)
+        assert wait_until(lambda: conn.cmd("DBSIZE") == 10)
