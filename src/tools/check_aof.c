@@ -166,7 +166,7 @@ static enum aof_read read_units(struct check *c)
     while ((got = aof_reader_next(r, &unit)) == AOF_READ_UNIT) {
         look_at_unit(c, unit, &before);
         before = (struct aof_mark){r->unit_span_bytes, r->unit_span_crc};
-        progress_show(&c->progress, r->at, r->size, c->commands);
+        progress_show(&c->progress, r->at, r->file.size, c->commands);
     }
     progress_end(&c->progress);
     return got;
@@ -205,7 +205,7 @@ static enum check_status cut_torn(const struct check *c)
 {
     const struct aof_fault *f = &c->reader.fault;
     printf("%s: torn: the last %" PRIu64 " bytes, from offset %" PRIu64 " on, are no whole write\n",
-           c->path, c->reader.size - f->whole, f->whole);
+           c->path, c->reader.file.size - f->whole, f->whole);
     if (!c->last) {
         printf("%s: other files follow, so it is not the end that is torn: nothing is repaired\n",
                c->path);
