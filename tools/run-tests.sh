@@ -39,6 +39,8 @@ pytest_twice() {
 # Unit tests: all cases instead of a sample; kills and power failures in full number.
 [ "$mode" = long ] && export TOKAMAK_LONG=1 POWER_LOSS_RUNS=10000 CRASH_KILLS=300 FAULT_ROUNDS=100
 $python tools/check_layers.py || failed=1
+# A test file that cannot be imported would stop pytest only after the long part.
+collected=$($python -m pytest tests --collect-only -q 2>&1) || { echo "$collected"; exit 1; }
 meson test -C "$dir" --print-errorlogs --timeout-multiplier 4 || failed=1
 case $mode in
 quick)
