@@ -14,6 +14,7 @@
 #include "server/crash.h"
 #include "server/effects_file.h"
 #include "server/events.h"
+#include "server/file_job.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
 #include "server/supervise.h"
@@ -418,6 +419,7 @@ void server_destroy(struct server *s)
     for (unsigned i = 0; i < s->thread_count; i++)
         s->threads[i]->raised = false; /* nobody is left to be woken */
     migrate_stop(s);                   /* its last messages need the mailboxes */
+    file_job_stop(s);                  /* likewise */
     deliver_last(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);

@@ -93,10 +93,11 @@ struct server_thread {
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
-    struct {                  /* the commands of the EXEC or script that runs: persistence_log.h */
-        uint64_t lsn;         /* the newest record that they can have seen the effect of */
-        bool any;             /* there is one */
-        bool acted;           /* they did more than look */
+
+    struct {          /* the commands of the EXEC or script that runs: persistence_log.h */
+        uint64_t lsn; /* the newest record that they can have seen the effect of */
+        bool any;     /* there is one */
+        bool acted;   /* they did more than look */
     } parts;
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
@@ -150,8 +151,9 @@ struct server {
     struct keyspace *ks;
     struct persistence persistence;
     struct worker_pool *pool;
-    struct lock migrate_lock;
-    struct worker_pool *migrate_pool; /* NULL before the first MIGRATE; guarded by migrate_lock */
+    struct lock pools_lock;
+    /* NULL before the first MIGRATE, the first file_job.h; guarded by pools_lock */
+    struct worker_pool *migrate_pool, *file_pool;
     struct server_thread *threads[THREADS_MAX];
     unsigned thread_count;
     struct reactor acceptor; /* on the main thread */
