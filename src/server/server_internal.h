@@ -130,6 +130,10 @@ struct stats_totals { /* sums over all threads since the start or the last CONFI
     uint64_t hits, misses, expired, expired_members, evicted, keyspec_fallbacks;
 };
 
+struct command_sum { /* of one command */
+    uint64_t calls, cycles, rejected, failed;
+};
+
 struct server {
     CACHE_ALIGNED _Atomic int
         pause; /* enum pause_kind; read for every command, changed under pause_lock */
@@ -276,6 +280,9 @@ void stats_count_error(struct server_thread *t);
 bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_t cycles,
                       uint32_t errors_before);
 void stats_sum(const struct server *s, struct stats_totals *out);
+void stats_sum_command(const struct server *s, int id, struct command_sum *out);
+/* How long its calls took; returns how many there were. */
+uint64_t stats_sum_latency(const struct server *s, int id, uint64_t sums[LATENCY_BUCKETS]);
 /* Exclusive mode only. */
 void stats_reset(struct server *s);
 void stats_start(struct server *s);
