@@ -1,8 +1,45 @@
 #include "server/http_internal.h"
 
-struct http_client *http_client_create(void)
+/* ---- messages that do their work in parts take turns ---- */
+
+static void leave_turns(struct server_thread *t, struct http_client *h)
+{
+    *h->turn_link = h->next_turn;
+    if (h->next_turn)
+        h->next_turn->turn_link = h->turn_link;
+    else
+        t->last_turn = h->turn_link;
+    h->turn_link = NULL;
+}
+
+enum http_step http_go_on_later(struct exchange *x)
+{
+    struct server_thread *t = thread_of(x->conn);
+    struct http_client *h = x->client;
+    h->next_turn = NULL;
+    h->turn_link = t->last_turn;
+    *t->last_turn = h;
+    t->last_turn = &h->next_turn;
+    t->net.reactor.again = true;
+    conn_leave(x->conn);
+    return HTTP_LATER;
+}
+
+void http_turn(struct server_thread *t)
+{
+    struct http_client *h = t->turns;
+    leave_turns(t, h);
+    if (t->turns)
+        t->net.reactor.again = true;
+    conn_return(h->conn);
+}
+
+/* ---- life ---- */
+
+struct http_client *http_client_create(struct conn *c)
 {
     struct http_client *h = mem_zalloc(MEM_CLIENT, sizeof(*h));
+    h->conn = c;
     output_init(&h->replies);
     buf_init(&h->credential, MEM_CLIENT);
     json_commands_init(&h->commands);
@@ -13,6 +50,9 @@ void http_client_destroy(struct http_client *h)
 {
     if (!h)
         return;
+    if (h->turn_link)
+        leave_turns(thread_of(h->conn), h);
+    http_scrape_destroy(h->scrape);
     output_deinit(&h->replies);
     buf_deinit(&h->credential);
     json_commands_deinit(&h->commands);
@@ -131,9 +171,7 @@ static enum http_step run_message(struct exchange *x)
     step = http_route(x);
     if (step == HTTP_GO_ON)
         step = run_commands(x);
-    if (step == HTTP_GO_ON)
-        http_respond_replies(x);
-    return step;
+    return step == HTTP_GO_ON ? http_respond_replies(x) : step;
 }
 
 /* The next message begins anew. */

@@ -39,8 +39,8 @@ static void put_keys(struct buf *out, const struct stats_totals *t)
     put(out, "keyspace_misses", t->misses);
 }
 
-/* Slow commands; and runs of commands by their time per command, which bounds how long a lock was
- * held. */
+/* Slow commands; and runs of commands, and parts of long work, by their time per command, which
+ * bounds how long a lock was held and a reactor busy. */
 static void put_slow(struct server *s, uint64_t total, struct buf *out)
 {
     static const char *const names[SLOW_SLICES] = {"slice_us_le_1000", "slice_us_le_10000",
@@ -50,6 +50,7 @@ static void put_slow(struct server *s, uint64_t total, struct buf *out)
         const struct slow_thread *t = &s->threads[i]->slow;
         run += atomic_load_explicit(&t->run, memory_order_relaxed);
         waits += atomic_load_explicit(&t->waits, memory_order_relaxed);
+        total += atomic_load_explicit(&t->parts, memory_order_relaxed);
         for (unsigned k = 0; k < SLOW_SLICES; k++)
             slices[k] += atomic_load_explicit(&t->slices[k], memory_order_relaxed);
     }

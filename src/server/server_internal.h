@@ -98,6 +98,7 @@ struct server_thread {
         bool any;             /* there is one */
         bool acted;           /* they did more than look */
     } parts;
+    struct http_client *turns, **last_turn; /* HTTP messages that do their work in parts */
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
     struct interpreter *interpreter;       /* of scripts; NULL before the first */

@@ -154,6 +154,7 @@ static void clear_thread(struct server_thread *t)
     clear(&t->error_replies);
     clear(&t->slow.run);
     clear(&t->slow.waits);
+    clear(&t->slow.parts);
     for (int i = 0; i < SLOW_SLICES; i++)
         clear(&t->slow.slices[i]);
 }
