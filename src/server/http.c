@@ -110,10 +110,13 @@ static enum http_step run_commands(struct exchange *x)
     struct request requests[LIMIT_BATCH_REQUESTS];
     struct http_client *h = x->client;
     struct conn *c = x->conn;
+    struct reply *reply = &thread_of(c)->reply;
     while (h->done < x->commands.count && has_begun(x)) {
         bool alone = x->form == HTTP_EXEC && h->done == 0;
         uint32_t count = make_requests(x, alone ? 1 : LIMIT_BATCH_REQUESTS, requests);
+        reply->left_ms = x->form == HTTP_KV ? &h->left_ms : NULL;
         h->done += dispatch(c, requests, count, &h->replies);
+        reply->left_ms = NULL;
         h->lsn = MAX(h->lsn, c->thread->reply_lsn);
         if (c->blocked || c->away || c->parked || c->held)
             return HTTP_LATER;

@@ -39,6 +39,7 @@ struct http_client {
     struct json_commands commands;              /* … out of these; none: it was not yet read */
     enum http_form form;
     struct output replies; /* to them, RESP2 */
+    int64_t left_ms;       /* of the value that GET gave for /kv, or -1 */
     struct scrape *scrape; /* the answer to /metrics, under way */
     uint64_t lsn;          /* that the response waits for */
     struct buf credential; /* of the user that is logged in; empty: nobody was named */

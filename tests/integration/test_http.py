@@ -10,6 +10,7 @@ import pytest
 
 from lib import rdb
 from lib.http import HttpConnection, message
+from lib.resp import encode
 from lib.server import free_port
 from lib.wait import wait_until
 
@@ -293,6 +294,60 @@ def test_kv_compare_and_set_counts_every_step(http_server):
         for thread in threads:
             thread.join()
         assert http.request("GET", "/kv/n").body == b"150"
+
+
+def test_kv_value_and_time_to_live_are_of_one_moment(start_server):
+    """Each writer's value says its time to live: no response mixes two of them."""
+    server = start_server(http_port=free_port(), io_threads=2)
+    times, done, wrong = {b"none": None, b"short": 100, b"long": 5000}, threading.Event(), []
+
+    batch = b"".join(encode(["SET", "k", value, *(["EX", seconds] if seconds else [])]) for value, seconds in times.items()) * 1000
+
+    def write():
+        with server.connect() as conn:
+            while not done.is_set():
+                conn.send(batch)
+                left = 3000 * len(b"+OK\r\n")
+                while left:
+                    left -= len(conn.sock.recv(left))
+
+    def read(http, **headers):
+        http.send(message("GET", "/kv/k", **headers) * 200)
+        for _ in range(200):
+            got = http.read()
+            left, want = got.headers.get("x-ttl"), times[got.body]
+            if (left is None) != (want is None) or (left and not want - 60 < int(left) < want + 60):
+                wrong.append((got.body, left))
+
+    with server.connect() as conn, open_http(server) as http, open_http(server) as limited:
+        conn.cmd("SET", "k", "none")
+        conn.cmd("ACL", "SETUSER", "u", "on", ">p", "~*", "+get", "+pttl")
+        writers = [threading.Thread(target=write) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        for _ in range(150):
+            read(http)
+            read(limited, authorization="Bearer u:p")
+        done.set()
+        for writer in writers:
+            writer.join()
+        for value, seconds in times.items():
+            http.request("PUT", "/kv/k", value, **({"x_ttl": seconds} if seconds else {}))
+            read(http)
+    assert not wrong
+
+
+def test_kv_tells_the_time_to_live_to_whoever_may_know_it(http_server):
+    with http_server.connect() as conn, open_http(http_server) as http:
+        conn.cmd("SET", "k", "v", "EX", 1000)
+        conn.cmd("SET", "long", "v" * 100000, "EX", 1000)
+        conn.cmd("ACL", "SETUSER", "reads", "on", ">p", "~*", "+get")
+        conn.cmd("ACL", "SETUSER", "knows", "on", ">p", "~*", "+get", "+pttl")
+        for key in "k", "long":
+            assert "x-ttl" not in http.request("GET", f"/kv/{key}", authorization="Bearer reads:p").headers
+            assert 900 < int(http.request("GET", f"/kv/{key}", authorization="Bearer knows:p").headers["x-ttl"]) <= 1000
+            assert 900 < int(http.request("GET", f"/kv/{key}").headers["x-ttl"]) <= 1000
+        assert "x-ttl" not in http.request("GET", "/kv/none").headers
 
 
 # ---- connections ----
