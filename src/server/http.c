@@ -68,6 +68,7 @@ void http_client_own(struct http_client *h, struct acl_user *user)
 void http_answered_later(struct http_client *h, uint64_t lsn)
 {
     h->lsn = MAX(h->lsn, lsn);
+    conn_gather(h->conn, output_len(&h->replies));
 }
 
 /* ---- running the commands ---- */
@@ -118,12 +119,12 @@ static enum http_step run_commands(struct exchange *x)
         h->done += dispatch(c, requests, count, &h->replies);
         reply->left_ms = NULL;
         h->lsn = MAX(h->lsn, c->thread->reply_lsn);
-        if (c->blocked || c->away || c->parked || c->held)
-            return HTTP_LATER;
         if (c->state != CONN_OPEN)
             break;
         if (!conn_allows(c, output_len(&h->replies)))
             return fail_too_long(x);
+        if (c->blocked || c->away || c->parked || c->held)
+            return HTTP_LATER;
     }
     return HTTP_GO_ON;
 }
@@ -146,10 +147,12 @@ static void exchange_init(struct exchange *x, struct conn *c, const struct slice
 }
 
 /* For when the message is given again. */
-static void keep_commands(const struct exchange *x)
+static void keep_message(const struct exchange *x)
 {
-    x->client->commands = x->commands;
-    x->client->form = x->form;
+    struct http_client *h = x->client;
+    h->commands = x->commands;
+    h->form = x->form;
+    conn_gather(x->conn, output_len(&h->replies) + http_scrape_bytes(h->scrape));
 }
 
 /* The body is still to come, and welcome. */
@@ -184,6 +187,7 @@ static void finish_message(struct conn *c)
     c->thread->reply_lsn = MAX(c->thread->reply_lsn, h->lsn);
     output_deinit(&h->replies);
     output_init(&h->replies);
+    conn_gather(c, 0);
     h->done = 0;
     h->lsn = 0;
 }
@@ -197,7 +201,7 @@ uint32_t http_execute(struct conn *c, struct request *requests, uint32_t count, 
             continue; /* nobody listens to it any more */
         exchange_init(&x, c, requests[at].argv, out);
         if (run_message(&x) == HTTP_LATER) {
-            keep_commands(&x);
+            keep_message(&x);
             break;
         }
         json_commands_deinit(&x.commands);

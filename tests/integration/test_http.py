@@ -174,6 +174,44 @@ def test_replies_that_pass_the_output_limit(http_server):
         assert "client_output_buffer_limit_disconnections:1" in conn.cmd("INFO", "stats").decode()
 
 
+def waiting_client(conn):
+    """{field: value} of the HTTP client whose command waits, as CLIENT LIST shows it."""
+    lines = [line for line in conn.cmd("CLIENT", "LIST").decode().splitlines() if " flags=b " in line]
+    return dict(part.split("=", 1) for part in lines[0].split()) if lines else None
+
+
+GATHERS = [["GET", "v"]] * 20 + [["BLPOP", "q", 0], ["GET", "v"], ["BLPOP", "q", 0]]
+
+
+def test_gathered_replies_count_as_output(http_server):
+    """What waits for the rest of its message is the client's memory; it is none when the message is answered."""
+    with http_server.connect() as conn, open_http(http_server) as http:
+        conn.cmd("SET", "v", "x" * 100_000)
+        http.send(message("POST", "/pipeline", json.dumps(GATHERS).encode()))
+        assert wait_until(lambda: waiting_client(conn))
+        assert int(waiting_client(conn)["omem"]) >= 2_000_000 and int(waiting_client(conn)["tot-mem"]) >= 2_000_000
+        assert "client_recent_max_output_buffer:20" in conn.cmd("INFO", "clients").decode()
+        conn.cmd("RPUSH", "q", "x")
+        assert wait_until(lambda: waiting_client(conn) and int(waiting_client(conn)["omem"]) >= 2_100_000)
+        conn.cmd("RPUSH", "q", "y")
+        assert len(http.read().json()) == len(GATHERS)
+        assert "client_recent_max_output_buffer:0\r" in conn.cmd("INFO", "clients").decode()
+
+
+@pytest.mark.parametrize("limit", [("client-output-buffer-limit", "normal 0 1mb 1"), ("maxmemory-clients", "1mb")])
+def test_who_gathers_too_much_is_closed(http_server, limit):
+    with http_server.connect() as conn, open_http(http_server) as http, open_http(http_server) as small:
+        conn.cmd("SET", "v", "x" * 100_000)
+        for connection, commands in (http, GATHERS), (small, GATHERS[-3:]):
+            connection.send(message("POST", "/pipeline", json.dumps(commands).encode()))
+        assert wait_until(lambda: b"blocked_clients:2" in conn.cmd("INFO", "clients"))
+        conn.cmd("CONFIG", "SET", *limit)
+        conn.cmd("RPUSH", "q", "a", "b")  # the longer waits first: it gathers more, and waits again
+        assert http.closed()
+        conn.cmd("RPUSH", "q", "c", "d")
+        assert len(small.read().json()) == 3
+
+
 def test_exclusive_commands_beside_others(http_server):
     failures = []
 
