@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.http import HttpConnection, message
+from lib.http import message
 from lib.redis_exporter import COUNTERS, GAUGES, OTHERS
 from lib.server import free_port
 from lib.wait import wait_until
@@ -67,16 +67,16 @@ def scrape(http):
 
 
 @pytest.fixture
-def http(start_server):
-    """Of a server in which there is something of everything."""
+def http_server(start_server):
+    """In which there is something of everything."""
     server = start_server(http_port=free_port(), appendonly="yes", slowlog_log_slower_than=0, latency_monitor_threshold=1,
                           enable_debug_command="yes")
-    with server.connect() as conn, HttpConnection(server.directives["http-port"]) as connection:
+    with server.connect() as conn:
         conn.cmd("SET", "k", "v", "EX", 1000)
         conn.cmd("INCR", "k")
         conn.cmd("DEBUG", "SLEEP", "0.02")
         assert wait_until(lambda: conn.cmd("LATENCY", "LATEST") != [])
-        yield connection
+    return server
 
 
 def reasons():
@@ -132,7 +132,7 @@ def test_the_instance(http):
 
 def test_a_user_with_less_rights_sees_less(start_server):
     server = start_server(http_port=free_port())
-    with server.connect() as conn, HttpConnection(server.directives["http-port"]) as http:
+    with server.connect() as conn, server.connect_http() as http:
         conn.cmd("ACL", "SETUSER", "monitor", "on", ">p", "+info")
         conn.cmd("ACL", "SETUSER", "nobody", "on", ">p", "+get", "~*")
         page = http.request("GET", "/metrics", authorization="Bearer monitor:p")
@@ -172,7 +172,7 @@ def parts_of_work(conn):
 def test_a_scrape_is_made_in_parts(start_server):
     """Between them its reactor serves others. A busy machine may make some of them long, not all."""
     server = start_server(http_port=free_port(), io_threads=1)
-    with server.connect() as conn, HttpConnection(server.directives["http-port"]) as http:
+    with server.connect() as conn, server.connect_http() as http:
         use_many_commands(conn)
         before, long_before = parts_of_work(conn)
         for _ in range(20):
@@ -184,7 +184,7 @@ def test_a_scrape_is_made_in_parts(start_server):
 def test_scrapes_among_other_messages(start_server):
     """In the order of the messages, whatever runs between the parts; a connection that ends is told so."""
     server = start_server(http_port=free_port())
-    with server.connect() as conn, HttpConnection(server.directives["http-port"]) as http:
+    with server.connect() as conn, server.connect_http() as http:
         use_many_commands(conn)
         head = http.request("HEAD", "/metrics")
         assert head.status == 200 and int(head.headers["content-length"]) > 50_000 and not head.body
@@ -198,10 +198,10 @@ def test_scrapes_among_other_messages(start_server):
 def test_scrapes_among_commands_that_run_alone(start_server):
     """Who asks again and again while nobody else may run, and who goes in the middle."""
     server = start_server(http_port=free_port(), io_threads=2)
-    port, done, texts = server.directives["http-port"], threading.Event(), []
+    done, texts = threading.Event(), []
 
     def scrape_on():
-        with HttpConnection(port) as http:
+        with server.connect_http() as http:
             while not done.is_set():
                 texts.append(http.request("GET", "/metrics").body)
 
@@ -214,7 +214,7 @@ def test_scrapes_among_commands_that_run_alone(start_server):
         for turn in itertools.count():
             conn.cmd("CONFIG", "SET", "latency-tracking-info-percentiles", "50 99" if turn % 2 else "99.9")
             conn.cmd("CONFIG", "RESETSTAT")
-            with HttpConnection(port) as http:
+            with server.connect_http() as http:
                 http.send(message("GET", "/metrics"))
             if (turn >= 100 and len(texts) >= 20) or time.monotonic() > end:
                 break
