@@ -15,6 +15,7 @@
 #include "server/effects_file.h"
 #include "server/events.h"
 #include "server/file_job.h"
+#include "server/http.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
 #include "server/supervise.h"
@@ -92,6 +93,8 @@ static void after_turn(struct reactor *r)
         atomic_exchange(&t->gate_event, false))
         conn_resume_all(&t->net);
     slow_look(t);
+    if (unlikely(t->turns != NULL))
+        http_turn(t);
     prefix_broadcast(t);
     push_deliver(&t->push, t);
     aof_log_commit(&t->server->persistence.log); /* also what nobody gets a reply for */
@@ -124,6 +127,7 @@ static enum err create_thread(struct server *s, unsigned id)
     t->exec.reply = &t->reply;
     slow_thread_init(&t->slow);
     t->served_tail = &t->served;
+    t->last_turn = &t->turns;
     hot_keys_init(&t->hot);
     big_keys_init(&t->big);
     t->big.shard = id;

@@ -99,6 +99,7 @@ struct server_thread {
         bool any;     /* there is one */
         bool acted;   /* they did more than look */
     } parts;
+    struct http_client *turns, **last_turn; /* HTTP messages that do their work in parts */
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
     struct interpreter *interpreter;       /* of scripts; NULL before the first */
@@ -129,6 +130,10 @@ struct rates {
 struct stats_totals { /* sums over all threads since the start or the last CONFIG RESETSTAT */
     uint64_t commands, errors, bytes_in, bytes_out, reads, writes, limit_closed, query_limit_closed;
     uint64_t hits, misses, expired, expired_members, evicted, keyspec_fallbacks;
+};
+
+struct command_sum { /* of one command */
+    uint64_t calls, cycles, rejected, failed;
 };
 
 struct server {
@@ -278,6 +283,9 @@ void stats_count_error(struct server_thread *t);
 bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_t cycles,
                       uint32_t errors_before);
 void stats_sum(const struct server *s, struct stats_totals *out);
+void stats_sum_command(const struct server *s, int id, struct command_sum *out);
+/* How long its calls took; returns how many there were. */
+uint64_t stats_sum_latency(const struct server *s, int id, uint64_t sums[LATENCY_BUCKETS]);
 /* Exclusive mode only. */
 void stats_reset(struct server *s);
 void stats_start(struct server *s);
