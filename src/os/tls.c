@@ -131,6 +131,11 @@ void tls_session_destroy(struct tls_session *s)
     mem_free(MEM_CLIENT, s, sizeof(*s));
 }
 
+void tls_set_wire(struct tls_session *s, struct buf *wire)
+{
+    s->wire = wire;
+}
+
 static void fail(struct tls_session *s, const char *otherwise)
 {
     s->over = s->failed = true;

@@ -17,6 +17,7 @@
 #include "server/migrate.h"
 #include "server/server_internal.h"
 #include "server/supervise.h"
+#include "server/tls_setup.h"
 #include "server/watchdog.h"
 #include "store/value.h"
 
@@ -90,6 +91,7 @@ static void after_turn(struct reactor *r)
     if (unlikely(atomic_load_explicit(&t->gate_event, memory_order_relaxed)) &&
         atomic_exchange(&t->gate_event, false))
         conn_resume_all(&t->net);
+    handshakes_look(&t->net);
     slow_look(t);
     prefix_broadcast(t);
     push_deliver(&t->push, t);
@@ -265,7 +267,7 @@ static enum err create_parts(struct server *s)
     if (!err)
         err = watch_signals(s); /* before any thread inherits the mask */
     if (!err)
-        err = worker_pool_create((unsigned)server_settings.worker_threads, &s->pool);
+        err = worker_pool_create((unsigned)server_settings.worker_threads, WORKER_NICE, &s->pool);
     for (unsigned i = 0; i < threads && !err; i++)
         err = create_thread(s, i);
     persistence_init(&s->persistence, s);
@@ -418,6 +420,7 @@ void server_destroy(struct server *s)
     for (unsigned i = 0; i < s->thread_count; i++)
         s->threads[i]->raised = false; /* nobody is left to be woken */
     migrate_stop(s);                   /* its last messages need the mailboxes */
+    tls_setup_stop(s);                 /* and so do those */
     deliver_last(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);
