@@ -67,6 +67,44 @@ def test_reads_go_on(start_server, policy, kind):
             conn.close()
 
 
+LOAD = ["FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 7 end)"]
+ALONE = {  # what runs alone, and who sees it
+    "script": ([["EVAL", "redis.call('SET', 'written', '1')", 0]], [["GET", "written"]]),
+    "exec": ([["MULTI"], ["SET", "written", "1"], ["EVAL", "return 1", 0], ["EXEC"]], [["EXISTS", "written"]]),
+    "function": ([LOAD], [["FCALL", "f", 0]]),
+    "listed": ([LOAD], [["FUNCTION", "LIST"]]),
+    "called": ([LOAD], [["MULTI"], ["FCALL", "f", 0], ["EXEC"]]),
+    "swap": ([["SWAPDB", 8, 9]], [["GET", KEYS[0]]]),
+    "flush": ([["FLUSHDB"]], [["EVAL", f"return redis.call('GET', '{KEYS[0]}')", 0]]),
+}
+
+
+@pytest.mark.parametrize("what", ALONE)
+def test_what_ran_alone_is_waited_for_by_who_saw_it(start_server, what):
+    """The record of what locked nothing hangs: who reads other keys goes on."""
+    commands, look = (b"".join(map(encode, batch)) for batch in ALONE[what])
+    server = start_server(appendonly="yes", appendfsync="always", io_threads=4)
+    with server.connect(LONG) as admin, server.connect(LONG) as writer, server.connect(LONG) as observer:
+        assert all(admin.cmd("SET", key, "v") == b"OK" for key in KEYS)
+        writes = int(info(admin, "aof_writes"))
+        fault(admin, "SYNC-DELAY-US", int(HANG_S * 1_000_000))
+        until = time.monotonic() + HANG_S
+        writer.send(commands)
+        assert wait_until(lambda: int(info(admin, "aof_writes")) > writes)
+        fault(admin, "SYNC-DELAY-US", 0)
+        observer.send(look)
+        if what not in ("swap", "flush"):
+            conns = [server.connect(LONG) for _ in range(2 + len(KEYS))]
+            readable(conns)
+            assert what not in ("script", "exec") or conns[0].cmd("EVAL", "return 1", 0) == 1
+            assert time.monotonic() < until, "somebody has waited for the disk, or the machine is too slow"
+            for conn in conns:
+                conn.close()
+        observer.read()
+        assert time.monotonic() > until - 0.5
+        writer.read()
+
+
 def test_turned_off_while_the_disk_hangs(start_server):
     """CONFIG SET appendonly no waits for nothing, answers who has waited, and it can be turned on again."""
     server = start_server(appendonly="yes", appendfsync="everysec", io_threads=4)

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from lib.http import HttpConnection
 from lib.resp import Connection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +88,9 @@ class Server:
 
     def connect(self, timeout=60):
         return Connection(self.port, timeout)
+
+    def connect_http(self):
+        return HttpConnection(self.directives["http-port"])
 
     def log(self):
         return Path(self.dir, "log").read_text(errors="replace")
