@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from lib.log_faults import POLICIES, fault, hanging, info, is_misconf
+from lib.log_faults import POLICIES, fault, hanging, has_reply, info, is_misconf
 from lib.resp import Error, encode
 from lib.server import REDIS, Server
 from lib.wait import wait_until
@@ -32,16 +32,6 @@ def aof_bytes(server):
 
 def aof_files(server):
     return {name for name in os.listdir(os.path.join(server.dir, "appendonlydir")) if "manifest" not in name}
-
-
-def has_reply(conn, seconds):
-    conn.sock.settimeout(seconds)
-    try:
-        return conn.read()
-    except TimeoutError:
-        return None
-    finally:
-        conn.sock.settimeout(20)
 
 
 # ---- order ----
