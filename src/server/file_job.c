@@ -24,7 +24,7 @@ struct file_job {
 static struct worker_pool *writer(struct server *s)
 {
     lock_acquire(&s->pools_lock);
-    if (!s->file_pool && worker_pool_create(1, &s->file_pool) != OK)
+    if (!s->file_pool && worker_pool_create(1, WORKER_NICE, &s->file_pool) != OK)
         s->file_pool = s->pool; /* no thread to be had: behind the other jobs, then */
     lock_release(&s->pools_lock);
     return s->file_pool;

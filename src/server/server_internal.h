@@ -99,6 +99,7 @@ struct server_thread {
         bool any;     /* there is one */
         bool acted;   /* they did more than look */
     } parts;
+    struct http_client *turns, **last_turn; /* HTTP messages that do their work in parts */
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
     struct interpreter *interpreter;       /* of scripts; NULL before the first */
@@ -131,6 +132,10 @@ struct stats_totals { /* sums over all threads since the start or the last CONFI
     uint64_t hits, misses, expired, expired_members, evicted, keyspec_fallbacks;
 };
 
+struct command_sum { /* of one command */
+    uint64_t calls, cycles, rejected, failed;
+};
+
 struct server {
     CACHE_ALIGNED _Atomic int
         pause; /* enum pause_kind; read for every command, changed under pause_lock */
@@ -159,9 +164,10 @@ struct server {
     struct reactor acceptor; /* on the main thread */
     struct listener listeners[LISTENERS_MAX];
     unsigned listener_count;
-    struct tls_context *tls;   /* of new connections; the main thread's; NULL: no port for it yet */
-    struct timer accept_retry; /* after EMFILE */
-    int reserve_fd;            /* given up to accept and refuse one when descriptors run out */
+    struct tls_context *tls; /* of new connections; the main thread's; NULL: no port for it yet */
+    struct worker_pool *handshakes; /* there before a context is */
+    struct timer accept_retry;      /* after EMFILE */
+    int reserve_fd;                 /* given up to accept and refuse one when descriptors run out */
     struct source signal_source;
     _Atomic uint64_t next_client_id;
     _Atomic uint64_t connections_received, connections_rejected;
@@ -278,6 +284,9 @@ void stats_count_error(struct server_thread *t);
 bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_t cycles,
                       uint32_t errors_before);
 void stats_sum(const struct server *s, struct stats_totals *out);
+void stats_sum_command(const struct server *s, int id, struct command_sum *out);
+/* How long its calls took; returns how many there were. */
+uint64_t stats_sum_latency(const struct server *s, int id, uint64_t sums[LATENCY_BUCKETS]);
 /* Exclusive mode only. */
 void stats_reset(struct server *s);
 void stats_start(struct server *s);

@@ -450,3 +450,10 @@ void slow_count_slice(struct server_thread *t, uint64_t cycles)
         bucket++;
     stat_bump(&t->slow.slices[bucket], 1);
 }
+
+void slow_count_part(struct server_thread *t, uint64_t cycles)
+{
+    stat_bump(&t->slow.parts, 1);
+    if (unlikely(cycles > slow_slice_cycles))
+        slow_count_slice(t, cycles);
+}

@@ -64,6 +64,7 @@ struct slow_thread {
     const struct conn *barrer;            /* … this connection's, or this one's last */
     _Atomic uint64_t run, waits;          /* commands on the pool; waits for pins: statistics */
     _Atomic uint64_t slices[SLOW_SLICES]; /* runs of commands by time per command, from 100 us on */
+    _Atomic uint64_t parts;               /* of work that is no command's: they count as runs */
 };
 
 /* Of the server. */
@@ -128,6 +129,8 @@ uint64_t slow_refuse_unsafe(struct server_thread *t, const struct command *cmd, 
                             uint64_t lsn) MUST_USE;
 /* Counts a run of commands that took this long each. */
 void slow_count_slice(struct server_thread *t, uint64_t cycles);
+/* Counts a part of work that keeps the reactor as a command would. */
+void slow_count_part(struct server_thread *t, uint64_t cycles);
 
 extern uint64_t slow_slice_cycles; /* 100 us; constant after slow_calibrate() */
 void slow_calibrate(void);
