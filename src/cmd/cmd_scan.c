@@ -238,9 +238,10 @@ static bool random_of_shard(struct exec *ex, unsigned shard, double limit, bool 
     struct slice name = entry_key(e);
     struct key key = key_make(name);
     struct ref ref;
+    uint64_t used = table->used;
     ex->txn->no_touch = true;
-    bool found = txn_find(t, &key, &ref), kept = t->keep_expired || pins_hold(t->ks, &key);
-    if (!found && !(any && kept)) /* it had expired */
+    bool found = txn_find(t, &key, &ref);
+    if (!found && !(any && table->used == used)) /* it had expired, and maybe stays */
         return false;
     reply_bulk(ex->reply, found ? entry_key(ref.entry) : name);
     return true;
