@@ -133,12 +133,13 @@ struct net_thread {
     struct mailbox adoptions;    /* sockets handed over */
     const struct conn *occupied; /* whose command the turn is inside: inner_turn.c */
     struct transport_wire wire;
+    struct handshakes handshakes;
     void *owner; /* of the server */
 };
 
 enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, unsigned id,
                          const struct conn_ops *ops) MUST_USE;
-/* Closes all connections and frees everything. The reactor no longer runs. */
+/* Closes all connections and frees everything. The reactor and its workers no longer run. */
 void net_thread_deinit(struct net_thread *t);
 
 /* A turn inside a command of `c` that takes long: accepts, reads, executes and answers for the
@@ -153,8 +154,9 @@ struct arrival { /* an accepted socket */
     int fd;
     enum conn_kind kind;
     uint64_t id;
-    bool proxied;            /* a PROXY header comes first */
-    struct tls_context *tls; /* NULL: plain; the reference goes along */
+    bool proxied;                   /* a PROXY header comes first */
+    struct tls_context *tls;        /* NULL: plain; the reference goes along */
+    struct worker_pool *handshakes; /* who does them */
 };
 
 /* Hands a socket over: any thread. */

@@ -218,6 +218,7 @@ static void set_behaviour(SSL_CTX *ssl, const struct tls_options *o)
     if (o->prefer_server_ciphers)
         SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS); /* an idle session keeps none */
+    SSL_CTX_set_read_ahead(ssl, 1); /* not the header of a record first, and then the rest */
     SSL_CTX_set_verify(ssl, modes[o->verify], NULL);
 }
 

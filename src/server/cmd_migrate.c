@@ -210,10 +210,11 @@ static void run_job(struct job *self)
 
 static struct worker_pool *workers(struct server *s)
 {
-    lock_acquire(&s->migrate_lock);
-    if (!s->migrate_pool && worker_pool_create(MIGRATE_WORKERS, &s->migrate_pool) != OK)
+    lock_acquire(&s->pools_lock);
+    if (!s->migrate_pool &&
+        worker_pool_create(MIGRATE_WORKERS, WORKER_NICE, &s->migrate_pool) != OK)
         s->migrate_pool = s->pool; /* no more threads to be had: behind the other jobs, then */
-    lock_release(&s->migrate_lock);
+    lock_release(&s->pools_lock);
     return s->migrate_pool;
 }
 

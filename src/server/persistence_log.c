@@ -168,6 +168,8 @@ bool persistence_log_seen(struct server_thread *t, const struct command *cmd,
     const struct persistence *p = &t->server->persistence;
     uint64_t lsn = t->txn.lsn;
     bool only_looked = cmd->flags & CMD_READONLY;
+    if (unlikely(t->parts.any || cmd->categories & ACL_SCRIPTING)) /* it may call a function */
+        lsn = MAX(lsn, t->server->ks->beside_lsn);
     if (unlikely(t->parts.any)) {
         lsn = MAX(lsn, t->parts.lsn);
         only_looked = !t->parts.acted && session->reply_mode == REPLY_ON;

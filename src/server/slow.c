@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "server/blocked.h"
+#include "server/file_job.h"
 #include "server/http.h"
 #include "server/slow_internal.h"
 #include "store/access.h"
@@ -130,7 +131,9 @@ enum slow_verdict slow_defer(struct server_thread *t, struct conn *conn)
     struct slow_client *c = client_slow(conn);
     ex->deferred = false;
     ex->slow_limit = UINT64_MAX;
-    enum slow_verdict verdict = ex->cmd->flags & CMD_WALKS ? walk(t, c) : start(t, c);
+    enum slow_verdict verdict = c->file                      ? SLOW_AWAY
+                                : ex->cmd->flags & CMD_WALKS ? walk(t, c)
+                                                             : start(t, c);
     ex->edits = ex->claims = false;
     if (verdict != SLOW_RUN)
         txn_end(ex->txn, NULL, 0);
@@ -416,6 +419,8 @@ void slow_client_deinit(struct server_thread *t, struct slow_client *c)
         c->job->client = NULL;
     if (c->walk)
         slow_walk_forget(c->walk);
+    if (c->file)
+        file_job_forget(c->file);
 }
 
 void slow_settle(struct server *s)

@@ -34,6 +34,7 @@ struct queued_command;
 struct server;
 struct server_thread;
 struct slow_job;
+struct file_job;
 
 enum {
     SLOW_SLICES = 4
@@ -47,6 +48,7 @@ struct slow_client {
     struct conn *conn;
     struct slow_job *job;   /* its command runs on the pool */
     struct slow_walk *walk; /* its command runs in slices */
+    struct file_job *file;  /* its command writes a file: file_job.h */
     uint64_t waited_at; /* the command, counted from the connection's first, that waited last … */
     unsigned waits;     /* … and how often */
 };

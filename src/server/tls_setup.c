@@ -1,10 +1,19 @@
 #include "server/tls_setup.h"
 
 #include "base/log.h"
+#include "io/worker.h"
 #include "server/config.h"
 #include "server/server_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
+
+/* Handshakes get a tenth of a processor that reactors ask for all of: neither do new clients wait
+ * behind any load, nor does a storm of them slow the others down by much. */
+enum {
+    HANDSHAKE_NICE = 10,
+    HANDSHAKE_WORKERS = 8
+};
 
 /* Some port speaks TLS. */
 static bool is_wanted(void)
@@ -12,7 +21,19 @@ static bool is_wanted(void)
     return server_settings.tls_port || server_settings.http_tls_port;
 }
 
-static enum err build(struct tls_context **out)
+/* The main thread looks at them when there is a context. */
+static enum err start_workers(struct server *s)
+{
+    if (s->handshakes)
+        return OK;
+    unsigned threads = MIN(s->thread_count, (unsigned)HANDSHAKE_WORKERS);
+    enum err err = worker_pool_create(threads, HANDSHAKE_NICE, &s->handshakes);
+    if (err)
+        log_warning("Cannot start a thread for TLS handshakes: %s", strerror(errno));
+    return err;
+}
+
+static enum err build_context(struct tls_context **out)
 {
     const struct server_settings *set = &server_settings;
     const struct tls_options options = {
@@ -36,6 +57,12 @@ static enum err build(struct tls_context **out)
     if (err)
         log_warning("%s", error);
     return err;
+}
+
+static enum err build(struct server *s, struct tls_context **out)
+{
+    enum err err = start_workers(s);
+    return err ? err : build_context(out);
 }
 
 struct change {
@@ -64,7 +91,7 @@ enum err tls_setup_begin(struct server *s)
     struct tls_context *context;
     if (!is_wanted() || s->tls)
         return OK;
-    enum err err = build(&context);
+    enum err err = build(s, &context);
     if (!err)
         s->tls = context;
     else
@@ -75,7 +102,7 @@ enum err tls_setup_begin(struct server *s)
 enum err tls_setup_apply(char *errbuf)
 {
     struct tls_context *context = NULL; /* without a port it is built when there is one */
-    if (is_wanted() && build(&context) != OK) {
+    if (is_wanted() && build(the_server, &context) != OK) {
         snprintf(errbuf, CONFIG_ERROR_MAX,
                  "Unable to update TLS configuration. Check server logs.");
         return ERR_SYS;
@@ -88,4 +115,11 @@ void tls_setup_end(struct server *s)
 {
     tls_context_unref(s->tls);
     s->tls = NULL;
+}
+
+void tls_setup_stop(struct server *s)
+{
+    if (s->handshakes)
+        worker_pool_destroy(s->handshakes);
+    s->handshakes = NULL;
 }

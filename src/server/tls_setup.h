@@ -2,7 +2,7 @@
  *
  * The main thread owns the context: it accepts. CONFIG SET builds a new one on its own thread and
  * has the main thread change to it; connections that are open keep the old one. One that cannot be
- * built changes nothing. */
+ * built changes nothing. With the first one come the workers that do the handshakes. */
 #pragma once
 
 #include "base/err.h"
@@ -16,3 +16,6 @@ enum err tls_setup_begin(struct server *s) MUST_USE;
 enum err tls_setup_apply(char *errbuf) MUST_USE;
 /* The main thread, when nobody is accepted any more. */
 void tls_setup_end(struct server *s);
+
+/* Ends who does handshakes: all reactors have stopped, their mailboxes are still there. */
+void tls_setup_stop(struct server *s);

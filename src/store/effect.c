@@ -96,14 +96,24 @@ COLD void effect_verbatim(struct txn *t, const struct slice *argv, uint32_t argc
         put_effect(t, t->db, argv, argc);
 }
 
+COLD static void remember_alone(struct txn *t, uint64_t lsn)
+{
+    struct keyspace *ks = t->ks;
+    if (t->alone.beside)
+        ks->beside_lsn = lsn;
+    for (unsigned word = 0; t->alone.any && word < ks->shard_count / 64; word++)
+        for (uint64_t bits = t->alone.bits[word]; bits; bits &= bits - 1)
+            ks->shards[word * 64 + (unsigned)__builtin_ctzll(bits)].last_lsn = lsn;
+}
+
 /* The shards remember it: who reads there later has seen its effect. */
 static void put_record(struct txn *t)
 {
     const struct effect_sink *sink = t->ks->sink;
     uint64_t lsn = sink->write(sink->arg, t->effects.first_db, buf_slice(&t->effects.text));
     t->lsn = lsn;
-    if (t->exclusive)
-        t->ks->alone_lsn = lsn;
+    if (unlikely(t->exclusive))
+        remember_alone(t, lsn);
     for (uint32_t i = 0; i < t->held_count; i++)
         t->ks->shards[t->held[i]].last_lsn = lsn;
 }

@@ -32,7 +32,7 @@ struct shard {
     _Atomic(struct watch_table *) watchers; /* NULL: nobody watches a key of this shard */
     _Atomic(struct wait_table *) waiters;   /* NULL: nobody waits for a key of this shard */
     struct lock wait_lock;                  /* a leaf: wait.h */
-    uint64_t last_lsn; /* of the last record of a change here; guarded by `lock` */
+    uint64_t last_lsn; /* of the last record of a change here; guarded by `lock`, or alone */
     /* readers.h, guarded by `lock`; read without it as a hint */
     _Atomic(struct readers_table *) readers;
 };
@@ -122,7 +122,8 @@ struct keyspace {
     int db_count;
     struct store_stats stats[GATES_MAX]; /* by gate index */
     const struct effect_sink *sink; /* NULL: no effect is recorded. Changed in exclusive mode */
-    uint64_t alone_lsn; /* of the last record of a change in exclusive mode; changed in it */
+    uint64_t beside_lsn; /* of the last record of a change beside the keys (function libraries);
+                            changed in exclusive mode */
     struct snapshot_hook *snapshot; /* set before there are threads, or NULL */
     uint8_t parity;                 /* 0 or ENTRY_PARITY; flipped in exclusive mode */
     bool walked;                    /* a snapshot is under way; changed in exclusive mode */
@@ -132,7 +133,8 @@ struct keyspace {
     /* After `serve`, when the record is in the log (txn.lsn) and the shards are still held: the
      * replies may go. */
     void (*served)(struct txn *t);
-    /* The record of changes that were told of (txn.told) is in the log, the shards are still held. */
+    /* The record of changes that were told of (txn.told) is in the log, the shards are still held.
+     */
     void (*logged)(struct txn *t);
     /* A step has taken so long. NULL: nobody asks. Changed in exclusive mode; any thread inside a
      * gate calls it, maybe with a shard held. */

@@ -55,6 +55,12 @@ struct txn_view {
     uint32_t edited;     /* the key that the draft stands for */
 };
 
+/* What the log will have a record of, when no shards are held: noted while there is a log. */
+struct changed_shards {
+    bool any, beside;               /* shards; something beside the keys */
+    uint64_t bits[SHARDS_MAX / 64]; /* meaningless without `any` */
+};
+
 struct txn {
     struct keyspace *ks;
     struct db *db;
@@ -79,7 +85,8 @@ struct txn {
     const struct txn_view *view; /* NULL, but on the worker pool */
     struct effects effects;
     struct ready_key *ready, **ready_tail; /* changed keys that somebody waits for: wait.h */
-    uint16_t held[SHARDS_MAX];             /* ascending */
+    struct changed_shards alone;
+    uint16_t held[SHARDS_MAX]; /* ascending */
     struct rng rng;
     jmp_buf keyspec_unwind;
 };

@@ -1,6 +1,5 @@
 """HOTKEYS and MEMORY BIGKEYS: the right keys, always on and in sessions."""
 import random
-import time
 
 import pytest
 
