@@ -5,7 +5,8 @@
  * until all of them have answered: when one has to wait, or runs elsewhere, the message is given
  * again and goes on behind the commands that are done. So a response is made in one place, with its
  * message at hand; of the message only its commands are kept, so that a body is read once however
- * many of them wait.
+ * many of them wait. An answer that is long in the making (/metrics) is made in parts the same way:
+ * the message is given again in a later turn, and others have turns between.
  *
  * Messages share nothing but the login: each begins with the user that it names, in its database,
  * and commands that would leave a state behind are refused. A stream of events (SUBSCRIBE,
