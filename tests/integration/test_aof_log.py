@@ -266,12 +266,14 @@ def test_full_disk(start_server, policy):
 def test_nothing_expires_while_writes_are_refused(start_server):
     server = start(start_server)
     with server.connect() as conn, server.connect() as writer:
-        assert conn.cmd("SET", "k", "v", "PX", 700) == b"OK"
+        conn.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 0)  # not before, however long that takes
+        assert conn.cmd("SET", "k", "v", "PX", 400) == b"OK"
         limit_files(server, aof_bytes(server) + 10)
         writer.send(encode(["SET", "large", "v" * 5000]))
         assert wait_until(lambda: info(conn, "aof_last_write_status") == b"err")
         buffered = info(conn, "aof_buffer_length")
-        time.sleep(0.8)
+        assert conn.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 1) == b"OK"
+        time.sleep(0.6)
         assert conn.cmd("EXISTS", "k") == 0
         assert info(conn, "aof_buffer_length") == buffered
         limit_files(server, "unlimited")
