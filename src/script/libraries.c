@@ -1,6 +1,6 @@
 /* libraries.c: all libraries: finding, changing, and as bytes. */
 #include "base/crc.h"
-#include "ds/le.h"
+#include "base/le.h"
 #include "script/library.h"
 #include "store/rdb_value.h"
 
