@@ -17,6 +17,7 @@ struct keyspace *keyspace_create(unsigned shards, int databases)
     struct keyspace *ks = mem_alloc_aligned(MEM_OTHER, sizeof(*ks));
     ks->shard_count = shards;
     ks->shard_bits = (unsigned)__builtin_ctz(shards);
+    ks->shard_shift = 64 - ks->shard_bits;
     ks->shards = mem_alloc_aligned(MEM_OTHER, shards * sizeof(struct shard));
     for (unsigned i = 0; i < shards; i++)
         atomic_init(&ks->shards[i].next_expire_ms, INT64_MAX);

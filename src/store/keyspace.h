@@ -118,6 +118,7 @@ struct keyspace {
     struct pins pins;
     struct shard *shards;
     unsigned shard_bits, shard_count;
+    unsigned shard_shift; /* a hash shifted by this is its shard */
     struct db *dbs;
     int db_count;
     struct store_stats stats[GATES_MAX]; /* by gate index */
@@ -132,7 +133,8 @@ struct keyspace {
     /* After `serve`, when the record is in the log (txn.lsn) and the shards are still held: the
      * replies may go. */
     void (*served)(struct txn *t);
-    /* The record of changes that were told of (txn.told) is in the log, the shards are still held. */
+    /* The record of changes that were told of (txn.told) is in the log, the shards are still held.
+     */
     void (*logged)(struct txn *t);
     /* A step has taken so long. NULL: nobody asks. Changed in exclusive mode; any thread inside a
      * gate calls it, maybe with a shard held. */
@@ -172,7 +174,7 @@ INLINE struct db *keyspace_db(struct keyspace *ks, int id)
 
 INLINE unsigned keyspace_shard_of(const struct keyspace *ks, uint64_t hash)
 {
-    return (unsigned)(hash >> (64 - ks->shard_bits));
+    return (unsigned)(hash >> ks->shard_shift);
 }
 
 INLINE struct part *db_part(const struct db *db, unsigned shard)
