@@ -184,6 +184,7 @@ void commands_init(void)
             cmd->key_spec_count++;
         compute_legacy_keys(cmd);
         cmd->member_arg = member_arg(cmd);
+        cmd->plain = cmd->handler && cmd->parent < 0 && !cmd->exclusive.reason && id != CMD_ID_exec;
         cmd->categories |= implied_categories(cmd);
         if (cmd->parent >= 0)
             commands[cmd->parent].subcommand_count++;
