@@ -173,6 +173,12 @@ static uint32_t implied_categories(const struct command *cmd)
     return categories;
 }
 
+static bool is_plain(const struct command *cmd)
+{
+    return cmd->handler && cmd->parent < 0 && !cmd->subcommand_count && !cmd->exclusive.reason &&
+           cmd->id != CMD_ID_exec;
+}
+
 void commands_init(void)
 {
     if (commands[COMMAND_COUNT - 1].full_name[0])
@@ -184,7 +190,6 @@ void commands_init(void)
             cmd->key_spec_count++;
         compute_legacy_keys(cmd);
         cmd->member_arg = member_arg(cmd);
-        cmd->plain = cmd->handler && cmd->parent < 0 && !cmd->exclusive.reason && id != CMD_ID_exec;
         cmd->categories |= implied_categories(cmd);
         if (cmd->parent >= 0)
             commands[cmd->parent].subcommand_count++;
@@ -194,6 +199,8 @@ void commands_init(void)
         add_name(called, cmd);
         add_name(born, cmd);
     }
+    for (int id = 0; id < COMMAND_COUNT; id++)
+        commands[id].plain = is_plain(&commands[id]); /* its subcommands are known */
 }
 
 static char *copy_lower(struct slice name)
