@@ -35,6 +35,7 @@ struct tls_options {
     const char *protocols, *ciphers, *ciphersuites;
     enum tls_verify verify;
     bool prefer_server_ciphers, session_caching;
+    bool outgoing; /* authorities are needed for other servers' certificates, too */
     int session_cache_size, session_timeout_s; /* 0: no limit; the library's default */
 };
 

@@ -62,7 +62,7 @@ static enum err check(const struct tls_options *o, char *error)
         return fail_plainly(error, "No tls-cert-file configured!");
     if (!given(o->key_file))
         return fail_plainly(error, "No tls-key-file configured!");
-    if (o->verify != TLS_VERIFY_NO && !given(o->ca_file) && !given(o->ca_dir))
+    if ((o->verify != TLS_VERIFY_NO || o->outgoing) && !given(o->ca_file) && !given(o->ca_dir))
         return fail_plainly(error,
                             "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when "
                             "tls-cluster, tls-replication or tls-auth-clients are enabled!");

@@ -1,5 +1,6 @@
 #include "cmd/transaction.h"
 #include "io/worker.h"
+#include "os/tls.h"
 #include "server/migrate.h"
 #include "server/migrate_link.h"
 #include "server/server_internal.h"
@@ -182,6 +183,7 @@ static void unwatch(struct txn *t, struct migration *m)
 /* Nobody watches for it any more. */
 static void destroy(struct migration *m)
 {
+    tls_context_unref(m->link.tls);
     buf_deinit(&m->request);
     mem_free(MEM_CLIENT, m->keys, m->capacity * sizeof(*m->keys) + 1);
     mem_free(MEM_CLIENT, m->accepted, m->capacity + 1);
@@ -223,6 +225,7 @@ static void start(struct exec *ex, const struct migrate_options *o, struct migra
     struct server *s = m->thread->server;
     m->link.host = m->host;
     m->link.port = (int)o->port;
+    m->link.tls = s->tls_outgoing ? tls_context_ref(s->tls_outgoing) : NULL;
     m->link.timeout_ms = o->timeout_ms;
     m->link.request = buf_slice(&m->request);
     m->link.restores = m->count;

@@ -165,9 +165,10 @@ struct server {
     struct listener listeners[LISTENERS_MAX];
     unsigned listener_count;
     struct tls_context *tls; /* of new connections; the main thread's; NULL: no port for it yet */
-    struct worker_pool *handshakes; /* there before a context is */
-    struct timer accept_retry;      /* after EMFILE */
-    int reserve_fd;                 /* given up to accept and refuse one when descriptors run out */
+    struct tls_context *tls_outgoing; /* NULL: plain; changes in exclusive mode */
+    struct worker_pool *handshakes;   /* there before a context is */
+    struct timer accept_retry;        /* after EMFILE */
+    int reserve_fd; /* given up to accept and refuse one when descriptors run out */
     struct source signal_source;
     _Atomic uint64_t next_client_id;
     _Atomic uint64_t connections_received, connections_rejected;

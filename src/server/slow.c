@@ -120,8 +120,10 @@ enum slow_verdict slow_admit(struct server_thread *t, struct conn *conn)
         txn_end(ex->txn, NULL, 0);
         return SLOW_WAIT;
     }
-    if (unlikely(ex->txn->ks->walked) && transaction_flags(ex->session, ex->cmd) & CMD_WRITE)
-        return slow_image_admit(t, c);
+    if (unlikely(ex->txn->ks->walked) &&
+        persistence_log_may_write(ex->cmd,
+                                  transaction_flags_with(ex->session, ex->cmd, ex->argv, ex->argc)))
+        return slow_image_admit(t, c, snapshot_must_wait(&t->server->persistence.snapshot));
     return SLOW_RUN;
 }
 
@@ -378,10 +380,15 @@ static uint64_t large_for_snapshot(void *arg)
     return slow_threshold();
 }
 
+static void room_in_snapshot(void *arg)
+{
+    wake_all(arg);
+}
+
 void slow_serve_snapshot(struct server *s)
 {
-    s->snapshot_pins =
-        (struct snapshot_pins){enter_for_snapshot, leave_for_snapshot, large_for_snapshot, s};
+    s->snapshot_pins = (struct snapshot_pins){enter_for_snapshot, leave_for_snapshot,
+                                              large_for_snapshot, room_in_snapshot, s};
     s->persistence.snapshot.pins = &s->snapshot_pins;
 }
 

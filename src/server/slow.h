@@ -79,7 +79,7 @@ enum slow_verdict {
     SLOW_RUN,   /* here */
     SLOW_AWAY,  /* the pool has it; the locks are dropped */
     SLOW_WAIT,  /* it waits for a pin; the locks are dropped */
-    SLOW_BARRED /* it waits for exclusive commands; the locks are dropped */
+    SLOW_BARRED /* it waits for exclusive commands, or a snapshot's disk; the locks are dropped */
 };
 
 /* Before its reactor runs. */
@@ -108,7 +108,7 @@ void slow_unbar(struct server_thread *t);
  * value is away then for an edit. Gives up when *cancelled says so: false. Outside every gate. */
 bool slow_hold(struct server *s, const _Atomic bool *cancelled) MUST_USE;
 void slow_release(struct server *s);
-/* What a snapshot's walk needs to read large values. */
+/* What a snapshot's walk needs to read large values, and to wake who waits for room. */
 void slow_serve_snapshot(struct server *s);
 
 /* Finishes jobs that came back and resumes clients that were woken. Last in each turn, outside the

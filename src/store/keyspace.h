@@ -86,6 +86,7 @@ struct effect_sink {
 
 struct txn;
 struct ref;
+struct effects;
 
 /* Snapshots. Every entry has one bit of parity. When a snapshot begins (exclusive mode), the
  * keyspace's parity flips: all entries there are unvisited, new ones are born visited. The walk
@@ -118,12 +119,17 @@ struct keyspace {
     struct pins pins;
     struct shard *shards;
     unsigned shard_bits, shard_count;
+    unsigned shard_shift; /* a hash shifted by this is its shard */
     struct db *dbs;
     int db_count;
     struct store_stats stats[GATES_MAX]; /* by gate index */
     const struct effect_sink *sink; /* NULL: no effect is recorded. Changed in exclusive mode */
     uint64_t beside_lsn; /* of the last record of a change beside the keys (function libraries);
                             changed in exclusive mode */
+    /* Removals of members whose record must wait, while the log takes none: it comes before the
+     * next one of the shard. [shard_count], NULL: none; guarded by the shard's lock */
+    struct effects **owed;
+    _Atomic uint32_t owing;         /* shards that have some */
     struct snapshot_hook *snapshot; /* set before there are threads, or NULL */
     uint8_t parity;                 /* 0 or ENTRY_PARITY; flipped in exclusive mode */
     bool walked;                    /* a snapshot is under way; changed in exclusive mode */
@@ -174,7 +180,7 @@ INLINE struct db *keyspace_db(struct keyspace *ks, int id)
 
 INLINE unsigned keyspace_shard_of(const struct keyspace *ks, uint64_t hash)
 {
-    return (unsigned)(hash >> (64 - ks->shard_bits));
+    return (unsigned)(hash >> ks->shard_shift);
 }
 
 INLINE struct part *db_part(const struct db *db, unsigned shard)

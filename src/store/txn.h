@@ -70,13 +70,16 @@ struct txn {
     bool exclusive;
     bool no_touch;     /* leave access clocks alone */
     bool restartable;  /* the planner can run the command again exclusively */
-    bool keep_expired; /* what has expired is missing, but not deleted: CLIENT PAUSE WRITE; set for
-                          commands that write nothing. Members that have expired stay in sight */
+    bool keep_expired; /* keys that have expired are missing, but not deleted, and the log hears of
+                          nothing: CLIENT PAUSE WRITE; set for commands that write nothing. Members
+                          go, but their record waits (keyspace.owed) */
     bool mute;   /* nobody is told of changes (notify.h): a load only puts back what was there,
                     and its thread is no reactor */
     bool replay; /* the commands come from a log, which says itself what has expired: nothing
                     expires, no time is past, and nothing is logged or served */
     bool told;   /* what was told of changes waits for the record (keyspace.logged) */
+    bool busy;   /* somebody waits for a key of a held shard, or a slow command uses one; false
+                    means that nobody does */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
     uint64_t lsn;   /* of the last record that the command can have seen the effect of, its own
@@ -126,8 +129,8 @@ void txn_unlock(struct txn *t);
 /* True when a slow command uses a key of a shard that is held. */
 INLINE bool txn_meets_pins(const struct txn *t)
 {
-    for (uint32_t i = 0; i < t->held_count; i++)
-        if (unlikely(atomic_load_explicit(&t->ks->shards[t->held[i]].pins, memory_order_acquire)))
+    for (uint32_t i = 0; unlikely(t->busy) && i < t->held_count; i++)
+        if (atomic_load_explicit(&t->ks->shards[t->held[i]].pins, memory_order_acquire))
             return true;
     return false;
 }
@@ -244,6 +247,8 @@ void txn_swap(struct txn *t, int a, int b);
 /* An explicit effect; the first one replaces the verbatim command. All arguments are bytes. */
 void effect_command(struct txn *t, const struct slice *argv, uint32_t argc);
 void effect_suppress(struct txn *t);
+/* The log has been turned off: what shards owe it (keyspace.owed) is nobody's. Exclusive mode. */
+void effect_forget_owed(struct keyspace *ks);
 /* Nothing of what the txn has done so far reaches the log: the process ends, and its data with it.
  */
 void effect_forget(struct txn *t);

@@ -104,7 +104,7 @@ def test_a_command_that_waits(http_server):
     with http_server.connect() as conn, http_server.connect_http() as http:
         http.send(message("POST", "/pipeline", b'[["SET","a",1],["BLPOP","q",0],["INCR","a"],["BLPOP","q","0.01"]]')
                   + message("GET", "/get/a"))
-        wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"))
+        assert wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"))
         assert conn.cmd("GET", "a") == b"1"
         conn.cmd("RPUSH", "q", "x")
         assert http.read().json() == [{"result": "OK"}, {"result": ["q", "x"]}, {"result": 2}, {"result": None}]
@@ -115,8 +115,8 @@ def test_a_client_that_goes_while_it_waits(http_server):
     with http_server.connect() as conn:
         with http_server.connect_http() as http:
             http.send(message("POST", "/", b'["BLPOP","q",0]'))
-            wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"))
-        wait_until(lambda: b"blocked_clients:0" in conn.cmd("INFO", "clients"))
+            assert wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"))
+        assert wait_until(lambda: b"blocked_clients:0" in conn.cmd("INFO", "clients"))
 
 
 def test_commands_on_the_worker_pool(start_server):
@@ -467,7 +467,7 @@ def test_a_password_that_is_taken_away(start_server):
         conn.cmd("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all")
         assert http.request("GET", "/ping", authorization="Bearer u:p").status == 200
         conn.cmd("ACL", "SETUSER", "u", "resetpass", ">q")
-        wait_until(lambda: http.request("GET", "/ping", authorization="Bearer u:p").status == 401)
+        assert wait_until(lambda: http.request("GET", "/ping", authorization="Bearer u:p").status == 401)
 
 
 @pytest.mark.parametrize("host, status", [
@@ -588,7 +588,7 @@ def test_refused_at_the_door(start_server):
     server = start_server(http_port=free_port())
     with server.connect() as conn:
         conn.cmd("CONFIG", "SET", "maxclients", 1)  # from here on only this one counts, whoever asked before
-        wait_until(lambda: b"connected_clients:1\r" in conn.cmd("INFO", "clients"))
+        assert wait_until(lambda: b"connected_clients:1\r" in conn.cmd("INFO", "clients"))
         with server.connect_http() as http:
             response = http.read()
             assert response.status == 503 and http.closed()
@@ -615,7 +615,7 @@ def test_subscribe(http_server):
         assert conn.cmd("PUBLISH", "a", "end") == 1
         assert read_event(http) == "message,a,end"
     with http_server.connect() as conn:
-        wait_until(lambda: conn.cmd("PUBLISH", "a", "x") == 0)
+        assert wait_until(lambda: conn.cmd("PUBLISH", "a", "x") == 0)
 
 
 def test_psubscribe_and_monitor(http_server):

@@ -9,12 +9,12 @@ import pytest
 
 from lib import rdb
 from lib.resp import Error, NullArray
+from lib.wait import wait_until
 
 WRONGTYPE = Error(b"WRONGTYPE Operation against a key holding the wrong kind of value")
 NOT_INTEGER = Error(b"ERR value is not an integer or out of range")
 NEGATIVE = Error(b"ERR invalid expire time, must be >= 0")
 LATEST_MS = 2**46 - 1
-PATIENCE_S = 20
 
 
 class Family:
@@ -47,13 +47,6 @@ def family(request):
     return request.param
 
 
-def wait_until(condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-
-
 def now_ms(conn):
     seconds, micros = conn.cmd("TIME")
     return int(seconds) * 1000 + int(micros) // 1000
@@ -62,7 +55,7 @@ def now_ms(conn):
 def pass_ms(conn, ms):
     """Until the server's clock is beyond now + ms."""
     until = now_ms(conn) + ms
-    wait_until(lambda: now_ms(conn) > until)
+    assert wait_until(lambda: now_ms(conn) > until)
 
 
 class Left(int):
@@ -409,7 +402,7 @@ def fill_all(conn, ms):
 @pytest.mark.smoke
 def test_members_go_without_being_looked_at(conn):
     fill_all(conn, 50)
-    wait_until(lambda: info_number(conn, "stats", "expired_subkeys") == 6)
+    assert wait_until(lambda: info_number(conn, "stats", "expired_subkeys") == 6)
     assert conn.cmd("DBSIZE") == 3 and subexpiry(conn) == 0
     assert info_number(conn, "stats", "expired_keys") == 0
     assert (conn.cmd("HLEN", "h"), conn.cmd("SCARD", "s"), conn.cmd("ZCARD", "z")) == (1, 1, 1)
@@ -542,7 +535,7 @@ def test_copies_expire_too(conn):
     conn.cmd("HSETEX", "h", "PX", 100, "FIELDS", 1, "f", 1)
     conn.cmd("COPY", "h", "copy")
     conn.cmd("HPERSIST", "h", "FIELDS", 1, "f")
-    wait_until(lambda: conn.cmd("DBSIZE") == 1)
+    assert wait_until(lambda: conn.cmd("DBSIZE") == 1)
     assert conn.cmd("HGET", "h", "f") == b"1"
 
 
@@ -677,4 +670,4 @@ def test_storm(server):
                 members = conn.cmd(*{b"h": ["HKEYS", key], b"s": ["SMEMBERS", key], b"z": ["ZRANGE", key, 0, -1]}[key[:1]])
                 for member in members:
                     conn.cmd("EXPIREMEMBER", key, member, 20, "ms")
-        wait_until(lambda: conn.cmd("INFO", "keyspace") == b"# Keyspace\r\n")
+        assert wait_until(lambda: conn.cmd("INFO", "keyspace") == b"# Keyspace\r\n")

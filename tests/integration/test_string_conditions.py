@@ -181,7 +181,7 @@ def test_throttle(conn):
 def test_throttle_refills(conn):
     first, second = [conn.cmd("CL.THROTTLE", "t", 0, 5, 1) for _ in range(2)]
     assert first[0] == 0 and second[0] == 1
-    wait_until(lambda: conn.cmd("CL.THROTTLE", "t", 0, 5, 1)[0] == 0)
+    assert wait_until(lambda: conn.cmd("CL.THROTTLE", "t", 0, 5, 1)[0] == 0)
 
 
 def test_throttle_errors(conn):
