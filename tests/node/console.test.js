@@ -265,6 +265,23 @@ visit(
 );
 
 visit(
+  'large elements come a few at a time, and a search goes on until it finds',
+  async () => {
+    await redis.rpush('l', ...Array(12).fill('x'.repeat(1 << 20)));
+    await redis.hset('h', Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`f${i}`, i])));
+    await page.goto(`${url}/#/keys/0/l`);
+    await page.getByText(/^[1-6] of 12 elements$/).waitFor();
+    await button('Load more', page.locator('.key-body')).click();
+    await page.getByText(/^([4-9]|1[0-2]) of 12 elements$/).waitFor();
+    await page.goto(`${url}/#/keys/0/h`);
+    await field('Search fields').fill('f2999');
+    await field('Search fields').press('Enter');
+    await button('Edit f2999').waitFor();
+  },
+  { at: 'slowlog' },
+);
+
+visit(
   'what was lost comes back with the server',
   async () => {
     await field('Channel or pattern').fill('news');
