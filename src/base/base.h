@@ -11,6 +11,7 @@
 #define MUST_USE               __attribute__((warn_unused_result))
 #define COLD                   __attribute__((cold, noinline))
 #define HOT                    __attribute__((hot))
+#define NOINLINE               __attribute__((noinline)) /* what would make its caller heavier */
 #define INLINE                 static inline __attribute__((always_inline))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define NORETURN               __attribute__((noreturn))

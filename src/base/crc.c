@@ -1,5 +1,7 @@
 #include "base/crc.h"
 
+#include "base/le.h"
+
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 #include <wmmintrin.h>
@@ -38,21 +40,11 @@ __attribute__((constructor)) static void fill_tables(void)
         }
 }
 
-INLINE uint64_t load_le64(const void *bytes)
-{
-    uint64_t word;
-    memcpy(&word, bytes, sizeof(word));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
-
 uint64_t crc64_portable(uint64_t crc, const void *bytes, size_t len)
 {
     const unsigned char *p = bytes;
     for (; len >= 8; p += 8, len -= 8) {
-        uint64_t word = crc ^ load_le64(p);
+        uint64_t word = crc ^ le_load64(p);
         crc = table64[7][word & 0xff] ^ table64[6][word >> 8 & 0xff] ^
               table64[5][word >> 16 & 0xff] ^ table64[4][word >> 24 & 0xff] ^
               table64[3][word >> 32 & 0xff] ^ table64[2][word >> 40 & 0xff] ^
@@ -156,7 +148,7 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
     const unsigned char *p = bytes;
     uint64_t state = ~crc;
     for (; len >= 8; p += 8, len -= 8)
-        state = _mm_crc32_u64(state, load_le64(p));
+        state = _mm_crc32_u64(state, le_load64(p));
     uint32_t tail = (uint32_t)state;
     for (; len; p++, len--)
         tail = _mm_crc32_u8(tail, *p);

@@ -8,6 +8,7 @@
  * fingerprint (HASH_FINGERPRINT_SHIFT). Threading: pure after hash_seed(). */
 #pragma once
 
+#include "base/le.h"
 #include "base/slice.h"
 
 struct hash_key {
@@ -37,39 +38,14 @@ INLINE uint64_t hash_siphash13(const void *bytes, size_t len, const struct hash_
 {
     uint64_t v0 = 0x736f6d6570736575ULL ^ key->k0, v1 = 0x646f72616e646f6dULL ^ key->k1;
     uint64_t v2 = 0x6c7967656e657261ULL ^ key->k0, v3 = 0x7465646279746573ULL ^ key->k1;
-    const unsigned char *p = (const unsigned char *)bytes, *end = p + (len & ~(size_t)7);
-    uint64_t word, last = (uint64_t)len << 56;
+    const char *p = (const char *)bytes, *end = p + (len & ~(size_t)7);
     for (; p != end; p += 8) {
-        memcpy(&word, p, 8);
+        uint64_t word = le_load64(p);
         v3 ^= word;
         HASH_SIPROUND;
         v0 ^= word;
     }
-    switch (len & 7) {
-    case 7:
-        last |= (uint64_t)p[6] << 48;
-        FALLTHROUGH;
-    case 6:
-        last |= (uint64_t)p[5] << 40;
-        FALLTHROUGH;
-    case 5:
-        last |= (uint64_t)p[4] << 32;
-        FALLTHROUGH;
-    case 4:
-        last |= (uint64_t)p[3] << 24;
-        FALLTHROUGH;
-    case 3:
-        last |= (uint64_t)p[2] << 16;
-        FALLTHROUGH;
-    case 2:
-        last |= (uint64_t)p[1] << 8;
-        FALLTHROUGH;
-    case 1:
-        last |= (uint64_t)p[0];
-        FALLTHROUGH;
-    default:
-        break;
-    }
+    uint64_t last = le_load_few(p, len & 7) | (uint64_t)len << 56;
     v3 ^= last;
     HASH_SIPROUND;
     v0 ^= last;

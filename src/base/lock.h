@@ -13,8 +13,8 @@ struct lock {
 };
 
 /* For lock_acquire() and lock_release(): sleeps until it has the lock; wakes one who sleeps. */
-void lock_acquire_slow(struct lock *l);
-void lock_wake(struct lock *l);
+COLD void lock_acquire_slow(struct lock *l);
+COLD void lock_wake(struct lock *l);
 
 INLINE bool lock_try(struct lock *l)
 {

@@ -1,6 +1,7 @@
 #include "base/num.h"
 
 #include "base/dtoa.h"
+#include "base/le.h"
 #include "base/mem.h"
 
 #include <ctype.h>
@@ -52,11 +53,7 @@ static const double exact_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  
  * False when a byte is not a digit. The first digit is the lowest byte (little-endian). */
 INLINE bool parse_eight(const char *text, uint64_t *value)
 {
-    uint64_t v;
-    memcpy(&v, text, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    v = __builtin_bswap64(v);
-#endif
+    uint64_t v = le_load64(text);
     /* A digit's upper half is 3, and still is when 6 is added. */
     const uint64_t upper = 0xf0f0f0f0f0f0f0f0ULL;
     if (((v & upper) | ((v + 0x0606060606060606ULL) & upper) >> 4) != 0x3333333333333333ULL)

@@ -149,13 +149,24 @@ static bool merge_keys(struct exec *ex, uint8_t *registers, bool *dense)
     return true;
 }
 
+/* A worker will read the keys, as far as they can be; that is counted here. */
+static void count_reads(struct exec *ex)
+{
+    struct ref ref;
+    for (uint32_t i = 0; i < ex->key_count; i++)
+        if (txn_find_read(ex->txn, &ex->keys[i], &ref) && entry_type(ref.entry) != TYPE_STRING)
+            break;
+}
+
 void cmd_pfcount(struct exec *ex)
 {
     uint8_t registers[HLL_REGISTERS];
     bool dense;
     if (ex->key_count == 1)
         count_one(ex); /* quick, and it may remember the count in the value */
-    else if (!defer(ex, (uint64_t)ex->key_count * COST_SKETCH) && merge_keys(ex, registers, &dense))
+    else if (defer(ex, (uint64_t)ex->key_count * COST_SKETCH))
+        count_reads(ex);
+    else if (merge_keys(ex, registers, &dense))
         reply_int(ex->reply, (int64_t)hll_count_registers(registers));
 }
 
@@ -179,8 +190,10 @@ void cmd_pfmerge(struct exec *ex)
     struct hll_edit edit;
     struct sketch s;
     bool dense;
-    if (defer_claiming(ex, (uint64_t)ex->key_count * COST_SKETCH))
+    if (defer_claiming(ex, (uint64_t)ex->key_count * COST_SKETCH)) {
+        count_reads(ex);
         return;
+    }
     if (!merge_keys(ex, registers, &dense) || !find_sketch(ex, 0, &s))
         return;
     hll_edit_init(&edit, s.value);

@@ -230,11 +230,26 @@ static uint64_t read_cost(struct exec *ex, const struct reading *r)
     return cost;
 }
 
+/* Whether a worker reads; its lookups, a second one of each key as in Redis, are counted here. */
+static bool goes_away(struct exec *ex, const struct reading *r)
+{
+    struct ref ref;
+    if (r->by_group && r->keys > 1) /* each would change */
+        return false;
+    uint64_t cost = read_cost(ex, r);
+    if (likely(r->by_group ? !defer_edit(ex, cost) : !defer(ex, cost)))
+        return false;
+    for (uint32_t i = 0; i < r->keys; i++)
+        if (blocking_sees(ex, i))
+            txn_find_read(ex->txn, &ex->keys[i], &ref);
+    return true;
+}
+
 void cmd_xread(struct exec *ex)
 {
     struct reading r = {.by_group = false};
     struct read_reply out = {.streams = 0};
-    if (!parse_reading(ex, &r) || !check_streams(ex, &r) || defer(ex, read_cost(ex, &r)))
+    if (!parse_reading(ex, &r) || !check_streams(ex, &r) || goes_away(ex, &r))
         return;
     for (uint32_t i = 0; i < r.keys; i++)
         read_stream(ex, &r, i, &out);
@@ -349,9 +364,7 @@ void cmd_xreadgroup(struct exec *ex)
 {
     struct reading r = {.by_group = true};
     struct read_reply out = {.streams = 0};
-    if (!parse_reading(ex, &r) || !check_streams(ex, &r))
-        return;
-    if (r.keys == 1 && defer_edit(ex, read_cost(ex, &r))) /* of several each would change */
+    if (!parse_reading(ex, &r) || !check_streams(ex, &r) || goes_away(ex, &r))
         return;
     for (uint32_t i = 0; i < r.keys; i++)
         read_group(ex, &r, i, &out);

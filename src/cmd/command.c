@@ -1,6 +1,7 @@
 #include "cmd/command.h"
 
 #include "base/assert.h"
+#include "base/le.h"
 #include "base/mem.h"
 #include "base/num.h"
 
@@ -48,29 +49,15 @@ struct name_slot {
 /* What clients call the commands, and the names of their rows. */
 static struct name_slot called[NAME_SLOTS], born[NAME_SLOTS];
 
-/* Up to eight bytes as a word, without reading beyond them. */
-INLINE uint64_t load_short(const char *p, size_t len)
-{
-    uint32_t a, b;
-    if (len >= 4) {
-        memcpy(&a, p, 4);
-        memcpy(&b, p + len - 4, 4);
-        return a | (uint64_t)b << (8 * (len - 4)); /* the overlap is the same bytes twice */
-    }
-    return (uint64_t)(uint8_t)p[0] | (uint64_t)(uint8_t)p[len / 2] << (8 * (len / 2)) |
-           (uint64_t)(uint8_t)p[len - 1] << (8 * (len - 1));
-}
-
 INLINE struct name_key name_key(struct slice name)
 {
     const uint64_t fold = 0x2020202020202020ULL;
     if (likely(name.len <= NAME_WORD))
-        return (struct name_key){load_short(name.ptr, name.len) | fold, fold, name.len};
+        return (struct name_key){le_load_few(name.ptr, name.len) | fold, fold, name.len};
     struct name_key key = {.len = name.len};
     size_t second = MIN(name.len, (size_t)2 * NAME_WORD) - NAME_WORD;
-    memcpy(&key.low, name.ptr, NAME_WORD);
-    key.low |= fold;
-    key.high = load_short(name.ptr + NAME_WORD, second) | fold;
+    key.low = le_load64(name.ptr) | fold;
+    key.high = le_load_few(name.ptr + NAME_WORD, second) | fold;
     return key;
 }
 
@@ -186,6 +173,12 @@ static uint32_t implied_categories(const struct command *cmd)
     return categories;
 }
 
+static bool is_plain(const struct command *cmd)
+{
+    return cmd->handler && cmd->parent < 0 && !cmd->subcommand_count && !cmd->exclusive.reason &&
+           cmd->id != CMD_ID_exec;
+}
+
 void commands_init(void)
 {
     if (commands[COMMAND_COUNT - 1].full_name[0])
@@ -206,6 +199,8 @@ void commands_init(void)
         add_name(called, cmd);
         add_name(born, cmd);
     }
+    for (int id = 0; id < COMMAND_COUNT; id++)
+        commands[id].plain = is_plain(&commands[id]); /* its subcommands are known */
 }
 
 static char *copy_lower(struct slice name)

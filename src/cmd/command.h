@@ -42,7 +42,7 @@ enum command_flag {
     CMD_SLOW = 1 << 24,      /* may run on the worker pool: only reads its keys, but for
                                 publish_outcome(), or changes the value of one (defer_edit()) */
     CMD_SLOW_MORE = 1 << 25, /* the same when it has more arguments than it needs */
-    CMD_WALKS = 1 << 21,     /* takes shard locks itself, one at a time (SCAN, KEYS …) */
+    CMD_WALKS = 1 << 21, /* takes shard locks itself, one at a time (SCAN, KEYS …); names no key */
 };
 
 enum acl_category {
@@ -164,6 +164,7 @@ struct command { /* the first fields in the order of a row */
     int16_t first_key, last_key, key_step; /* legacy triple of COMMAND; 0: none */
     uint8_t member_arg; /* 0, or where a command on one collection names a member of it */
     bool simple_keys;   /* one RANGE spec without a limit: extraction is a loop */
+    bool plain; /* its name says which it is, and it always runs under the locks of its keys */
     char full_name[48]; /* "config|get" */
     char *called;       /* NULL: by its name; else rename-command's, "": by none */
 };
@@ -206,10 +207,17 @@ void commands_init(void);
  * A container whose subcommand is unknown or missing gives the container itself. Any case. */
 const struct command *command_lookup(const struct slice *argv, uint32_t argc);
 
+/* Whether it can have so many arguments. */
+INLINE bool command_takes(const struct command *cmd, uint32_t argc)
+{
+    return cmd->arity >= 0 ? (int)argc == cmd->arity : (int)argc >= -cmd->arity;
+}
+
 /* Whether its handler may defer(). */
 INLINE bool command_may_be_slow(const struct command *cmd, uint32_t argc)
 {
-    return cmd->flags & CMD_SLOW || (cmd->flags & CMD_SLOW_MORE && (int)argc > -cmd->arity);
+    return unlikely(cmd->flags & (CMD_SLOW | CMD_SLOW_MORE)) &&
+           (cmd->flags & CMD_SLOW || (int)argc > -cmd->arity);
 }
 
 /* Whether the command must run alone with these arguments. */

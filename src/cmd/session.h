@@ -25,11 +25,19 @@ struct session {
     bool authenticated;
     bool no_touch, no_evict;
     bool close_after_reply;
-    bool in_multi;
-    bool run_alone; /* its next command: it has waited for others often enough */
-    bool monitors;  /* it sees what others do, and touches no key */
-    bool tracked;   /* client-side caching: the server looks at each command */
-    enum reply_mode reply_mode;
+
+    union {
+        struct {
+            bool in_multi;
+            bool run_alone; /* its next command: it has waited for others often enough */
+            bool monitors;  /* it sees what others do, and touches no key */
+            bool tracked;   /* client-side caching: the server looks at each command */
+            enum reply_mode reply_mode;
+        };
+
+        uint64_t special; /* one look at them all: 0 when none is set and replies are on */
+    };
+
     uint64_t lsn; /* the newest record of the log that it has written or seen the effect of */
     uint32_t subscribed;             /* channels and patterns of all kinds */
     struct transaction *transaction; /* NULL: there was no MULTI and no WATCH yet */
@@ -38,6 +46,8 @@ struct session {
     struct acl_user *user;           /* a reference; NULL: it may do everything */
     void *client;                    /* the server's own part */
 };
+
+_Static_assert(sizeof(enum reply_mode) == 4 && REPLY_ON == 0, "all of them are in `special`");
 
 /* Subscribed, and with a protocol that cannot tell pushes from replies: only a few commands are
  * allowed. */

@@ -1,13 +1,18 @@
-/* string_reply.h: a string value as a reply; a long one goes by reference. */
+/* string_reply.h: a string value as a reply; a long one goes by reference.
+ *
+ * Threading: that of the reply. O(bytes), O(1) by reference. */
 #pragma once
 
 #include "cmd/exec.h"
 
+/* For string_reply(): an integer, or a string in a blob. */
+void string_reply_other(struct reply *r, const struct entry *e);
+
+/* Answers the string of a value of TYPE_STRING. */
 INLINE void string_reply(struct reply *r, const struct entry *e)
 {
-    char scratch[NUM_INT64_MAX_LEN];
-    if (unlikely(entry_encoding(e) == ENC_BLOB))
-        reply_bulk_blob(r, entry_pointer(e));
+    if (likely(entry_encoding(e) == ENC_INLINE))
+        reply_bulk(r, entry_inline_string(e));
     else
-        reply_bulk(r, entry_string(e, scratch));
+        string_reply_other(r, e);
 }

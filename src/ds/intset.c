@@ -1,8 +1,8 @@
 #include "ds/intset.h"
 
 #include "base/assert.h"
+#include "base/le.h"
 #include "base/mem.h"
-#include "ds/le.h"
 
 static uint32_t width_of(const unsigned char *set)
 {

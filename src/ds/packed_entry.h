@@ -20,9 +20,9 @@
  * Pure functions on memory of the caller; any thread; O(1) but for copying and comparing text. */
 #pragma once
 
+#include "base/le.h"
 #include "base/num.h"
 #include "base/slice.h"
-#include "ds/le.h"
 
 enum {
     PACKED_END = 0xFF,

@@ -115,9 +115,11 @@ INLINE unsigned table_match(const struct table_bucket *b, uint8_t fingerprint)
 {
 #if defined(__SSE2__)
     typedef char v16 __attribute__((vector_size(16)));
+    typedef long long v2 __attribute__((vector_size(16)));
     v16 line;
     memcpy(&line, b, 16);
-    v16 wanted = (v16){0} + (char)fingerprint;
+    uint64_t eight = fingerprint * 0x0101010101010101ULL;
+    v16 wanted = (v16)(v2){(long long)eight, (long long)eight};
     unsigned bits = (unsigned)__builtin_ia32_pmovmskb128((v16)(line == wanted)) >> 1;
 #else
     unsigned bits = 0;

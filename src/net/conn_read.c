@@ -22,11 +22,6 @@ struct batch {
     size_t bytes;
 };
 
-static bool in_arena(const struct net_thread *t, const struct slice *argv)
-{
-    return argv >= t->arena.slots && argv < t->arena.slots + LIMIT_BATCH_ARGS;
-}
-
 /* Parses as many requests as may run together. */
 static enum parse_result parse_batch(struct conn *c, const char *data, size_t len,
                                      struct batch *batch)
@@ -47,8 +42,8 @@ static enum parse_result parse_batch(struct conn *c, const char *data, size_t le
             break;
         batch->bytes += request->bytes;
         batch->count++;
-        if (unlikely(!in_arena(t, request->argv)))
-            break; /* its arguments live in the parser until the next call */
+        if (unlikely(parser_keeps_arguments(&c->parser)))
+            break;
     }
     return result;
 }

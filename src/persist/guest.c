@@ -13,7 +13,7 @@ void guest_init(struct guest *g, struct keyspace *ks)
 {
     sem_init(&g->wake, 0, 0);
     txn_init(&g->txn, ks, gate_register(&ks->gates, wake, g));
-    ks->gates.idle++;
+    ks->gates.used--;
     g->awake = false;
 }
 
@@ -25,9 +25,9 @@ void guest_deinit(struct guest *g)
 
 void guest_awake(struct guest *g, bool awake)
 {
-    unsigned *idle = &g->txn.ks->gates.idle;
+    unsigned *used = &g->txn.ks->gates.used;
     if (g->awake != awake)
-        *idle = awake ? *idle - 1 : *idle + 1;
+        *used = awake ? *used + 1 : *used - 1;
     g->awake = awake;
 }
 

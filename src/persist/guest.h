@@ -2,7 +2,7 @@
  * until the gate lets it in. The snapshot walker and the loaders are guests.
  *
  * guest_init() before the threads start; then one thread at a time uses the guest. While it is not
- * awake its gate does not count (struct gates: idle). */
+ * awake its gate does not count (struct gates: used). */
 #pragma once
 
 #include "store/txn.h"

@@ -1,6 +1,6 @@
 #include "persist/rdb_item.h"
 
-#include "ds/le.h"
+#include "base/le.h"
 #include "store/rdb_members.h"
 
 enum {

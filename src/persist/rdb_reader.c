@@ -1,7 +1,7 @@
 #include "persist/rdb_reader.h"
 
 #include "base/crc.h"
-#include "ds/le.h"
+#include "base/le.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

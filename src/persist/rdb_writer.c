@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/crc.h"
-#include "ds/le.h"
+#include "base/le.h"
 #include "os/file.h"
 #include "persist/aof_mark.h"
 #include "persist/aof_reader.h"

@@ -406,6 +406,7 @@ enum parse_result http_parse(struct parser *p, const char *data, size_t len,
     if (arena->used + HTTP_FIELDS > LIMIT_BATCH_ARGS)
         return PARSE_FULL;
     out->argv = arena->slots + arena->used;
+    out->again = false;
     result = read_head(p, slice_make(data, head), out->argv, &f);
     if (result != PARSE_DONE)
         return result;

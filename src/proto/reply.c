@@ -233,13 +233,18 @@ static void put_bulk_tail(struct reply *r)
         buf_append(&r->out->bytes, "\r\n", 2);
 }
 
+NOINLINE static void put_long_bulk(struct reply *r, struct slice bytes)
+{
+    put_bulk_header(r, bytes.len);
+    buf_append(&r->out->bytes, bytes.ptr, bytes.len);
+    put_bulk_tail(r);
+}
+
 HOT void reply_bulk(struct reply *r, struct slice bytes)
 {
     struct buf *b = &r->out->bytes;
     if (unlikely(r->proto == REPLY_FRAME || bytes.len > 999)) {
-        put_bulk_header(r, bytes.len);
-        buf_append(b, bytes.ptr, bytes.len);
-        put_bulk_tail(r);
+        put_long_bulk(r, bytes);
         return;
     }
     char *at = buf_reserve(b, bytes.len + 8), *start = at; /* "$999\r\n" … "\r\n" at once */
@@ -249,15 +254,12 @@ HOT void reply_bulk(struct reply *r, struct slice bytes)
         *at++ = (char)('0' + len / 100);
     if (len >= 10)
         *at++ = (char)('0' + len / 10 % 10);
-    *at++ = (char)('0' + len % 10);
-    *at++ = '\r';
-    *at++ = '\n';
-    if (likely(len))
-        memcpy(at, bytes.ptr, len);
-    at += len;
-    *at++ = '\r';
-    *at++ = '\n';
-    buf_advance(b, (size_t)(at - start));
+    *at = (char)('0' + (len < 10 ? len : len % 10));
+    memcpy(at + 1, "\r\n", 2);
+    at += 3;
+    bytes_copy(at, bytes.ptr, len);
+    memcpy(at + len, "\r\n", 2);
+    buf_advance(b, (size_t)(at + len + 2 - start));
 }
 
 void reply_bulk_cstr(struct reply *r, const char *text)

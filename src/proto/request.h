@@ -13,13 +13,24 @@
 struct request {
     struct slice *argv;
     uint32_t argc;
+    bool again;   /* it has the name and as many arguments as the one parsed before it */
     size_t bytes; /* length on the wire */
+};
+
+/* How a request begins: up to its first argument after the name. A pipeline repeats that, so most
+ * often it is only compared. */
+struct request_head {
+    uint64_t first, last; /* its first and its last eight bytes: all of them */
+    uint32_t len;         /* 8 to 16; 0: that of the last request is of another length */
+    uint32_t argc;
+    uint32_t name_at, name_len;
 };
 
 /* Room for the argument vectors of one batch; one per reactor. */
 struct request_arena {
-    struct slice slots[LIMIT_BATCH_ARGS];
+    struct request_head head; /* of the request that was parsed last */
     uint32_t used;
+    struct slice slots[LIMIT_BATCH_ARGS];
 };
 
 enum codec {
@@ -71,6 +82,14 @@ enum parse_result parser_next(struct parser *p, const char *data, size_t len,
                               struct request_arena *arena, struct request *out);
 /* Forgets an unfinished request: its bytes will be given again from the start. */
 void parser_reset(struct parser *p);
+
+/* Whether the arguments of the request just handed out are in the parser's memory, until it is
+ * called again. Not for HTTP, of which they may be. */
+INLINE bool parser_keeps_arguments(const struct parser *p)
+{
+    return p->pending != NULL;
+}
+
 /* Frees the memory of the request last handed out, if it is done. */
 void parser_trim(struct parser *p);
 /* How many bytes in all the unfinished request is known to need, 0 when unknown: a hint for the

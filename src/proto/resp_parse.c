@@ -2,6 +2,7 @@
  * words. redis.io/docs/latest/develop/reference/protocol-spec. Two ways lead to a request:
  * scan_fast() takes one that is complete and small straight into the arena; everything else goes
  * through the resumable scan_pending(), which also produces the errors. */
+#include "base/le.h"
 #include "base/num.h"
 #include "base/text.h"
 #include "proto/request_internal.h"
@@ -11,62 +12,124 @@ INLINE bool ends_line(const char *p)
     return memcmp(p, "\r\n", 2) == 0;
 }
 
-/* A short decimal followed by CRLF; -1 when it is anything else (the slow path will say what). One
- * digit or two are most often all there is. */
-INLINE int64_t fast_length(const char **at, const char *end)
+/* A length and where its line ends; not a length, when `end` is NULL. */
+struct length {
+    const char *end;
+    size_t value;
+};
+
+/* The decimal between `at` and CRLF. None when it is anything else, or more than `max`: the slow
+ * path will say what. */
+NOINLINE static struct length long_length(const char *at, const char *end, uint64_t max)
 {
-    const char *p = *at;
-    int64_t value = 0;
-    if (likely(end - p >= 4)) {
-        unsigned first = (unsigned)(p[0] - '0'), second = (unsigned)(p[1] - '0');
-        if (first <= 9 && ends_line(p + 1)) {
-            *at = p + 3;
-            return first;
-        }
-        if (first - 1 < 9 && second <= 9 && ends_line(p + 2)) {
-            *at = p + 4;
-            return first * 10 + second;
-        }
+    const struct length none = {NULL, 0};
+    size_t value = 0;
+    if (end - at < 3 || (unsigned)(*at - '0') > 9 || (*at == '0' && at[1] != '\r'))
+        return none;
+    for (int digits = 0; (unsigned)(*at - '0') <= 9; at++) {
+        value = value * 10 + (size_t)(*at - '0');
+        if (++digits > 8 || end - at < 3)
+            return none;
     }
-    if (end - p < 3 || (unsigned)(*p - '0') > 9 || (*p == '0' && p[1] != '\r'))
-        return -1;
-    for (int digits = 0; (unsigned)(*p - '0') <= 9; p++) {
-        value = value * 10 + (*p - '0');
-        if (++digits > 8 || end - p < 3)
-            return -1;
+    if (!ends_line(at) || value > max)
+        return none;
+    return (struct length){at + 2, value};
+}
+
+/* The length behind a mark, of which at most `max` ≥ 99 is allowed. One digit or two are most often
+ * all there is: then the line is looked at as a word with the digits cut out. */
+INLINE struct length fast_length(const char *at, const char *end, char mark, uint64_t max)
+{
+    const uint64_t one = (uint64_t)mark | (uint64_t)'\r' << 16 | (uint64_t)'\n' << 24;
+    const uint64_t two = (uint64_t)mark | (uint64_t)'\r' << 24 | (uint64_t)'\n' << 32;
+    if (likely(end - at >= 8)) {
+        uint64_t line = le_load64(at);
+        unsigned first = (unsigned)(line >> 8 & 0xff) - '0';
+        unsigned second = (unsigned)(line >> 16 & 0xff) - '0';
+        if ((line & 0xffff00ff) == one && first <= 9)
+            return (struct length){at + 4, first};
+        if ((line & 0xffff0000ff) == two && first - 1 < 9 && second <= 9)
+            return (struct length){at + 5, first * 10 + second};
     }
-    if (p[0] != '\r' || p[1] != '\n')
-        return -1;
-    *at = p + 2;
-    return value;
+    if (at == end || *at != mark)
+        return (struct length){NULL, 0};
+    return long_length(at + 1, end, max);
+}
+
+/* The bulk at `at`; NULL: not for the fast way. */
+INLINE const char *fast_bulk(const struct parser *p, const char *at, const char *end,
+                             struct slice *bulk)
+{
+    struct length len = fast_length(at, end, '$', p->max_bulk);
+    if (!len.end || (size_t)(end - len.end) < len.value + 2 || !ends_line(len.end + len.value))
+        return NULL;
+    *bulk = slice_make(len.end, len.value);
+    return len.end + len.value + 2;
+}
+
+INLINE bool has_head(const struct request_head *h, const char *data, size_t len)
+{
+    return h->len && len >= h->len && le_load64(data) == h->first &&
+           le_load64(data + h->len - 8) == h->last;
+}
+
+static void note_head(struct request_head *h, const char *data, const char *end,
+                      const struct slice *argv, uint32_t argc)
+{
+    size_t len = (size_t)(end - data);
+    *h = (struct request_head){.argc = argc};
+    if (len < 8 || len > 16)
+        return;
+    h->first = le_load64(data);
+    h->last = le_load64(end - 8);
+    h->len = (uint32_t)len;
+    h->name_at = (uint32_t)(argv[0].ptr - data);
+    h->name_len = (uint32_t)argv[0].len;
+}
+
+/* The number of arguments, and the first of them: *at is behind it. False: not for the fast way. */
+INLINE bool scan_head(const struct parser *p, const char **at, const char *end,
+                      struct request_head *h, struct slice *name)
+{
+    struct length count = fast_length(*at, end, '*', LIMIT_BATCH_ARGS);
+    const char *behind = count.end && count.value ? fast_bulk(p, count.end, end, name) : NULL;
+    if (!behind)
+        return false;
+    note_head(h, *at, behind, name, (uint32_t)count.value);
+    *at = behind;
+    return true;
 }
 
 /* PARSE_MORE here means "not for the fast way", whatever the reason. */
 HOT static enum parse_result scan_fast(const struct parser *p, const char *data, size_t len,
                                        struct request_arena *arena, struct request *out)
 {
-    const char *at = data + 1, *end = data + len;
-    int64_t count = fast_length(&at, end);
-    if (count <= 0 || count > LIMIT_BATCH_ARGS || !p->authenticated)
-        return PARSE_MORE;
-    if (arena->used + (uint32_t)count > LIMIT_BATCH_ARGS)
-        return PARSE_FULL;
+    const char *at = data, *end = data + len;
+    struct request_head *h = &arena->head;
     struct slice *argv = arena->slots + arena->used;
-    for (int64_t i = 0; i < count; i++) {
-        if (end - at < 4 || *at != '$')
-            return PARSE_MORE;
-        at++;
-        int64_t bulk = fast_length(&at, end);
-        if (bulk < 0 || bulk > end - at - 2 || (uint64_t)bulk > p->max_bulk)
-            return PARSE_MORE;
-        argv[i] = slice_make(at, (size_t)bulk);
-        at += bulk;
-        if (!ends_line(at))
-            return PARSE_MORE;
-        at += 2;
+    if (unlikely(!p->authenticated))
+        return PARSE_MORE;
+    if (unlikely(arena->used == LIMIT_BATCH_ARGS))
+        return PARSE_FULL;
+    out->again = likely(has_head(h, data, len));
+    if (likely(out->again)) {
+        argv[0] = slice_make(data + h->name_at, h->name_len);
+        at += h->len;
+    } else if (!scan_head(p, &at, end, h, argv)) {
+        return PARSE_MORE;
     }
-    arena->used += (uint32_t)count;
-    *out = (struct request){argv, (uint32_t)count, (size_t)(at - data)};
+    uint32_t argc = h->argc;
+    if (unlikely(arena->used + argc > LIMIT_BATCH_ARGS))
+        return PARSE_FULL;
+    for (uint32_t i = 1; i < argc; i++) {
+        at = fast_bulk(p, at, end, &argv[i]);
+        if (unlikely(!at))
+            return PARSE_MORE;
+    }
+    arena->used += argc;
+    out->argv = argv;
+    out->argc = argc;
+    out->bytes = (size_t)(at - data);
     return PARSE_DONE;
 }
 
@@ -146,7 +209,7 @@ static enum parse_result finish(struct parse_pending *q, const char *data, struc
 {
     for (uint32_t i = 0; i < q->argc; i++)
         q->args[i].ptr = data + (uintptr_t)q->args[i].ptr;
-    *out = (struct request){q->args, q->argc, q->at};
+    *out = (struct request){.argv = q->args, .argc = q->argc, .bytes = q->at};
     q->at = 0; /* marks it as handed out */
     return PARSE_DONE;
 }
@@ -180,6 +243,7 @@ static enum parse_result take_words(struct parser *p, struct slice line, struct 
         return parser_fail(p, "unauthenticated multibulk length");
     out->argv = q->args;
     out->argc = q->argc;
+    out->again = false;
     return PARSE_DONE;
 }
 

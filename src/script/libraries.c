@@ -1,7 +1,7 @@
 /* libraries.c: all libraries: finding, changing, and as bytes. */
 #include "base/crc.h"
+#include "base/le.h"
 #include "base/sorted.h"
-#include "ds/le.h"
 #include "script/library.h"
 #include "store/rdb_value.h"
 

@@ -67,11 +67,6 @@ COLD static void reject_unnamed(const struct run *run, const struct request *r)
     conn_close(run->conn);
 }
 
-INLINE bool arity_fits(const struct command *cmd, uint32_t argc)
-{
-    return cmd->arity >= 0 ? (int)argc == cmd->arity : (int)argc >= -cmd->arity;
-}
-
 /* An EXEC that is refused has a code of its own. */
 COLD static void refuse(struct server_thread *t, const struct command *cmd, const char *text)
 {
@@ -176,7 +171,7 @@ bool admit(const struct run *run, const struct command *cmd, const struct reques
         reject_subcommand(&t->reply, cmd, r);
         return false;
     }
-    if (unlikely(!arity_fits(cmd, r->argc) || !cmd->handler)) {
+    if (unlikely(!command_takes(cmd, r->argc) || !cmd->handler)) {
         refuse_arity(t, cmd);
         return false;
     }

@@ -149,11 +149,6 @@ static bool may_run(const struct session *session, const struct command *cmd)
     return cmd->flags & CMD_ALLOW_BUSY && cmd->id != CMD_ID_watch && cmd->id != CMD_ID_unwatch;
 }
 
-static bool arity_fits(const struct command *cmd, uint32_t argc)
-{
-    return cmd->arity >= 0 ? (int)argc == cmd->arity : (int)argc >= -cmd->arity;
-}
-
 static void refuse_busy(struct server_thread *t, struct session *session, const struct command *cmd)
 {
     bool function = atomic_load(&t->server->busy.what) == BUSY_FUNCTION;
@@ -214,7 +209,7 @@ static bool is_permitted(struct server_thread *t, const struct request *r, struc
 static bool run_one(struct server_thread *t, const struct request *r, struct session *session)
 {
     const struct command *cmd = command_lookup(r->argv, r->argc);
-    if (!cmd || !cmd->handler || !arity_fits(cmd, r->argc) ||
+    if (!cmd || !cmd->handler || !command_takes(cmd, r->argc) ||
         (!session->authenticated && !(cmd->flags & CMD_NO_AUTH)) ||
         (cmd->id == CMD_ID_exec && (!session->in_multi || has_watches(session))))
         return false;

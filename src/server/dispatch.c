@@ -43,6 +43,7 @@ COLD static enum run_result call_deferred(struct server_thread *t)
     return slow_results[verdict];
 }
 
+/* Locks what the command needs, and calls its handler. */
 INLINE enum run_result call(struct server_thread *t, const struct planned *p,
                             const struct request *r, struct session *session, bool exclusive)
 {
@@ -57,7 +58,7 @@ INLINE enum run_result call(struct server_thread *t, const struct planned *p,
     t->txn.restartable = !exclusive;
     t->txn.no_touch = session->no_touch;
     txn_begin(&t->txn, session->db, exclusive);
-    if (!exclusive && ex->key_count && !(p->cmd->flags & CMD_WALKS) && !lock_keys(t, p, session))
+    if (!exclusive && ex->key_count && !lock_keys(t, p, session))
         return RUN_ALONE;
     ex->slow_limit = UINT64_MAX;
     if (unlikely((command_may_be_slow(p->cmd, r->argc) || t->txn.ks->walked) && !exclusive) ||
@@ -104,20 +105,37 @@ static enum run_result call_exclusive(struct run *run, const struct planned *p,
     return result;
 }
 
-static void finish_reply(struct server_thread *t, struct session *session)
+/* Under the locks of its keys; alone when these turn out not to be all. */
+INLINE enum run_result call_striped(struct run *run, const struct planned *p,
+                                    const struct request *r)
+{
+    enum run_result result = call(run->thread, p, r, run->session, false);
+    if (likely(result != RUN_ALONE))
+        return result;
+    run->session->run_alone = true; /* the thread's other clients need not */
+    return call_exclusive(run, p, r);
+}
+
+/* CLIENT REPLY. */
+COLD static void withdraw_reply(struct server_thread *t, struct session *session)
+{
+    if (session->reply_mode == REPLY_SKIP_NEXT) /* SKIP itself: the next one is skipped */
+        session->reply_mode = REPLY_SKIP;
+    else if (session->reply_mode == REPLY_SKIP)
+        session->reply_mode = REPLY_ON;
+    output_rewind(t->reply.out, t->mark);
+}
+
+INLINE void finish_reply(struct server_thread *t, struct session *session,
+                         const struct command *cmd)
 {
     reply_end(&t->reply);
-    if (likely(session->reply_mode == REPLY_ON))
+    if (likely(!session->special))
         return;
-    if (session->reply_mode ==
-        REPLY_SKIP_NEXT) { /* CLIENT REPLY SKIP itself: the next one is skipped */
-        session->reply_mode = REPLY_SKIP;
-        output_rewind(t->reply.out, t->mark);
-        return;
-    }
-    output_rewind(t->reply.out, t->mark);
-    if (session->reply_mode == REPLY_SKIP)
-        session->reply_mode = REPLY_ON;
+    if (session->reply_mode != REPLY_ON)
+        withdraw_reply(t, session);
+    if (session->tracked)
+        tracking_after(t, cmd);
 }
 
 /* An error reply was written: for INFO errorstats. */
@@ -193,8 +211,9 @@ COLD static enum run_result queue(struct run *run, const struct planned *p, cons
     return RUN_QUEUED;
 }
 
-/* Runs an admitted command in the mode it needs, unless it has to wait. */
-INLINE enum run_result execute(struct run *run, const struct planned *p, const struct request *r)
+/* For an admitted command: runs it alone if it must, queues it, or says what keeps it from running.
+ * RUN_STRIPED: nothing does. */
+static enum run_result prepare(struct run *run, const struct planned *p, const struct request *r)
 {
     struct server_thread *t = run->thread;
     struct session *session = run->session;
@@ -219,13 +238,34 @@ INLINE enum run_result execute(struct run *run, const struct planned *p, const s
         return RUN_REFUSED;
     if (unlikely(queued))
         return queue(run, p, r);
-    if (unlikely(alone))
-        return call_exclusive(run, p, r);
-    enum run_result result = call(t, p, r, session, false);
-    if (likely(result != RUN_ALONE))
-        return result;
-    session->run_alone = true; /* the thread's other clients need not */
-    return call_exclusive(run, p, r);
+    return unlikely(alone) ? call_exclusive(run, p, r) : RUN_STRIPED;
+}
+
+/* Whether nothing out of the ordinary is going on: admit() and prepare() would let the command run
+ * under the locks of its keys. Each look here stands for some of theirs. */
+INLINE bool is_ordinary(const struct run *run, const struct planned *p)
+{
+    const struct server_thread *t = run->thread;
+    const struct session *session = run->session;
+    const struct server *s = t->server;
+    return p->plain && run->inside && session->authenticated &&
+           !(session->special | session->subscribed) && !acl_is_limited(session) &&
+           !(t->rerun_exclusive | t->keeps_for_log) &&
+           !(atomic_load_explicit(&s->pause, memory_order_relaxed) |
+             (int)atomic_load_explicit(&s->persistence.refusals, memory_order_relaxed)) &&
+           atomic_load_explicit(&server_settings.exec_mode, memory_order_relaxed) == EXEC_STRIPED &&
+           !evict_limited();
+}
+
+/* Runs the command in the mode it needs, unless it may not, or has to wait. */
+INLINE enum run_result execute(struct run *run, const struct planned *p, const struct request *r)
+{
+    if (unlikely(!is_ordinary(run, p))) {
+        enum run_result result = admit(run, p->cmd, r) ? prepare(run, p, r) : RUN_REFUSED;
+        if (result != RUN_STRIPED)
+            return result;
+    }
+    return call_striped(run, p, r);
 }
 
 /* The command is answered, and counted, later; what it read is remembered already. */
@@ -245,44 +285,45 @@ INLINE size_t output_grown(const struct server_thread *t)
                                                     : buf_len(&out->bytes) - t->mark.len;
 }
 
+COLD static enum run_result refused(struct run *run, const struct command *cmd, uint32_t errors)
+{
+    struct server_thread *t = run->thread;
+    finish_reply(t, run->session, cmd);
+    count_errors(t, errors);
+    transaction_refuse(&t->txn, run->session, cmd);
+    if (cmd)
+        stat_bump(&t->stats[cmd->id].rejected, 1);
+    return RUN_DONE;
+}
+
+/* The command has not ended here: what it has written is not its reply. */
+COLD static enum run_result unfinished(struct run *run, const struct command *cmd,
+                                       enum run_result result)
+{
+    output_rewind(run->thread->reply.out, run->thread->mark);
+    if (result == RUN_AWAY || result == RUN_DONE) /* it is counted when the wait is over */
+        done_here(run, cmd);
+    return result;
+}
+
 HOT static enum run_result run_one(struct run *run, const struct planned *p,
                                    const struct request *r)
 {
     struct server_thread *t = run->thread;
-    struct session *session = run->session;
-    t->reply.proto = session->proto;
+    t->reply.proto = run->session->proto;
     t->mark = output_mark(t->reply.out);
     uint32_t errors = t->reply.errors;
     if (unlikely(p->cmd != run->counting || run->alone))
         run_count_calls(run, p->cmd);
     reply_begin(&t->reply);
-    enum run_result result = likely(admit(run, p->cmd, r)) ? execute(run, p, r) : RUN_REFUSED;
-    if (unlikely(result == RUN_REFUSED)) {
-        finish_reply(t, session);
-        if (unlikely(session->tracked))
-            tracking_after(t, p->cmd);
-        count_errors(t, errors);
-        transaction_refuse(&t->txn, session, p->cmd);
-        if (p->cmd)
-            stat_bump(&t->stats[p->cmd->id].rejected, 1);
-        return RUN_DONE;
-    }
-    if (unlikely(result > RUN_QUEUED)) {
-        output_rewind(t->reply.out, t->mark);
-        if (result == RUN_AWAY)
-            done_here(run, p->cmd);
-        return result;
-    }
-    if (unlikely(run->conn->blocked)) { /* it is answered, and counted, when the wait is over */
-        output_rewind(t->reply.out, t->mark);
-        done_here(run, p->cmd);
-        return RUN_DONE;
-    }
+    enum run_result result = execute(run, p, r);
+    if (unlikely(result == RUN_REFUSED))
+        return refused(run, p->cmd, errors);
+    if (unlikely(result > RUN_QUEUED || run->conn->blocked))
+        return unfinished(run, p->cmd, result);
     if (observe_is_large(r->bytes, output_grown(t)))
         run_observe_bytes(run, p->cmd, r);
-    finish_reply(t, session);
-    if (unlikely(session->tracked))
-        tracking_after(t, p->cmd);
+    finish_reply(t, run->session, p->cmd);
     run->calls += result == RUN_DONE;
     run->last = t->at;
     run->last_command = (uint16_t)(p->cmd->id + 1);
@@ -328,13 +369,13 @@ static void run_batch(struct run *run, const struct planned *plans, const struct
                       uint32_t count)
 {
     struct server_thread *t = run->thread;
-    for (; t->at < count; t->at++) {
-        if (unlikely(!requests[t->at].argc))
+    for (uint32_t at = t->at; at < count; t->at = ++at) {
+        if (unlikely(!plans[at].cmd) && !requests[at].argc)
             continue;
         if (unlikely(tracking_is_full(t)) && run->inside)
             tracking_trim(t);
         push_deliver(&t->push, t); /* what was published before, and by the command before */
-        enum run_result result = run_one(run, &plans[t->at], &requests[t->at]);
+        enum run_result result = run_one(run, &plans[at], &requests[at]);
         if (unlikely(result != RUN_DONE)) {
             suspend(run, result);
             return;

@@ -108,11 +108,6 @@ static bool keys_are_declared(const struct nested *n)
 
 /* ---- checks ---- */
 
-static bool arity_fits(const struct command *cmd, uint32_t argc)
-{
-    return cmd->arity >= 0 ? (int)argc == cmd->arity : (int)argc >= -cmd->arity;
-}
-
 static bool refuse(struct nested *n, const struct command *cmd, const char *text)
 {
     struct server_thread *t = n->thread;
@@ -184,7 +179,7 @@ static bool admit(struct nested *n, const struct command *cmd, const struct slic
 {
     if (unlikely(!cmd || (cmd->subcommand_count && argc >= 2)))
         return refuse(n, NULL, "ERR Unknown Redis command called from script");
-    if (unlikely(!cmd->handler || !arity_fits(cmd, argc)))
+    if (unlikely(!cmd->handler || !command_takes(cmd, argc)))
         return refuse(n, cmd, "ERR Wrong number of args calling Redis command from script");
     if (unlikely(cmd->flags & CMD_NOSCRIPT) &&
         !(cmd->id == CMD_ID_debug && atomic_load(&n->thread->server->scripts_may_debug)))
@@ -362,7 +357,7 @@ static enum script_permission permits(struct script_run *run, const struct slice
     struct nested *n = run->host;
     const struct command *cmd = command_lookup(argv, argc);
     uint32_t at;
-    if (!cmd || (cmd->subcommand_count && argc >= 2) || !cmd->handler || !arity_fits(cmd, argc))
+    if (!cmd || (cmd->subcommand_count && argc >= 2) || !cmd->handler || !command_takes(cmd, argc))
         return SCRIPT_NO_COMMAND;
     bool allowed = !acl_is_limited(&n->session) ||
                    acl_check(n->session.user, cmd, argv, argc, &at) == ACL_ALLOWED;

@@ -54,13 +54,17 @@ static void prefetch_members(struct txn *txn, const struct db *db, const struct 
 }
 
 /* A pipeline often repeats its command and its key: then the work for the one before will do. */
-INLINE const struct command *look_up(const struct request *r, const struct request *before,
-                                     const struct command *known)
+INLINE void plan_command(struct planned *p, const struct request *r, const struct planned *before)
 {
-    if (before && known && known->parent < 0 && !known->subcommand_count &&
-        slice_equal(r->argv[0], before->argv[0]))
-        return known;
-    return command_lookup(r->argv, r->argc);
+    if (likely(r->again && before->plain)) {
+        p->cmd = before->cmd;
+        p->one_key = before->one_key;
+        p->plain = true;
+        return;
+    }
+    p->cmd = r->argc ? command_lookup(r->argv, r->argc) : NULL;
+    p->one_key = p->cmd && has_one_key(p->cmd, r);
+    p->plain = p->cmd && p->cmd->plain && command_takes(p->cmd, r->argc);
 }
 
 INLINE void plan_key(struct planned *p, struct slice name, const struct key *before)
@@ -72,15 +76,15 @@ INLINE void plan_key(struct planned *p, struct slice name, const struct key *bef
 HOT void plan_batch(struct txn *txn, const struct db *db, const struct request *requests,
                     uint32_t count, struct planned *plans, bool prefetch)
 {
-    const struct request *before = NULL;
+    static const struct planned nothing = {0};
+    const struct planned *before = &nothing;
     const struct key *key = NULL;
     uint32_t keys = 0, named = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct request *r = &requests[i];
         struct planned *p = &plans[i];
-        p->cmd = r->argc ? look_up(r, before, i ? plans[i - 1].cmd : NULL) : NULL;
-        before = r->argc ? r : NULL;
-        p->one_key = p->cmd && has_one_key(p->cmd, r);
+        plan_command(p, r, before);
+        before = p;
         p->repeats = true;
         p->member_arg = 0;
         p->member_hash = 0;

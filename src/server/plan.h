@@ -16,6 +16,7 @@
 struct planned {
     const struct command *cmd;
     struct key key; /* of a command with one simple key */
+    bool plain;     /* the command is (command.h), and the number of its arguments is right */
     bool one_key;
     bool repeats;        /* no key, or that of the last one that has a key: nothing to prefetch */
     uint32_t member_arg; /* 0, or the argument whose hash is member_hash */

@@ -18,7 +18,8 @@ enum run_result {
     RUN_HELD,    /* when CLIENT PAUSE ends */
     RUN_WAITS,   /* for a pin: the connection has left */
     RUN_AWAY,    /* on the worker pool: the connection has left, the command is done with here */
-    RUN_ALONE,   /* nothing has happened: exclusive mode, at once */
+    RUN_ALONE,   /* nothing has happened: exclusive mode, at once … */
+    RUN_STRIPED, /* … or under the locks of its keys */
 };
 
 struct run {

@@ -24,10 +24,15 @@ uint64_t entry_hash(const void *entry)
     return hash_slice(entry_key(entry));
 }
 
+INLINE bool starts_like_int(struct slice text)
+{
+    return text.len - 1 < 20 && ((unsigned)(text.ptr[0] - '0') <= 9 || text.ptr[0] == '-');
+}
+
 struct value_shape value_shape_string(struct slice text)
 {
     int64_t integer;
-    if (text.len <= 20 && num_parse_int64(text, &integer))
+    if (starts_like_int(text) && num_parse_int64(text, &integer))
         return (struct value_shape){ENC_INT, 8, integer};
     if (text.len <= ENTRY_INLINE_MAX)
         return (struct value_shape){ENC_INLINE, text.len, 0};
@@ -114,7 +119,7 @@ struct entry *entry_reshape(struct entry *e, struct value_shape shape, bool expi
 void entry_fill_string(struct entry *e, struct value_shape shape, struct slice text)
 {
     if (shape.encoding == ENC_INLINE) {
-        memcpy(entry_value(e), text.ptr, text.len);
+        bytes_copy(entry_value(e), text.ptr, text.len);
     } else if (shape.encoding == ENC_INT) {
         memcpy(entry_value(e), &shape.integer, 8);
     } else {
@@ -128,7 +133,7 @@ struct slice entry_string(const struct entry *e, char *scratch)
 {
     switch (entry_encoding(e)) {
     case ENC_INLINE:
-        return slice_make(entry_value(e), e->inline_len);
+        return entry_inline_string(e);
     case ENC_INT:
         return slice_make(scratch, num_format_int64(scratch, entry_int(e)));
     default: {

@@ -119,6 +119,12 @@ INLINE char *entry_value(const struct entry *e)
     return (char *)key.ptr + key.len;
 }
 
+/* With ENC_INLINE. */
+INLINE struct slice entry_inline_string(const struct entry *e)
+{
+    return slice_make(entry_value(e), e->inline_len);
+}
+
 /* Absolute time in ms, or -1. */
 INLINE int64_t entry_expire_ms(const struct entry *e)
 {

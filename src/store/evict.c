@@ -384,9 +384,8 @@ static enum evict_verdict evict_until_fits(struct evictor *ev, struct txn *t, ui
  * if all threads took theirs at once. */
 static int64_t share_of(const struct txn *t, int64_t excess)
 {
-    return excess == INT64_MIN
-               ? INT64_MAX / 2
-               : -excess / (2 * (int64_t)MAX(t->ks->gates.count - t->ks->gates.idle, 1u));
+    return excess == INT64_MIN ? INT64_MAX / 2
+                               : -excess / (2 * (int64_t)MAX(t->ks->gates.used, 1u));
 }
 
 enum evict_verdict evict_make_room(struct evictor *ev, struct txn *t, int db,

@@ -10,6 +10,7 @@ unsigned gate_register(struct gates *gs, gate_wake_fn wake, void *arg)
 {
     ASSERT(gs->count < GATES_MAX);
     gs->gates[gs->count] = (struct gate){.wake = wake, .arg = arg};
+    gs->used++;
     return gs->count++;
 }
 

@@ -32,8 +32,8 @@ struct gate {
 struct gates {
     CACHE_ALIGNED _Atomic uint32_t exclusive; /* 0, or the owner's index + 1 */
     unsigned count;
-    unsigned idle; /* gates that nobody enters for now; changed in exclusive mode or before there
-                      are threads */
+    unsigned used; /* of them: nobody enters the others for now; changed in exclusive mode or before
+                      there are threads */
     struct gate gates[GATES_MAX];
 };
 
@@ -50,7 +50,7 @@ unsigned gate_register(struct gates *gs, gate_wake_fn wake, void *arg);
  * mode only, once the threads run. */
 INLINE bool gates_lone(const struct gates *gs)
 {
-    return gs->count - gs->idle == 1;
+    return gs->used == 1;
 }
 
 /* False: closed; a wake will come. */

@@ -18,6 +18,7 @@ struct keyspace *keyspace_create(unsigned shards, int databases)
     struct keyspace *ks = mem_alloc_aligned(MEM_OTHER, sizeof(*ks));
     ks->shard_count = shards;
     ks->shard_bits = (unsigned)__builtin_ctz(shards);
+    ks->shard_shift = 64 - ks->shard_bits;
     ks->shards = mem_alloc_aligned(MEM_OTHER, shards * sizeof(struct shard));
     ks->owed = mem_zalloc(MEM_OTHER, shards * sizeof(*ks->owed));
     for (unsigned i = 0; i < shards; i++)

@@ -119,6 +119,7 @@ struct keyspace {
     struct pins pins;
     struct shard *shards;
     unsigned shard_bits, shard_count;
+    unsigned shard_shift; /* a hash shifted by this is its shard */
     struct db *dbs;
     int db_count;
     struct store_stats stats[GATES_MAX]; /* by gate index */
@@ -179,7 +180,7 @@ INLINE struct db *keyspace_db(struct keyspace *ks, int id)
 
 INLINE unsigned keyspace_shard_of(const struct keyspace *ks, uint64_t hash)
 {
-    return (unsigned)(hash >> (64 - ks->shard_bits));
+    return (unsigned)(hash >> ks->shard_shift);
 }
 
 INLINE struct part *db_part(const struct db *db, unsigned shard)

@@ -1,6 +1,6 @@
 #include "store/rdb_members.h"
 
-#include "ds/le.h"
+#include "base/le.h"
 #include "store/deadlines.h"
 
 enum {

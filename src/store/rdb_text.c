@@ -1,6 +1,6 @@
 #include "store/rdb_text.h"
 
-#include "ds/le.h"
+#include "base/le.h"
 #include "store/settings.h"
 
 #include <lzf.h>

@@ -37,15 +37,24 @@ INLINE bool locks(const struct txn *t, unsigned shard)
     return !gates_lone(&t->ks->gates) && txn_locks(shard);
 }
 
-static void hold(struct txn *t, unsigned shard)
+/* The lock is ours. */
+INLINE void note_held(struct txn *t, struct shard *s)
+{
+    atomic_store_explicit(&s->holder, t->self + 1, memory_order_relaxed);
+    if (unlikely(atomic_load_explicit(&s->pins, memory_order_acquire) ||
+                 atomic_load_explicit(&s->waiters, memory_order_relaxed)))
+        t->busy = true;
+}
+
+INLINE void hold(struct txn *t, unsigned shard)
 {
     struct shard *s = &t->ks->shards[shard];
     if (locks(t, shard))
         lock_acquire(&s->lock);
-    atomic_store_explicit(&s->holder, t->self + 1, memory_order_relaxed);
+    note_held(t, s);
 }
 
-static void release(struct txn *t, unsigned shard)
+INLINE void release(struct txn *t, unsigned shard)
 {
     struct shard *s = &t->ks->shards[shard];
     atomic_store_explicit(&s->holder, 0, memory_order_relaxed);
@@ -79,24 +88,35 @@ static void note_many(struct txn *t, const struct key *keys, uint32_t count)
             t->held[t->held_count++] = (uint16_t)(word * 64 + (unsigned)__builtin_ctzll(bits));
 }
 
-void txn_lock(struct txn *t, const struct key *keys, uint32_t count)
+NOINLINE static void lock_several(struct txn *t, const struct key *keys, uint32_t count)
 {
     enum {
         FEW = 16
     };
 
-    DASSERT(!t->exclusive && t->held_count == 0);
-    if (likely(count == 1)) {
-        t->held[0] = (uint16_t)keyspace_shard_of(t->ks, keys[0].hash);
-        t->held_count = 1;
-    } else if (count <= FEW) {
+    if (count > FEW)
+        note_many(t, keys, count);
+    else
         for (uint32_t i = 0; i < count; i++)
             note_shard(t, (uint16_t)keyspace_shard_of(t->ks, keys[i].hash));
-    } else {
-        note_many(t, keys, count);
-    }
     for (uint32_t i = 0; i < t->held_count; i++)
         hold(t, t->held[i]);
+}
+
+INLINE void lock_one(struct txn *t, unsigned shard)
+{
+    t->held[0] = (uint16_t)shard;
+    t->held_count = 1;
+    hold(t, shard);
+}
+
+HOT void txn_lock(struct txn *t, const struct key *keys, uint32_t count)
+{
+    DASSERT(!t->exclusive && t->held_count == 0);
+    if (likely(count == 1))
+        lock_one(t, keyspace_shard_of(t->ks, keys[0].hash));
+    else
+        lock_several(t, keys, count);
 }
 
 void txn_lock_shard(struct txn *t, unsigned shard)
@@ -104,9 +124,7 @@ void txn_lock_shard(struct txn *t, unsigned shard)
     if (t->exclusive)
         return;
     DASSERT(t->held_count == 0);
-    t->held[0] = (uint16_t)shard;
-    t->held_count = 1;
-    hold(t, shard);
+    lock_one(t, shard);
 }
 
 bool txn_try_shard(struct txn *t, unsigned shard)
@@ -114,9 +132,9 @@ bool txn_try_shard(struct txn *t, unsigned shard)
     DASSERT(!t->exclusive && t->held_count == 0);
     if (locks(t, shard) && !lock_try(&t->ks->shards[shard].lock))
         return false;
-    atomic_store_explicit(&t->ks->shards[shard].holder, t->self + 1, memory_order_relaxed);
     t->held[0] = (uint16_t)shard;
     t->held_count = 1;
+    note_held(t, &t->ks->shards[shard]);
     return true;
 }
 
@@ -127,13 +145,20 @@ COLD static void note_lsn(struct txn *t)
         t->lsn = MAX(t->lsn, t->ks->shards[t->held[i]].last_lsn);
 }
 
-INLINE void drop_locks(struct txn *t)
+NOINLINE static void release_several(struct txn *t)
 {
-    if (unlikely(txn_logs(t)))
-        note_lsn(t);
     for (uint32_t i = 0; i < t->held_count; i++)
         release(t, t->held[i]);
+}
+
+INLINE void drop_locks(struct txn *t)
+{
+    if (likely(t->held_count == 1))
+        release(t, t->held[0]);
+    else
+        release_several(t);
     t->held_count = 0;
+    t->busy = false;
 }
 
 /* The waiters' commands are changes of their own: what the txn's own command has done so far stays
@@ -165,6 +190,8 @@ void txn_unlock(struct txn *t)
         effect_write(t, NULL, 0);
     if (serving && t->ks->served)
         t->ks->served(t);
+    if (txn_logs(t))
+        note_lsn(t);
     drop_locks(t);
 }
 
@@ -194,19 +221,28 @@ COLD static void end_unlogged(struct txn *t)
     t->told = false;
 }
 
-HOT void txn_end(struct txn *t, const struct slice *argv, uint32_t argc)
+/* Somebody hears of it: who waits, or the log. */
+NOINLINE static void publish(struct txn *t, const struct slice *argv, uint32_t argc)
 {
-    bool serving = unlikely(t->ready != NULL);
+    bool serving = t->ready != NULL;
     if (serving) {
         txn_next(t, argv, argc);
         serve_waiters(t);
         argc = 0;
     }
-    if (unlikely(txn_logs(t)))
+    if (txn_logs(t))
         effect_write(t, argv, argc);
-    else if (unlikely(t->effects.commands || t->told))
+    else if (t->effects.commands || t->told)
         end_unlogged(t);
     if (serving && t->ks->served)
         t->ks->served(t);
+    if (txn_logs(t))
+        note_lsn(t);
+}
+
+HOT void txn_end(struct txn *t, const struct slice *argv, uint32_t argc)
+{
+    if (unlikely(txn_logs(t) || t->ready || t->effects.commands || t->told))
+        publish(t, argv, argc);
     drop_locks(t);
 }

@@ -78,6 +78,8 @@ struct txn {
     bool replay; /* the commands come from a log, which says itself what has expired: nothing
                     expires, no time is past, and nothing is logged or served */
     bool told;   /* what was told of changes waits for the record (keyspace.logged) */
+    bool busy;   /* somebody waits for a key of a held shard, or a slow command uses one; false
+                    means that nobody does */
     uint32_t held_count;
     uint64_t dirty; /* changes of this command */
     uint64_t lsn;   /* of the last record that the command can have seen the effect of, its own
@@ -127,8 +129,8 @@ void txn_unlock(struct txn *t);
 /* True when a slow command uses a key of a shard that is held. */
 INLINE bool txn_meets_pins(const struct txn *t)
 {
-    for (uint32_t i = 0; i < t->held_count; i++)
-        if (unlikely(atomic_load_explicit(&t->ks->shards[t->held[i]].pins, memory_order_acquire)))
+    for (uint32_t i = 0; unlikely(t->busy) && i < t->held_count; i++)
+        if (atomic_load_explicit(&t->ks->shards[t->held[i]].pins, memory_order_acquire))
             return true;
     return false;
 }

@@ -242,15 +242,23 @@ static void reshape(struct txn *t, struct ref *ref, enum value_type type, struct
     }
 }
 
+/* A string of this very shape is there, and no expiry comes or goes: only its bytes change. */
+INLINE bool has_shape(const struct entry *e, struct value_shape shape, int64_t expire_ms)
+{
+    return e->type_encoding == (TYPE_STRING | ENC_INLINE << 4) && shape.encoding == ENC_INLINE &&
+           e->inline_len == shape.bytes && !(e->flags & (ENTRY_EXPIRES | ENTRY_RAW)) &&
+           expire_ms < 0;
+}
+
 HOT static void put_string(struct txn *t, struct ref *ref, struct value_shape shape,
                            struct slice text, int64_t expire_ms)
 {
     txn_edit(t, ref);
-    if (ref->entry) {
-        reshape(t, ref, TYPE_STRING, shape, expire_ms);
-    } else {
+    if (!ref->entry) {
         struct entry *e = entry_create(ref->key->name, TYPE_STRING, shape, expire_ms >= 0);
         put_new(t, ref, e, expire_ms);
+    } else if (!has_shape(ref->entry, shape, expire_ms)) {
+        reshape(t, ref, TYPE_STRING, shape, expire_ms);
     }
     entry_fill_string(ref->entry, shape, text);
 }

@@ -59,7 +59,7 @@ COLD static void drop_expired(struct txn *t, struct ref *ref)
 }
 
 /* An entry with a clock to look at: whether it is still there. */
-static bool outlives(struct txn *t, struct ref *ref)
+NOINLINE static bool outlives(struct txn *t, struct ref *ref)
 {
     unsigned all = UINT_MAX;
     if (unlikely(t->replay))
@@ -70,6 +70,11 @@ static bool outlives(struct txn *t, struct ref *ref)
     }
     /* a value with members that expire is pinned for edits only, and then not here */
     return !(ref->entry->flags & ENTRY_MEMBERS_EXPIRE) || txn_members_expire(t, ref, &all);
+}
+
+NOINLINE static void step(struct table *table)
+{
+    table_step(table, entry_hash);
 }
 
 INLINE bool find_in(struct txn *t, struct db *db, const struct key *key, struct ref *out)
@@ -84,7 +89,7 @@ INLINE bool find_in(struct txn *t, struct db *db, const struct key *key, struct 
     out->key = key;
     out->part = db_part(db, shard);
     if (unlikely(table_rehashing(&out->part->table)))
-        table_step(&out->part->table, entry_hash);
+        step(&out->part->table);
     out->entry = table_find(&out->part->table, key->hash, entry_has_key, &key->name, &out->pos);
     if (!out->entry)
         return false;
@@ -99,7 +104,7 @@ INLINE void touch(struct txn *t, struct entry *e)
         access_lfu_touch(e, t->now_ms, &t->rng);
 }
 
-HOT bool txn_find(struct txn *t, const struct key *key, struct ref *out)
+INLINE bool find_and_touch(struct txn *t, const struct key *key, struct ref *out)
 {
     if (!find_in(t, t->db, key, out))
         return false;
@@ -108,9 +113,14 @@ HOT bool txn_find(struct txn *t, const struct key *key, struct ref *out)
     return true;
 }
 
+HOT bool txn_find(struct txn *t, const struct key *key, struct ref *out)
+{
+    return find_and_touch(t, key, out);
+}
+
 INLINE bool find_counted(struct txn *t, const struct key *key, struct ref *out)
 {
-    bool found = txn_find(t, key, out);
+    bool found = find_and_touch(t, key, out);
     stat_add(&t->stats->value[found ? STAT_HITS : STAT_MISSES], 1);
     return found;
 }

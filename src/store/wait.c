@@ -285,7 +285,7 @@ struct waiter *wait_claim_next(struct txn *t, int db, const struct ref *ref, uin
 
 bool wait_here(const struct txn *t)
 {
-    for (uint32_t i = 0; i < t->held_count; i++)
+    for (uint32_t i = 0; t->busy && i < t->held_count; i++)
         if (table_of(&t->ks->shards[t->held[i]]))
             return true;
     return false;

@@ -117,3 +117,20 @@ def test_large_values_in_odd_pieces(conn):
 def test_deep_pipeline_keeps_order(conn):
     commands = [["ECHO", i] for i in range(50_000)]
     assert conn.pipeline(commands) == [b"%d" % i for i in range(50_000)]
+
+
+def test_requests_that_begin_alike_are_told_apart(conn):
+    """In one batch, with one count and one name: what differs is the subcommand, an option, the place of a key, a transaction."""
+    conn.cmd("FLUSHALL")
+    commands = [
+        ["COMMAND", "COUNT"], ["COMMAND", "NONE"], ["COMMAND", "COUNT"], ["CLIENT", "GETNAME"], ["CLIENT", "ID"], ["CLIENT", "NONE"],
+        ["SET", "a", 1], ["SET", "b", 2], ["SET", "b", "text"], ["SET", "a", 2], ["get", "a"], ["GET", "a"], ["GET", "b"], ["GET", "none"],
+        ["MULTI"], ["GET", "a"], ["GET", "b"], ["EXEC"], ["GET", "a"], ["CLIENT", "REPLY", "SKIP"], ["GET", "a"], ["GET", "b"],
+        ["NONE", "a"], ["NONE", "b"], ["GET", "a", "b"], ["GET", "a", "b"], ["DEL", "a"], ["DEL", "a"], ["DEL", "a", "b"], ["DEL", "a", "b"]]
+    conn.send_commands(commands)
+    replies = [conn.read() for _ in commands[2:]] # CLIENT REPLY SKIP and what follows it say nothing
+    assert replies[0] == replies[2] and b"unknown subcommand 'NONE'" in replies[1] and replies[3] in (None, b"") and replies[4] > 0
+    assert b"unknown subcommand" in replies[5] and replies[6:10] == [b"OK"] * 4
+    assert replies[10:14] == [b"2", b"2", b"text", None] and replies[17] == [b"2", b"text"] and replies[18:20] == [b"2", b"text"]
+    assert all(b"unknown command 'NONE'" in reply for reply in replies[20:22])
+    assert all(b"wrong number of arguments for 'get'" in reply for reply in replies[22:24]) and replies[24:] == [1, 0, 1, 0]

@@ -69,7 +69,7 @@ COMMANDS = [ # what is done before, command
     (GROUP, ["XACK", "stream", "g", *IDS]), (GROUP, ["XCLAIM", "stream", "g", "d", 0, *IDS]), (GROUP, ["XAUTOCLAIM", "stream", "g", "d", 0, 0, "COUNT", COUNT]),
     (GROUP + [["XTRIM", "stream", "MAXLEN", 9]], ["XAUTOCLAIM", "stream", "g", "d", 0, 0, "COUNT", COUNT]),
     (GROUP, ["XGROUP", "DELCONSUMER", "stream", "g", "c"]), (GROUP, ["XGROUP", "DESTROY", "stream", "g"]),
-    (GROUP, ["COPY", "stream", "fresh"]), (GROUP[:1], ["DUMP", "stream"]), ([], ["SCAN", 0, "COUNT", COUNT]),
+    ([], ["PFCOUNT", "none", *("hll:%d" % i for i in range(20))]), (GROUP, ["COPY", "stream", "fresh"]), (GROUP[:1], ["DUMP", "stream"]), ([], ["SCAN", 0, "COUNT", COUNT]),
 ]
 
 
@@ -83,6 +83,10 @@ def state(conn):
     return conn.cmd("DEBUG", "DIGEST"), rough, streams, pending, b"member_expires" in conn.cmd("INFO", "keyspace")
 
 
+def counts(conn):
+    return [field(conn, name) for name in ("slow_commands_run", "keyspace_hits", "keyspace_misses")]
+
+
 @pytest.mark.parametrize("before, command", COMMANDS, ids=["%s-%d" % (c[1][0], i) for i, c in enumerate(COMMANDS)])
 def test_the_same_on_the_pool(conn, before, command):
     def run(threshold):
@@ -90,17 +94,17 @@ def test_the_same_on_the_pool(conn, before, command):
         for words in before:
             conn.cmd(*words)
         conn.cmd("CONFIG", "SET", "slow-command-threshold", threshold)
-        ran = field(conn, "slow_commands_run")
+        counted = counts(conn)
         reply = conn.cmd(*command)
-        ran = field(conn, "slow_commands_run") - ran
+        ran, *lookups = (after - before for before, after in zip(counted, counts(conn)))
         conn.cmd("CONFIG", "SET", "slow-command-threshold", 0)
-        return (sorted(reply[1]) if command[0] == "SCAN" else reply, state(conn)), ran
+        return (sorted(reply[1]) if command[0] == "SCAN" else reply, state(conn)), ran, lookups
 
-    here, none = run(0)
-    pool, ran = run(10 if command[0] in ("SCAN",) else 100)
+    here, none, lookups_here = run(0)
+    pool, ran, lookups = run(10 if command[0] in ("SCAN",) else 100)
     if command[0] in ("COPY", "XPENDING"): # nothing of the time that has passed
         here, pool = here[1][0], pool[1][0]
-    assert pool == here and none == 0
+    assert pool == here and none == 0 and lookups == lookups_here
     refused_first = isinstance(here[0], Error) and command[0] in ("LMPOP", "XADD")
     already_expires = before is TTL and command[0] == "HTTL"
     assert ran == (0 if refused_first or already_expires else 1)

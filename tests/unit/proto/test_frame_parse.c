@@ -1,4 +1,4 @@
-#include "ds/le.h"
+#include "base/le.h"
 
 #include "../../fuzz/chunking.h"
 #include "../ds/model.h"

@@ -189,6 +189,60 @@ static void the_arena_fills_up(void **state)
     parser_deinit(&p);
 }
 
+/* `again`: the same name, byte for byte, and as many arguments as the request before. */
+static void repeated_heads(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *text;
+        uint32_t argc;
+        bool again;
+    } requests[] = {
+        {"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n", 2, false},
+        {"*2\r\n$3\r\nGET\r\n$12\r\nanother--key\r\n", 2, true},
+        {"*2\r\n$3\r\nGET\r\n$0\r\n\r\n", 2, true},
+        {"*2\r\n$3\r\nget\r\n$1\r\nk\r\n", 2, false},
+        {"*3\r\n$3\r\nget\r\n$1\r\nk\r\n$1\r\nv\r\n", 3, false},
+        {"*1\r\n$4\r\nPING\r\n", 1, false},
+        {"*1\r\n$4\r\nPING\r\n", 1, true},
+        {"*1\r\n$4\r\nPINg\r\n", 1, false},
+        {"*2\r\n$11\r\nINCRBYFLOAT\r\n$1\r\nk\r\n", 2, false},
+        {"*2\r\n$11\r\nINCRBYFLOAT\r\n$1\r\nk\r\n", 2, false}, /* too long to be compared */
+        {"*2\r\n$6\r\nINCRBY\r\n$1\r\nk\r\n", 2, false},
+        {"*2\r\n$6\r\nINCRBY\r\n$1\r\nk\r\n", 2, true},
+        {"*1\r\n$0\r\n\r\n", 1, false},
+        {"*1\r\n$0\r\n\r\n", 1, true},
+    };
+    struct parser p;
+    struct request r;
+    parser_init(&p, CODEC_RESP, 512 << 20);
+    arena.used = 0;
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        struct slice data = slice_cstr(requests[i].text);
+        char *copy = malloc(data.len); /* a read too far is seen */
+        memcpy(copy, data.ptr, data.len);
+        for (size_t len = 1; len < data.len; len++) {
+            assert_int_equal(parser_next(&p, copy, len, &arena, &r), PARSE_MORE);
+            parser_reset(&p);
+        }
+        assert_int_equal(parser_next(&p, copy, data.len, &arena, &r), PARSE_DONE);
+        assert_int_equal(r.argc, requests[i].argc);
+        assert_int_equal(r.bytes, data.len);
+        free(copy);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        struct slice data = slice_cstr(requests[i].text);
+        assert_int_equal(parser_next(&p, data.ptr, data.len, &arena, &r), PARSE_DONE);
+        assert_int_equal(r.again, requests[i].again);
+        assert_true(memmem(data.ptr, data.len, r.argv[0].ptr, r.argv[0].len) != NULL);
+        assert_true(r.argv[0].ptr > data.ptr && r.argv[0].ptr < data.ptr + data.len);
+    }
+    assert_int_equal(parser_next(&p, "PING\r\n", 6, &arena, &r), PARSE_DONE);
+    assert_false(r.again);
+    parser_deinit(&p);
+}
+
 /* Well-formed streams of random requests, some cut at the end, some with one byte changed. */
 static void random_streams(void **state)
 {
@@ -233,6 +287,7 @@ int main(void)
         cmocka_unit_test(before_authentication),
         cmocka_unit_test(memory_follows_the_input),
         cmocka_unit_test(the_arena_fills_up),
+        cmocka_unit_test(repeated_heads),
         cmocka_unit_test(random_streams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "ds/le.h"
+#include "base/le.h"
 
 #include <errno.h>
 #include <fcntl.h>
