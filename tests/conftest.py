@@ -82,5 +82,5 @@ def conn(server):
 @pytest.fixture
 def client(server):
     """redis-py as users have it."""
-    with redis.Redis(port=server.port, socket_timeout=20) as connection:
+    with redis.Redis(port=server.port, socket_timeout=60) as connection:
         yield connection

@@ -186,7 +186,7 @@ static void tree_ranks(void)
 {
     for (size_t i = 0; i < operations; i++) {
         const struct item *it = &items[draw() % entries];
-        sink += (double)ttree_rank_of(&tree, it->score, member_of(it));
+        sink += (double)ttree_rank_of_item(&tree, it->score, it);
     }
 }
 
@@ -198,10 +198,15 @@ static void list_ranks(void)
     }
 }
 
+static struct ttree_iter seek_score(double score)
+{
+    return ttree_seek_rank(&tree, ttree_rank_of_score(&tree, score, false));
+}
+
 static void tree_seeks(void)
 {
     for (size_t i = 0; i < operations; i++) {
-        struct ttree_iter it = ttree_seek_first(&tree, random_score(), false);
+        struct ttree_iter it = seek_score(random_score());
         sink += ttree_iter_valid(it) ? ttree_iter_score(it) : 0;
     }
 }
@@ -229,7 +234,7 @@ static void list_by_rank(void)
 static void tree_walk(void)
 {
     for (size_t i = 0; i < operations / 10; i++) {
-        struct ttree_iter it = ttree_seek_first(&tree, random_score(), false);
+        struct ttree_iter it = seek_score(random_score());
         for (int n = 0; n < 100 && ttree_iter_valid(it); n++, ttree_iter_next(&it))
             sink += ((struct item *)ttree_iter_item(it))->len;
     }

@@ -1,5 +1,5 @@
 // The server, through its own HTTP interface: commands, pipelines, events. Nothing here knows of the page.
-import { fromBase64, percent, toBase64, byteLength } from './bytes.js';
+import { fromBase64, percent, toBase64, toRaw, byteLength } from './bytes.js';
 
 /** @typedef {import('./bytes.js').Bytes} Bytes */
 /** @typedef {Bytes | number} Arg */
@@ -137,6 +137,15 @@ export async function call(args, signal, db) {
   return decode((await post(path, body, signal, db)).result);
 }
 
+/** The bytes of a string, however many. @param {Bytes} key @returns {Promise<Blob>} */
+export async function fetchValue(key) {
+  const name = percent(key);
+  if (!name || /^(%2E){1,2}$/.test(name)) return new Blob([/** @type {BlobPart} */ (toRaw(await call(['GET', key])))]);
+  const response = await ask(`/kv/${name}${api.db ? `?db=${api.db}` : ''}`, {});
+  if (!response.ok) check(response, await readJson(response));
+  return response.blob();
+}
+
 /** @param {any} answer @returns {Reply | ReplyError} */
 function settle(answer) {
   return typeof answer.error === 'string' ? new ReplyError(answer.error) : decode(answer.result);
@@ -179,7 +188,10 @@ export async function events(path, onData, signal, onOpen) {
   const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader(),
     text = new TextDecoder();
   for (let rest = ''; ;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch((error) => {
+      if (signal.aborted) throw error;
+      return { done: true, value: undefined };
+    });
     if (done) throw new OfflineError('The server ended the stream.');
     const blocks = (rest + text.decode(value, { stream: true })).split('\n\n');
     rest = /** @type {string} */ (blocks.pop());
@@ -190,5 +202,24 @@ export async function events(path, onData, signal, onOpen) {
           .map((line) => line.replace(/^data: ?/, ''))
           .join('\n'),
       );
+  }
+}
+
+const AGAIN_MS = 1000;
+
+/** The same, but a server that goes away, or is not ready, is asked again until the signal; `onLost` tells of it.
+ * @param {string} path @param {(data: string) => void} onData @param {AbortSignal} signal @param {() => void} onOpen
+ * @param {() => void} onLost */
+export async function keepEvents(path, onData, signal, onOpen, onLost) {
+  for (;;) {
+    try {
+      await events(path, onData, signal, onOpen);
+    } catch (error) {
+      const passes = error instanceof OfflineError || (error instanceof ReplyError && error.code === 'LOADING');
+      if (signal.aborted || !passes) throw error;
+    }
+    onLost();
+    await new Promise((done) => setTimeout(done, AGAIN_MS));
+    signal.throwIfAborted();
   }
 }

@@ -111,14 +111,31 @@ function showState() {
   status.dataset.state = sampler.state;
   const where = sampler.info.tcp_port ? `${location.hostname}:${sampler.info.tcp_port}` : location.host;
   fill(status, h('span', { class: 'dot' }), words[sampler.state], h('span', { class: 'where' }, where));
-  banner.hidden = sampler.state !== 'offline' && sampler.state !== 'refused';
-  fill(
-    banner,
-    sampler.state === 'offline'
-      ? 'The server does not answer. Trying again every second.'
-      : `The server refuses its figures: ${sampler.problem}`,
-  );
+  const problem = problemText();
+  banner.hidden = !problem;
+  if (banner.textContent !== problem) fill(banner, problem); // it is read out when it changes
   leaveButton.hidden = !hasCredential();
+  recover(!!problem && sampler.state !== 'refused');
+}
+
+/** What is wrong with the server, or nothing. */
+function problemText() {
+  if (sampler.state === 'offline') return 'The server does not answer. Trying again every second.';
+  if (sampler.state === 'refused') return `The server refuses its figures: ${sampler.problem}`;
+  if (sampler.info.loading !== '1') return '';
+  return `The server is loading its data: ${Math.floor(Number(sampler.info.loading_loaded_perc ?? 0))} %`;
+}
+
+let away = false;
+
+/** A page that could not show something tries again when the server is back; what is being edited stays.
+ * @param {boolean} isAway */
+function recover(isAway) {
+  if (away && !isAway && main.querySelector('.empty.error')) {
+    shown = '';
+    showPage();
+  }
+  away = isAway;
 }
 
 /** @param {string} problem */

@@ -7,11 +7,9 @@
 #include <wmmintrin.h>
 #endif
 
-#define CRC16_POLY  0x1021
 #define CRC64_POLY  0x95ac9329ac4bc9b5ULL /* Jones's 0xad93d23594c935a9, bits reflected */
 #define CRC32C_POLY 0x82f63b78U           /* 0x1edc6f41, bits reflected */
 
-static uint16_t table16[256];
 /* table64[k][b]: the checksum of byte b followed by k zero bytes. Eight bytes are then taken at
  * once: "slicing by 8" (Kounavis, Berry: "A Systematic Approach to Building High Performance,
  * Software-based, CRC Generators", 2005). */
@@ -20,15 +18,12 @@ static uint32_t table32[256];
 
 static void fill_first_row(unsigned byte)
 {
-    uint16_t c16 = (uint16_t)(byte << 8);
     uint64_t c64 = byte;
     uint32_t c32 = byte;
     for (int bit = 0; bit < 8; bit++) {
-        c16 = (uint16_t)(c16 << 1 ^ (c16 & 0x8000 ? CRC16_POLY : 0));
         c64 = c64 >> 1 ^ (c64 & 1 ? CRC64_POLY : 0);
         c32 = c32 >> 1 ^ (c32 & 1 ? CRC32C_POLY : 0);
     }
-    table16[byte] = c16;
     table64[0][byte] = c64;
     table32[byte] = c32;
 }
@@ -43,15 +38,6 @@ __attribute__((constructor)) static void fill_tables(void)
             uint64_t c = table64[k - 1][byte];
             table64[k][byte] = c >> 8 ^ table64[0][c & 0xff];
         }
-}
-
-uint16_t crc16(const void *bytes, size_t len)
-{
-    const unsigned char *p = bytes;
-    uint16_t crc = 0;
-    for (size_t i = 0; i < len; i++)
-        crc = (uint16_t)(crc << 8 ^ table16[(crc >> 8 ^ p[i]) & 0xff]);
-    return crc;
 }
 
 uint64_t crc64_portable(uint64_t crc, const void *bytes, size_t len)

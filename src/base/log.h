@@ -43,7 +43,6 @@ void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
         if ((level) >= log_threshold)      \
             log_write(level, __VA_ARGS__); \
     } while (0)
-#define log_debug(...)   LOG_AT(LOG_DEBUG, __VA_ARGS__)
 #define log_verbose(...) LOG_AT(LOG_VERBOSE, __VA_ARGS__)
 #define log_notice(...)  LOG_AT(LOG_NOTICE, __VA_ARGS__)
 #define log_warning(...) LOG_AT(LOG_WARNING, __VA_ARGS__)

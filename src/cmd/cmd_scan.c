@@ -32,6 +32,28 @@ static void dead_delete(struct dead *dead, struct txn *t)
     }
 }
 
+/* ---- being broken off ---- */
+
+enum {
+    WORK_OF_KEY = 64,
+    WORK_BETWEEN_LOOKS = 1 << 20 /* a millisecond */
+};
+
+/* A byte of a name may be compared with each of the pattern. */
+static void count_work(struct keys_walk *w, struct slice name)
+{
+    w->work += WORK_OF_KEY + (w->args.match_all ? 0 : name.len * w->args.pattern.len);
+}
+
+static bool goes_on(struct keys_walk *w)
+{
+    if (likely(!w->asks || w->work < WORK_BETWEEN_LOOKS))
+        return true;
+    w->work = 0;
+    w->broken_off = !w->asks->goes_on(w->asks);
+    return !w->broken_off;
+}
+
 /* ---- KEYS ---- */
 
 static size_t keys_of_shard(struct keys_walk *w, struct txn *t, struct reply *r, unsigned shard,
@@ -41,7 +63,8 @@ static size_t keys_of_shard(struct keys_walk *w, struct txn *t, struct reply *r,
     struct entry *e;
     size_t count = 0;
     table_iter_init(&it, &db_part(t->db, shard)->table);
-    while ((e = table_iter_next(&it))) {
+    while (goes_on(w) && (e = table_iter_next(&it))) {
+        count_work(w, entry_key(e));
         if (!scan_matches(&w->args, entry_key(e)))
             continue;
         if (txn_is_dead(t, e)) {
@@ -69,7 +92,7 @@ static bool step_keys(struct keys_walk *w, struct txn *t, struct reply *r)
     txn_unlock(t);
     buf_deinit(&dead.entries);
     w->next = (unsigned)shard + 1;
-    return true;
+    return !w->broken_off;
 }
 
 /* ---- SCAN ---- */
@@ -91,6 +114,7 @@ static void scan_visit(void *entry, void *arg)
     struct keys_walk *w = s->walk;
     struct slice name = entry_key(e);
     w->seen++;
+    count_work(w, name);
     if (!scan_matches(&w->args, name) || (w->args.by_type && w->args.type != (int)entry_type(e)))
         return;
     if (txn_is_dead(s->txn, e)) {
@@ -110,7 +134,7 @@ static void scan_shard(struct keys_walk *w, struct txn *t, unsigned shard)
     txn_lock_shard(t, shard);
     do
         w->bucket = table_scan(&db_part(t->db, shard)->table, w->bucket, scan_visit, &s);
-    while (w->bucket && w->seen < (uint64_t)w->args.count);
+    while (goes_on(w) && w->bucket && w->seen < (uint64_t)w->args.count);
     dead_delete(&s.dead, t);
     txn_unlock(t);
     buf_deinit(&s.dead.entries);
@@ -152,7 +176,7 @@ static bool step_scan(struct keys_walk *w, struct txn *t, struct reply *r)
     }
     scan_shard(w, t, (unsigned)shard);
     w->next = (unsigned)shard + (w->bucket == 0);
-    return true;
+    return !w->broken_off;
 }
 
 /* ---- both ---- */
@@ -188,9 +212,15 @@ void keys_walk_end(struct keys_walk *w)
 
 static void walk_all(struct keys_walk *w, struct exec *ex)
 {
+    struct output_mark mark = output_mark(ex->reply->out);
+    w->asks = ex->goes_on ? ex : NULL;
     while (keys_walk_step(w, ex->txn, ex->reply))
         ;
     keys_walk_end(w);
+    if (w->broken_off) {
+        output_rewind(ex->reply->out, mark);
+        reply_error(ex->reply, "ERR The script has been killed");
+    }
 }
 
 void cmd_keys(struct exec *ex)
@@ -238,9 +268,10 @@ static bool random_of_shard(struct exec *ex, unsigned shard, double limit, bool 
     struct slice name = entry_key(e);
     struct key key = key_make(name);
     struct ref ref;
+    uint64_t used = table->used;
     ex->txn->no_touch = true;
-    bool found = txn_find(t, &key, &ref), kept = t->keep_expired || pins_hold(t->ks, &key);
-    if (!found && !(any && kept)) /* it had expired */
+    bool found = txn_find(t, &key, &ref);
+    if (!found && !(any && table->used == used)) /* it had expired, and maybe stays */
         return false;
     reply_bulk(ex->reply, found ? entry_key(ref.entry) : name);
     return true;

@@ -21,10 +21,18 @@ INLINE bool reply_value(struct exec *ex, struct ref *ref)
     return true;
 }
 
+/* /kv shows value and time to live of one moment. */
+COLD static void note_time_left(struct exec *ex, const struct entry *e)
+{
+    int64_t when_ms = entry_expire_ms(e);
+    *ex->reply->left_ms = when_ms < 0 ? TTL_NONE : MAX(when_ms - ex->txn->now_ms, 0);
+}
+
 HOT void cmd_get(struct exec *ex)
 {
     struct ref ref;
-    (void)reply_value(ex, &ref);
+    if (reply_value(ex, &ref) && unlikely(ex->reply->left_ms != NULL) && ref.entry)
+        note_time_left(ex, ref.entry);
 }
 
 /* ---- SET and its older forms ---- */

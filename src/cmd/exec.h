@@ -39,6 +39,9 @@ struct exec {
     int64_t now_us;          /* of a script, for which time stands still; 0: look at the clock */
     bool served;             /* it waited, and a key is ready: blocking.h */
     struct blocked *blocked; /* set by a handler that waits instead of answering */
+    bool (*goes_on)(struct exec *ex); /* of a script's command, which asks now and then when it
+                                         takes long; false: the script is to end, and it fails.
+                                         NULL: nobody wants to know */
     uint64_t slow_limit;     /* elements from which on defer() says yes; UINT64_MAX: never */
     bool deferred;           /* it did */
     bool claims;             /* nobody else uses its destination: whether that is there decides */

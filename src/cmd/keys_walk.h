@@ -8,7 +8,10 @@
 struct keys_walk {
     bool (*step)(struct keys_walk *w, struct txn *t, struct reply *r);
     struct scan_args args;
-    unsigned next; /* shard */
+    unsigned next;     /* shard */
+    struct exec *asks; /* whether to go on (exec.goes_on); NULL: nobody */
+    uint64_t work;     /* since it asked */
+    bool broken_off;   /* the answer was no: there is no reply */
     /* KEYS */
     struct output_mark mark;
     size_t count;

@@ -61,6 +61,14 @@ INLINE uint32_t transaction_flags(const struct session *session, const struct co
     return unlikely(runs_queue) ? cmd->flags | session->transaction->flags : cmd->flags;
 }
 
+/* The same, with regard to what a script says about itself. */
+INLINE uint32_t transaction_flags_with(const struct session *session, const struct command *cmd,
+                                       const struct slice *argv, uint32_t argc)
+{
+    return cmd->id == CMD_ID_exec ? transaction_flags(session, cmd)
+                                  : command_flags(cmd, argv, argc);
+}
+
 /* Back to the state before MULTI and before WATCH. Also the end of EXEC. */
 void transaction_discard(struct txn *t, struct session *session);
 /* The session ends. */

@@ -256,14 +256,6 @@ size_t avl_rank(const struct avl_node *node)
     return rank;
 }
 
-size_t avl_total(const struct avl_tree *tree)
-{
-    size_t total = 0;
-    for (const struct avl_node *node = tree->root; node; node = node->right)
-        total += node->left_weight + node->weight;
-    return total;
-}
-
 /* The first node in post-order of the subtree at `node`: a leaf. */
 static struct avl_node *first_leaf(struct avl_node *node)
 {

@@ -59,12 +59,10 @@ struct avl_node *avl_next(const struct avl_node *node);
 struct avl_node *avl_prev(const struct avl_node *node);
 
 /* The node that holds unit `rank` of the total weight, counted from 0 in order, and in *offset (if
- * not NULL) the unit within it. NULL when rank ≥ avl_total(). */
+ * not NULL) the unit within it. NULL when rank ≥ the sum of all weights. */
 struct avl_node *avl_seek(const struct avl_tree *tree, size_t rank, size_t *offset);
 /* Sum of the weights before `node`. */
 size_t avl_rank(const struct avl_node *node);
-/* Sum of all weights, O(log n). */
-size_t avl_total(const struct avl_tree *tree);
 
 /* A walk that visits children before their parent, so that each node may be freed as soon as its
  * successor has been asked for. NULL at the end. */

@@ -120,12 +120,6 @@ int64_t intset_get(const unsigned char *set, uint32_t index)
     return load(set, width_of(set), index);
 }
 
-int64_t intset_random(const unsigned char *set, uint64_t random)
-{
-    ASSERT(intset_len(set) > 0);
-    return intset_get(set, (uint32_t)(random % intset_len(set)));
-}
-
 /* A value that needs more width than any element lies before or after all of them. */
 static unsigned char *widen_and_add(unsigned char *set, int64_t value)
 {

@@ -31,8 +31,6 @@ size_t intset_bytes(const unsigned char *set);
 bool intset_find(const unsigned char *set, int64_t value);
 /* Element number `index` in ascending order; index < intset_len(). */
 int64_t intset_get(const unsigned char *set, uint32_t index);
-/* The element that the caller's random number picks; the set is not empty. */
-int64_t intset_random(const unsigned char *set, uint64_t random);
 /* *added (may be NULL) tells whether the value is new. */
 unsigned char *intset_add(unsigned char *set, int64_t value, bool *added) MUST_USE;
 /* *removed (may be NULL) tells whether the value was there. */

@@ -83,12 +83,6 @@ uint32_t packed_seek(const unsigned char *p, int64_t index)
     return behind < (uint64_t)index ? seek_backward(p, behind) : seek_forward(p, (uint64_t)index);
 }
 
-uint32_t packed_random(const unsigned char *p, uint64_t random)
-{
-    uint32_t count = packed_len(p);
-    return count ? packed_seek(p, (int64_t)(random % count)) : 0;
-}
-
 uint32_t packed_find(const unsigned char *p, uint32_t from, struct slice value, unsigned skip)
 {
     if (from == 0 || value.len > PACKED_VALUE_MAX)
@@ -105,14 +99,6 @@ uint32_t packed_find(const unsigned char *p, uint32_t from, struct slice value, 
         wait = skip;
     }
     return 0;
-}
-
-bool packed_equal(const unsigned char *p, uint32_t at, struct slice value)
-{
-    if (value.len > PACKED_VALUE_MAX)
-        return false;
-    const struct packed_plan plan = packed_plan_text(value);
-    return packed_entry_equal(p + at, &plan);
 }
 
 static unsigned char *resize(unsigned char *p, size_t had, size_t want)
@@ -171,11 +157,6 @@ unsigned char *packed_append_int(unsigned char *p, int64_t value)
     return insert(p, packed_bytes(p) - 1, packed_plan_int(value));
 }
 
-unsigned char *packed_prepend(unsigned char *p, struct slice value)
-{
-    return insert(p, PACKED_HEADER, plan_for(value));
-}
-
 static unsigned char *replace(unsigned char *p, uint32_t at, struct packed_plan plan)
 {
     uint32_t old = packed_entry_size(p + at);
@@ -188,11 +169,6 @@ static unsigned char *replace(unsigned char *p, uint32_t at, struct packed_plan 
 unsigned char *packed_replace(unsigned char *p, uint32_t at, struct slice value)
 {
     return replace(p, at, plan_for(value));
-}
-
-unsigned char *packed_replace_int(unsigned char *p, uint32_t at, int64_t value)
-{
-    return replace(p, at, packed_plan_int(value));
 }
 
 unsigned char *packed_delete(unsigned char *p, uint32_t *at)

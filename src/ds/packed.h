@@ -74,8 +74,6 @@ INLINE uint32_t packed_last(const unsigned char *p)
 
 /* Offset of entry number `index`, -1 being the last; 0 when out of range. */
 uint32_t packed_seek(const unsigned char *p, int64_t index);
-/* Offset of the entry that the caller's random number picks; 0 when empty. O(n). */
-uint32_t packed_random(const unsigned char *p, uint64_t random);
 
 /* Borrowed until the next change of the block. */
 INLINE struct packed_value packed_get(const unsigned char *p, uint32_t at)
@@ -93,8 +91,6 @@ INLINE struct slice packed_text(const unsigned char *p, uint32_t at,
  * looking at every (skip + 1)th entry: skip 1 from the first key visits keys only. 0 when there is
  * none. */
 uint32_t packed_find(const unsigned char *p, uint32_t from, struct slice value, unsigned skip);
-/* Whether the entry equals `value`. */
-bool packed_equal(const unsigned char *p, uint32_t at, struct slice value);
 
 /* Insert before the entry at offset `at`; packed_bytes(p) - 1 is the end. The new entry is at `at`.
  */
@@ -102,10 +98,8 @@ unsigned char *packed_insert(unsigned char *p, uint32_t at, struct slice value) 
 unsigned char *packed_insert_after(unsigned char *p, uint32_t at, struct slice value) MUST_USE;
 unsigned char *packed_append(unsigned char *p, struct slice value) MUST_USE;
 unsigned char *packed_append_int(unsigned char *p, int64_t value) MUST_USE;
-unsigned char *packed_prepend(unsigned char *p, struct slice value) MUST_USE;
 /* The entry stays at `at`; in place when its size does not change. */
 unsigned char *packed_replace(unsigned char *p, uint32_t at, struct slice value) MUST_USE;
-unsigned char *packed_replace_int(unsigned char *p, uint32_t at, int64_t value) MUST_USE;
 /* Sets *at to the entry that followed, 0 when it was the last. */
 unsigned char *packed_delete(unsigned char *p, uint32_t *at) MUST_USE;
 /* Deletes up to `count` entries from number `index` on (-1: the last); out of range: nothing. */

@@ -331,24 +331,3 @@ size_t ttree_delete_range(struct ttree *tree, size_t first, size_t last, ttree_i
     tidy_around(tree, first);
     return wanted;
 }
-
-static void *pop_at(struct ttree *tree, struct ttree_iter it, double *score)
-{
-    if (!it.block)
-        return NULL;
-    void *item = ttree_iter_item(it);
-    if (score)
-        *score = ttree_iter_score(it);
-    remove_at(tree, it);
-    return item;
-}
-
-void *ttree_pop_first(struct ttree *tree, double *score)
-{
-    return pop_at(tree, ttree_first(tree), score);
-}
-
-void *ttree_pop_last(struct ttree *tree, double *score)
-{
-    return pop_at(tree, ttree_last(tree), score);
-}

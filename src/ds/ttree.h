@@ -100,31 +100,15 @@ struct ttree_iter ttree_first(const struct ttree *tree);
 struct ttree_iter ttree_last(const struct ttree *tree);
 struct ttree_iter ttree_seek_rank(const struct ttree *tree, size_t rank);
 
-/* The first entry with score ≥ `score` (> when exclusive), the last one with ≤ (<). */
-struct ttree_iter ttree_seek_first(const struct ttree *tree, double score, bool exclusive);
-struct ttree_iter ttree_seek_last(const struct ttree *tree, double score, bool exclusive);
-/* The same by member. Meant for trees whose scores are all equal; otherwise the entries that share
- * some one score are searched and the answer is of little use, but well-defined. */
-struct ttree_iter ttree_seek_lex_first(const struct ttree *tree, struct slice member,
-                                       bool exclusive);
-struct ttree_iter ttree_seek_lex_last(const struct ttree *tree, struct slice member,
-                                      bool exclusive);
-
-/* Number of entries before (score, member), which need not be in the tree. */
-size_t ttree_rank_of(const struct ttree *tree, double score, struct slice member);
-/* The same for an item that is in the tree with this score: looks at fewer members. */
+/* Number of entries before an item that is in the tree with this score. */
 size_t ttree_rank_of_item(const struct ttree *tree, double score, const void *item);
 /* Number of entries with a score < `score` (≤ when `inclusive`). A range's count is a difference.
  */
 size_t ttree_rank_of_score(const struct ttree *tree, double score, bool inclusive);
-/* The same by member, for equal scores. */
+/* The same by member. Meant for trees whose scores are all equal; otherwise the entries that share
+ * some one score are searched and the answer is of little use, but well-defined. */
 size_t ttree_rank_of_lex(const struct ttree *tree, struct slice member, bool inclusive);
-/* Rank of a valid position. */
-size_t ttree_iter_rank(struct ttree_iter it);
 
-/* Removes the first or last entry and returns its item, NULL when empty. score may be NULL. */
-void *ttree_pop_first(struct ttree *tree, double *score);
-void *ttree_pop_last(struct ttree *tree, double *score);
 /* Removes the entries of rank `first` to `last`, both included, in order; on_item may be NULL. A
  * `last` past the end means the end. Returns how many: O(log n + removed / block). */
 size_t ttree_delete_range(struct ttree *tree, size_t first, size_t last, ttree_item_fn on_item,

@@ -219,38 +219,6 @@ static struct ttree_bound bound_of_lex(const struct ttree *tree, struct slice me
                                 equal_below ? MEMBER_BELOW_OR_EQUAL : MEMBER_BELOW, member};
 }
 
-struct ttree_iter ttree_seek_first(const struct ttree *tree, double score, bool exclusive)
-{
-    struct ttree_bound bound = ttree_bound_of_score(score, exclusive);
-    return ttree_gap_next(ttree_gap_find(tree, &bound));
-}
-
-struct ttree_iter ttree_seek_last(const struct ttree *tree, double score, bool exclusive)
-{
-    struct ttree_bound bound = ttree_bound_of_score(score, !exclusive);
-    return ttree_gap_prev(ttree_gap_find(tree, &bound));
-}
-
-struct ttree_iter ttree_seek_lex_first(const struct ttree *tree, struct slice member,
-                                       bool exclusive)
-{
-    struct ttree_bound bound = bound_of_lex(tree, member, exclusive);
-    return ttree_gap_next(ttree_gap_find(tree, &bound));
-}
-
-struct ttree_iter ttree_seek_lex_last(const struct ttree *tree, struct slice member, bool exclusive)
-{
-    struct ttree_bound bound = bound_of_lex(tree, member, !exclusive);
-    return ttree_gap_prev(ttree_gap_find(tree, &bound));
-}
-
-size_t ttree_rank_of(const struct ttree *tree, double score, struct slice member)
-{
-    ASSERT(!isnan(score));
-    struct ttree_bound bound = {score, MEMBER_BELOW, member};
-    return ttree_gap_find(tree, &bound).rank;
-}
-
 size_t ttree_rank_of_item(const struct ttree *tree, double score, const void *item)
 {
     size_t rank;
@@ -269,9 +237,4 @@ size_t ttree_rank_of_lex(const struct ttree *tree, struct slice member, bool inc
 {
     struct ttree_bound bound = bound_of_lex(tree, member, inclusive);
     return ttree_gap_find(tree, &bound).rank;
-}
-
-size_t ttree_iter_rank(struct ttree_iter it)
-{
-    return avl_rank(&it.block->node) + it.index;
 }

@@ -71,14 +71,6 @@ INLINE struct ttree_iter ttree_gap_next(struct ttree_gap gap)
     return (struct ttree_iter){gap.block, gap.index};
 }
 
-/* The entry before the gap. */
-INLINE struct ttree_iter ttree_gap_prev(struct ttree_gap gap)
-{
-    if (gap.index == 0) /* only before the first entry of all, or in an empty tree */
-        return (struct ttree_iter){NULL, 0};
-    return (struct ttree_iter){gap.block, gap.index - 1};
-}
-
 /* The gap at the bound. */
 struct ttree_gap ttree_gap_find(const struct ttree *tree, const struct ttree_bound *bound);
 /* The same, for one who will move entries of its block: prefetches them whole. */

@@ -9,7 +9,8 @@ struct worker_pool {
     pthread_mutex_t lock;
     pthread_cond_t ready;
     struct job *head, **tail;
-    unsigned pending, count;
+    unsigned pending, count, started;
+    int nice;
     bool stopping;
     pthread_t threads[];
 };
@@ -30,7 +31,7 @@ static struct job *next_job(struct worker_pool *p, bool finished_one)
 static void *work(void *arg)
 {
     struct worker_pool *p = arg;
-    thread_set_nice(19);
+    thread_set_nice(p->nice);
     for (struct job *job = next_job(p, false); job; job = next_job(p, true))
         job->run(job);
     return NULL;
@@ -41,19 +42,24 @@ static size_t pool_size(unsigned threads)
     return sizeof(struct worker_pool) + threads * sizeof(pthread_t);
 }
 
-enum err worker_pool_create(unsigned threads, struct worker_pool **out)
+enum err worker_pool_create(unsigned threads, int nice, struct worker_pool **out)
 {
     struct worker_pool *p = mem_zalloc(MEM_OTHER, pool_size(threads));
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->ready, NULL);
     p->tail = &p->head;
+    p->nice = nice;
+    p->count = threads;
     *out = p;
-    for (p->count = 0; p->count < threads; p->count++) {
+    for (; p->started < threads; p->started++) {
         char name[24];
-        snprintf(name, sizeof(name), "worker-%u", p->count);
-        enum err err = thread_start(&p->threads[p->count], name, work, p);
-        if (err)
-            return err;
+        snprintf(name, sizeof(name), "worker-%u", p->started);
+        enum err err = thread_start(&p->threads[p->started], name, work, p);
+        if (!err)
+            continue;
+        worker_pool_destroy(p);
+        *out = NULL;
+        return err;
     }
     return OK;
 }
@@ -83,7 +89,7 @@ void worker_pool_destroy(struct worker_pool *p)
     p->stopping = true;
     pthread_cond_broadcast(&p->ready);
     pthread_mutex_unlock(&p->lock);
-    for (unsigned i = 0; i < p->count; i++)
+    for (unsigned i = 0; i < p->started; i++)
         pthread_join(p->threads[i], NULL);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->ready);

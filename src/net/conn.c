@@ -80,8 +80,7 @@ static void open_conn(struct net_thread *t, const struct arrival *arrival)
         sock_set_keepalive(fd, net_settings.tcp_keepalive_s);
     }
     struct conn *c = conn_create(t, fd, arrival->kind, arrival->id);
-    bool carried =
-        !(arrival->tls || arrival->proxied) || transport_open(c, arrival->tls, arrival->proxied);
+    bool carried = !(arrival->tls || arrival->proxied) || transport_open(c, arrival);
     size_t begin = buf_len(&t->out.bytes);
     link_conn(t, c);
     registry_add(&t->registry, &c->info);
@@ -158,7 +157,8 @@ void conn_update_interest(struct conn *c)
     unsigned bits = 0;
     if (c->state == CONN_CLOSED)
         return;
-    if (c->state == CONN_OPEN && !c->parked && !c->held && !c->away)
+    bool away = c->away || (c->transport && transport_is_away(c->transport));
+    if (c->state == CONN_OPEN && !c->parked && !c->held && !away)
         bits |= POLLER_READ;
     if (conn_writable(c))
         bits |= POLLER_WRITE;
@@ -311,6 +311,7 @@ enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, 
     t->flushes = 1;
     t->safe_lsn = &nothing_waits;
     t->parked_tail = &t->parked;
+    handshakes_init(&t->handshakes);
     t->receive = mem_alloc(MEM_OTHER, LIMIT_RECV_BYTES);
     output_init(&t->out);
     buf_init(&t->wire.out, MEM_CLIENT);
@@ -323,6 +324,7 @@ void net_thread_deinit(struct net_thread *t)
 {
     mailbox_drain(&t->reactor.mailbox, &t->reactor);
     conn_adopt_all(t);
+    handshakes_look(t);
     for (struct conn *c = t->conns; c; c = c->next)
         conn_close(c);
     bury(t);

@@ -53,6 +53,8 @@ struct conn {
     enum client_class class;
     size_t queued_bytes;   /* of requests taken out of `in` and not yet run (MULTI): the input limit
                               counts them */
+    size_t gathered_bytes; /* of replies that the server keeps until all of a message's are there:
+                              the output limits count them */
     int64_t soft_since_ms; /* when the soft output limit was passed; 0: it is not */
     int64_t active_ms;     /* monotonic */
     int64_t opened_ms;     /* monotonic: when the time to authenticate began */
@@ -131,12 +133,13 @@ struct net_thread {
     struct mailbox adoptions;    /* sockets handed over */
     const struct conn *occupied; /* whose command the turn is inside: inner_turn.c */
     struct transport_wire wire;
+    struct handshakes handshakes;
     void *owner; /* of the server */
 };
 
 enum err net_thread_init(struct net_thread *t, const struct poller_ops *poller, unsigned id,
                          const struct conn_ops *ops) MUST_USE;
-/* Closes all connections and frees everything. The reactor no longer runs. */
+/* Closes all connections and frees everything. The reactor and its workers no longer run. */
 void net_thread_deinit(struct net_thread *t);
 
 /* A turn inside a command of `c` that takes long: accepts, reads, executes and answers for the
@@ -151,8 +154,9 @@ struct arrival { /* an accepted socket */
     int fd;
     enum conn_kind kind;
     uint64_t id;
-    bool proxied;            /* a PROXY header comes first */
-    struct tls_context *tls; /* NULL: plain; the reference goes along */
+    bool proxied;                   /* a PROXY header comes first */
+    struct tls_context *tls;        /* NULL: plain; the reference goes along */
+    struct worker_pool *handshakes; /* who does them */
 };
 
 /* Hands a socket over: any thread. */
@@ -184,9 +188,11 @@ void conn_push(struct conn *c, struct blob *bytes, uint64_t lsn);
 void conn_deliver(struct conn *c, struct output *reply, uint64_t lsn);
 /* Sends all queued replies; the thread's output is empty afterwards. */
 void conn_flush_queued(struct net_thread *t);
-/* Whether that many bytes of replies, not yet given to it, are within the hard limit of its class.
- */
+/* Whether that many bytes of replies, not yet given to it, are within the hard limit of its class;
+ * gathered ones are among them. */
 bool conn_allows(const struct conn *c, size_t bytes);
+/* So many bytes of replies are gathered for it now; beyond its limits it is closed. */
+void conn_gather(struct conn *c, size_t bytes);
 /* Pending output in bytes. */
 size_t conn_pending(const struct conn *c);
 /* Wakes the thread's reactor if output waits for safe_lsn, which has risen. Any thread. */

@@ -8,6 +8,8 @@ void conn_write(struct conn *c);           /* the socket is writable */
 void conn_write_later(struct conn *c);     /* the same at the end of the turn */
 void conn_process_pending(struct conn *c); /* executes what stands in c->in */
 void conn_update_interest(struct conn *c);
+/* As conn_read(), when the connection's transport has received something: as from recv(2). */
+void conn_take(struct conn *c, const char *data, ssize_t n);
 
 /* True when something must be sent before the connection can close. */
 INLINE bool conn_unsent(const struct conn *c)

@@ -219,3 +219,14 @@ void conn_read(struct conn *c)
     if (unlikely(c->transport != NULL) && transport_over(c))
         conn_close_after_flush(c);
 }
+
+void conn_take(struct conn *c, const char *data, ssize_t n)
+{
+    if (received(c, n)) {
+        buf_append(&c->in, data, (size_t)n);
+        receive_messages(c->thread);
+        conn_process_pending(c);
+    }
+    if (transport_over(c))
+        conn_close_after_flush(c);
+}

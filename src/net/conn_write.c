@@ -126,7 +126,8 @@ bool conn_allows(const struct conn *c, size_t bytes)
 static void check_output_limit(struct conn *c)
 {
     const struct output_limit *limit = &net_settings.output_limits[c->class];
-    uint64_t hard = limit->hard_bytes, soft = limit->soft_bytes, have = conn_pending(c);
+    uint64_t hard = limit->hard_bytes, soft = limit->soft_bytes;
+    uint64_t have = conn_pending(c) + c->gathered_bytes;
     int64_t now = c->thread->reactor.now_ms;
     if (!c->parser.authenticated && have > LIMIT_PREAUTH_OUTPUT_BYTES)
         hard = LIMIT_PREAUTH_OUTPUT_BYTES;
@@ -146,13 +147,25 @@ static void finish_pending(struct conn *c)
     output_deinit(&c->pending);
     output_init(&c->pending);
     c->sent = (struct out_cursor){0};
-    c->soft_since_ms = 0;
+    if (likely(!c->gathered_bytes))
+        c->soft_since_ms = 0;
 }
 
 static void note_output(struct conn *c)
 {
-    atomic_store_explicit(&c->info.out_bytes, conn_pending(c), memory_order_relaxed);
+    atomic_store_explicit(&c->info.out_bytes, conn_pending(c) + c->gathered_bytes,
+                          memory_order_relaxed);
     atomic_store_explicit(&c->info.out_refs, c->pending.ref_count, memory_order_relaxed);
+}
+
+void conn_gather(struct conn *c, size_t bytes)
+{
+    if (bytes == c->gathered_bytes)
+        return;
+    c->gathered_bytes = bytes;
+    note_output(c);
+    if (c->state == CONN_OPEN)
+        check_output_limit(c);
 }
 
 size_t conn_pending(const struct conn *c)

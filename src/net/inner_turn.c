@@ -72,6 +72,7 @@ void net_thread_inner_turn(struct net_thread *t, const struct conn *c)
     t->occupied = c;
     conn_adopt_all(t);
     look_at_sources(t);
+    handshakes_look(t);
     conn_resume_all(t);
     conn_flush_queued(t);
     t->occupied = NULL;

@@ -28,7 +28,6 @@ static ssize_t broken(struct conn *c, const char *reason)
 
 void transport_wire_end_turn(struct transport_wire *wire)
 {
-    wire->handshakes = 0;
     buf_shrink(&wire->out, WIRE_KEEP_BYTES);
 }
 
@@ -39,21 +38,22 @@ void transport_wire_deinit(struct transport_wire *wire)
     wire->in = NULL;
 }
 
-bool transport_open(struct conn *c, struct tls_context *tls, bool proxied)
+bool transport_open(struct conn *c, const struct arrival *arrival)
 {
     struct transport_wire *wire = &c->thread->wire;
     struct transport *t = mem_zalloc(MEM_CLIENT, sizeof(*t));
     if (!wire->in)
         wire->in = mem_alloc(MEM_OTHER, LIMIT_RECV_BYTES);
     buf_init(&t->unsent, MEM_CLIENT);
-    if (proxied) {
+    if (arrival->proxied) {
         t->proxy = mem_alloc(MEM_CLIENT, sizeof(*t->proxy));
         proxy_header_init(t->proxy);
     }
-    if (tls)
-        t->tls = tls_session_create(tls, &wire->out);
+    if (arrival->tls)
+        t->tls = tls_session_create(arrival->tls, &wire->out);
+    t->workers = arrival->handshakes;
     c->transport = t;
-    return !tls || t->tls;
+    return !arrival->tls || t->tls;
 }
 
 static void drop_header(struct transport *t)
@@ -94,9 +94,9 @@ bool transport_flush(struct conn *c)
 }
 
 /* What TLS has put on the wire leaves, behind what waits already. */
-static bool send_wire(struct conn *c)
+static bool send_wire(struct conn *c, struct buf *out)
 {
-    struct buf *out = &c->thread->wire.out, *unsent = &c->transport->unsent;
+    struct buf *unsent = &c->transport->unsent;
     ssize_t n = 0;
     if (!buf_len(out))
         return true;
@@ -113,9 +113,10 @@ static bool send_wire(struct conn *c)
 void transport_close(struct conn *c)
 {
     struct transport *t = c->transport;
+    handshake_leave(c);
     if (t->tls && t->ready && !buf_len(&t->unsent)) {
         tls_end(t->tls);
-        (void)send_wire(c); /* or not: the socket closes anyway */
+        (void)send_wire(c, &c->thread->wire.out); /* or not: the socket closes anyway */
     }
     destroy(c);
 }
@@ -167,13 +168,11 @@ static ssize_t recv_plain(struct conn *c, struct slice data, char *at)
     return (ssize_t)data.len;
 }
 
-static ssize_t recv_tls(struct conn *c, struct slice data, char *at)
+/* After `n` bytes of plaintext, or -1; what TLS says to that is on the wire. As recv(2). */
+static ssize_t decrypted(struct conn *c, struct buf *wire, ssize_t n)
 {
     struct transport *t = c->transport;
-    if (!t->ready)
-        c->thread->wire.handshakes++;
-    ssize_t n = tls_decrypt(t->tls, data.ptr, data.len, at);
-    bool alive = send_wire(c); /* the handshake's answer, or an alert */
+    bool alive = send_wire(c, wire); /* the handshake's answer, or an alert */
     if (n < 0)
         return broken(c, tls_failure(t->tls));
     if (!alive || buf_len(&t->unsent) > 2 * LIMIT_WIRE_BYTES)
@@ -185,12 +184,27 @@ static ssize_t recv_tls(struct conn *c, struct slice data, char *at)
     return n;
 }
 
+void transport_step_over(struct conn *c, struct buf *wire, const char *plain, ssize_t len)
+{
+    conn_take(c, plain, decrypted(c, wire, len));
+}
+
+/* A connection that is away was found readable, in a turn inside a command, or has hung up. */
+static ssize_t look_for_end(const struct conn *c)
+{
+    char byte;
+    ssize_t n = recv(c->source.fd, &byte, 1, MSG_PEEK);
+    return n > 0 ? again() : n;
+}
+
 ssize_t transport_recv(struct conn *c, char *at, size_t room)
 {
     struct transport *t = c->transport;
     struct transport_wire *wire = &c->thread->wire;
-    if (!t->ready && t->tls && wire->handshakes >= LIMIT_TURN_HANDSHAKES)
-        return again(); /* its turn comes: the socket stays readable */
+    if (transport_is_away(t))
+        return look_for_end(c);
+    if (!t->ready && t->tls && !handshake_may_begin(c))
+        return again();
     size_t want = MIN(room - TRANSPORT_SLACK, (size_t)LIMIT_RECV_BYTES);
     ssize_t n = recv(c->source.fd, wire->in, want, 0);
     if (n <= 0)
@@ -200,7 +214,12 @@ ssize_t transport_recv(struct conn *c, char *at, size_t room)
         return -1;
     if (!t->tls)
         return recv_plain(c, data, at);
-    return data.len ? recv_tls(c, data, at) : again();
+    if (!data.len)
+        return again();
+    if (t->ready)
+        return decrypted(c, &wire->out, tls_decrypt(t->tls, data.ptr, data.len, at));
+    handshake_begin(c, data);
+    return again();
 }
 
 ssize_t transport_send(struct conn *c, const struct iovec *iov, int count)
@@ -217,7 +236,7 @@ ssize_t transport_send(struct conn *c, const struct iovec *iov, int count)
             return -1;
         taken += len;
     }
-    return send_wire(c) ? (ssize_t)taken : -1;
+    return send_wire(c, &c->thread->wire.out) ? (ssize_t)taken : -1;
 }
 
 bool transport_over(const struct conn *c)

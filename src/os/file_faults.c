@@ -1,26 +1,30 @@
 #include "os/file_faults.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdbool.h>
-#include <time.h>
 #include <unistd.h>
 
 struct file_faults file_faults;
 
 static struct file_ops table;
 
-static void sleep_us(int64_t us)
+/* `releases` is read first: who sets a delay to 0 and then releases leaves nobody behind who still
+ * sees the old one. */
+static void stall(const _Atomic int64_t *delay_us)
 {
-    if (us <= 0)
-        return;
-    struct timespec left = {us / 1000000, us % 1000000 * 1000};
-    while (nanosleep(&left, &left) != 0 && errno == EINTR)
-        continue;
+    unsigned seen = atomic_load(&file_faults.releases);
+    int64_t end_us = clock_monotonic_us() + atomic_load(delay_us);
+    int64_t left_us;
+    while ((left_us = end_us - clock_monotonic_us()) > 0 &&
+           atomic_load(&file_faults.releases) == seen)
+        usleep((useconds_t)(left_us < 1000 ? left_us : 1000));
 }
 
 static int sync_data(int fd)
 {
-    sleep_us(atomic_load(&file_faults.sync_delay_us));
+    stall(&file_faults.sync_delay_us);
     int error = atomic_load(&file_faults.sync_error);
     if (!error)
         return file_ops_system.sync_data(fd);
@@ -32,7 +36,7 @@ static int sync_data(int fd)
 static ssize_t write_some(int fd, const void *bytes, size_t len)
 {
     static _Thread_local bool half_written;
-    sleep_us(atomic_load(&file_faults.write_delay_us));
+    stall(&file_faults.write_delay_us);
     int error = atomic_load(&file_faults.write_error);
     if (!error)
         return file_ops_system.write(fd, bytes, len);

@@ -9,7 +9,8 @@
 
 struct file_faults {
     _Atomic int64_t sync_delay_us, write_delay_us; /* before each */
-    _Atomic int sync_error, write_error;           /* errno; 0: none */
+    _Atomic unsigned releases;           /* whose change ends the delays that have begun */
+    _Atomic int sync_error, write_error; /* errno; 0: none */
 };
 
 extern struct file_faults file_faults;

@@ -28,6 +28,14 @@ void tls_error_text(char out[TLS_ERROR_MAX], const char *otherwise)
     ERR_clear_error();
 }
 
+/* SSL_get_error() looks at the thread's queue, which must be empty when an operation begins.
+ * Clearing it costs as much as decrypting a small record, a look at it nearly nothing. */
+static void forget_errors(void)
+{
+    if (unlikely(ERR_peek_error() != 0))
+        ERR_clear_error();
+}
+
 /* The session as the library's input and output: never blocks but for more input. */
 
 static int bio_read(BIO *bio, char *out, size_t room, size_t *got)
@@ -123,6 +131,11 @@ void tls_session_destroy(struct tls_session *s)
     mem_free(MEM_CLIENT, s, sizeof(*s));
 }
 
+void tls_set_wire(struct tls_session *s, struct buf *wire)
+{
+    s->wire = wire;
+}
+
 static void fail(struct tls_session *s, const char *otherwise)
 {
     s->over = s->failed = true;
@@ -149,10 +162,10 @@ ssize_t tls_decrypt(struct tls_session *s, const char *data, size_t len, char *o
     size_t room = len + TLS_RECORD_MAX, got = 0;
     s->in = data;
     s->in_left = len;
-    /* The library reads record by record, so without input left it has no whole one. */
-    while (!s->over && (s->in_left || SSL_pending(s->ssl))) {
+    /* The library takes as much as its buffer holds. What it keeps at the end is half a record. */
+    while (!s->over && (s->in_left || SSL_has_pending(s->ssl))) {
         ASSERT(got < room); /* a record is longer than what is in it */
-        ERR_clear_error();
+        forget_errors();
         int n = SSL_read(s->ssl, out + got, (int)MIN(room - got, (size_t)INT_MAX));
         if (n > 0)
             got += (size_t)n;
@@ -168,7 +181,7 @@ enum err tls_encrypt(struct tls_session *s, const char *data, size_t len)
 {
     size_t taken;
     while (len && !s->failed) {
-        ERR_clear_error();
+        forget_errors();
         if (SSL_write_ex(s->ssl, data, len, &taken) != 1) {
             fail(s, "TLS error");
             break;

@@ -35,6 +35,7 @@ struct tls_options {
     const char *protocols, *ciphers, *ciphersuites;
     enum tls_verify verify;
     bool prefer_server_ciphers, session_caching;
+    bool outgoing; /* authorities are needed for other servers' certificates, too */
     int session_cache_size, session_timeout_s; /* 0: no limit; the library's default */
 };
 
@@ -60,6 +61,8 @@ struct tls_session *tls_session_create(struct tls_context *context, struct buf *
 struct tls_session *tls_client_session_create(struct tls_context *context,
                                               struct buf *wire) MUST_USE;
 void tls_session_destroy(struct tls_session *s); /* NULL: nothing */
+/* What the session says from now on goes there. */
+void tls_set_wire(struct tls_session *s, struct buf *wire);
 
 /* Takes all of `data`, goes on with the handshake, and returns the bytes of plaintext put to `out`,
  * which has room for len + TLS_RECORD_MAX; -1: the session has failed (tls_failure() tells why).

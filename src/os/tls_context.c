@@ -62,7 +62,7 @@ static enum err check(const struct tls_options *o, char *error)
         return fail_plainly(error, "No tls-cert-file configured!");
     if (!given(o->key_file))
         return fail_plainly(error, "No tls-key-file configured!");
-    if (o->verify != TLS_VERIFY_NO && !given(o->ca_file) && !given(o->ca_dir))
+    if ((o->verify != TLS_VERIFY_NO || o->outgoing) && !given(o->ca_file) && !given(o->ca_dir))
         return fail_plainly(error,
                             "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when "
                             "tls-cluster, tls-replication or tls-auth-clients are enabled!");
@@ -218,6 +218,7 @@ static void set_behaviour(SSL_CTX *ssl, const struct tls_options *o)
     if (o->prefer_server_ciphers)
         SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS); /* an idle session keeps none */
+    SSL_CTX_set_read_ahead(ssl, 1); /* not the header of a record first, and then the rest */
     SSL_CTX_set_verify(ssl, modes[o->verify], NULL);
 }
 

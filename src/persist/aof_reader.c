@@ -2,7 +2,6 @@
 
 #include "base/crc.h"
 #include "base/num.h"
-#include "os/file.h"
 #include "persist/aof_mark.h"
 #include "persist/aof_scan.h"
 
@@ -12,7 +11,6 @@
 #include <stdio.h>
 
 enum {
-    WINDOW = 1 << 20,
     GROUP_BYTES = 256 << 10 /* unmarked commands are handed out together up to about so much */
 };
 
@@ -36,27 +34,22 @@ static PRINTF_LIKE(3, 4) enum aof_read
  * not have them. */
 static enum aof_read fill(struct aof_reader *r, size_t missing)
 {
-    uint64_t rest = r->size - r->loaded;
-    if (missing > rest)
+    switch (file_window_fill(&r->file, missing, r->fault.reason, sizeof(r->fault.reason))) {
+    case FILE_FILLED:
+        return AOF_READ_UNIT;
+    case FILE_ENDS:
         return AOF_READ_END;
-    size_t have = buf_len(&r->window);
-    size_t want = (size_t)MIN(rest, MAX((uint64_t)missing, (uint64_t)MAX(have, (size_t)WINDOW)));
-    for (size_t got = 0; got < missing;) {
-        size_t len;
-        if (file_read(r->fd, buf_reserve(&r->window, want - got), want - got, &len) != OK)
-            return fault(r, r->loaded, "reading failed: %s", strerror(errno));
-        if (len == 0)
-            return fault(r, r->loaded, "the file became shorter while it was read");
-        buf_advance(&r->window, len);
-        r->loaded += len;
-        got += len;
+    case FILE_FAILED:
+        break;
     }
-    return AOF_READ_UNIT;
+    r->fault.offset = r->file.loaded;
+    r->fault.whole = r->at;
+    return AOF_READ_FAULT;
 }
 
 static void consume(struct aof_reader *r, size_t len)
 {
-    buf_consume(&r->window, len);
+    buf_consume(&r->file.bytes, len);
     r->at += len;
     r->scanned -= MIN(r->scanned, len);
 }
@@ -64,30 +57,26 @@ static void consume(struct aof_reader *r, size_t len)
 static enum err skip_to(struct aof_reader *r, uint64_t offset)
 {
     while (r->at < offset) {
-        size_t step = (size_t)MIN(offset - r->at, (uint64_t)WINDOW);
+        size_t step = (size_t)MIN(offset - r->at, (uint64_t)FILE_WINDOW_BYTES);
         if (fill(r, step) != AOF_READ_UNIT) {
             errno = EIO;
             return ERR_SYS;
         }
-        consume(r, (size_t)MIN(offset - r->at, (uint64_t)buf_len(&r->window)));
+        consume(r, (size_t)MIN(offset - r->at, (uint64_t)buf_len(&r->file.bytes)));
     }
     return OK;
 }
 
 enum err aof_reader_init(struct aof_reader *r, const char *path, uint64_t offset)
 {
-    *r = (struct aof_reader){.fd = -1};
-    buf_init(&r->window, MEM_OTHER);
-    enum err err = file_open(path, &r->fd, &r->size);
-    return err ? err : skip_to(r, MIN(offset, r->size));
+    *r = (struct aof_reader){0};
+    enum err err = file_window_open(&r->file, path);
+    return err ? err : skip_to(r, MIN(offset, r->file.size));
 }
 
 void aof_reader_deinit(struct aof_reader *r)
 {
-    if (r->fd >= 0)
-        file_drop(r->fd);
-    r->fd = -1;
-    buf_deinit(&r->window);
+    file_window_deinit(&r->file);
 }
 
 /* ---- torn, or damaged ---- */
@@ -97,10 +86,11 @@ void aof_reader_deinit(struct aof_reader *r)
 static size_t next_line(struct aof_reader *r, size_t from)
 {
     for (;;) {
-        const char *begin = buf_slice(&r->window).ptr;
-        const char *end = memchr(begin + from, '\n', buf_len(&r->window) - from);
-        size_t at = end ? (size_t)(end + 1 - begin) : buf_len(&r->window);
-        if (r->loaded == r->size || (end && buf_len(&r->window) - at >= AOF_MARK_BYTES))
+        const char *begin = buf_slice(&r->file.bytes).ptr;
+        const char *end = memchr(begin + from, '\n', buf_len(&r->file.bytes) - from);
+        size_t at = end ? (size_t)(end + 1 - begin) : buf_len(&r->file.bytes);
+        if (r->file.loaded == r->file.size ||
+            (end && buf_len(&r->file.bytes) - at >= AOF_MARK_BYTES))
             return end ? at : SIZE_MAX;
         size_t passed = end ? at - 1 : at; /* the '\n' stays */
         consume(r, passed);
@@ -120,7 +110,8 @@ static bool has_other_mark(const struct aof_reader *r, size_t at, uint64_t seen,
     struct aof_scan scan;
     struct aof_mark mark;
     uint64_t offset = r->at + at;
-    struct slice line = slice_make(buf_slice(&r->window).ptr + at, buf_len(&r->window) - at);
+    struct slice line =
+        slice_make(buf_slice(&r->file.bytes).ptr + at, buf_len(&r->file.bytes) - at);
     if (!line.len || *line.ptr != '#' || aof_scan(line, 0, &scan) != AOF_SCAN_LINE ||
         !aof_mark_read(scan.name, &mark))
         return false;
@@ -139,7 +130,7 @@ static bool goes_on(struct aof_reader *r, uint64_t seen)
     uint64_t chained = 0;
     while (at != SIZE_MAX && !has_other_mark(r, at, seen, &chained))
         at = next_line(r, at);
-    return at != SIZE_MAX || r->loaded < r->size; /* what cannot be read is not cut off */
+    return at != SIZE_MAX || r->file.loaded < r->file.size; /* what cannot be read is not cut off */
 }
 
 /* What is wrong was noted by fault(). At the end: all that is there reads well, as far as it goes.
@@ -148,7 +139,7 @@ static enum aof_read judge(struct aof_reader *r, bool at_end)
 {
     if (!r->marked && !at_end)
         return AOF_READ_FAULT;
-    return goes_on(r, at_end ? r->size : r->fault.offset) ? AOF_READ_FAULT : AOF_READ_TORN;
+    return goes_on(r, at_end ? r->file.size : r->fault.offset) ? AOF_READ_FAULT : AOF_READ_TORN;
 }
 
 static enum aof_read cut_off(struct aof_reader *r)
@@ -164,7 +155,7 @@ static enum aof_read cut_off(struct aof_reader *r)
 
 static void count_span(struct aof_reader *r, size_t len)
 {
-    r->span_crc = crc32c(r->span_crc, buf_ptr(&r->window) + r->scanned, len);
+    r->span_crc = crc32c(r->span_crc, buf_ptr(&r->file.bytes) + r->scanned, len);
     r->span_bytes += len;
     r->scanned += len;
 }
@@ -220,7 +211,7 @@ static void gather(struct aof_reader *r)
     struct aof_scan s;
     while (r->scanned < GROUP_BYTES) {
         struct slice rest =
-            slice_make(buf_ptr(&r->window) + r->scanned, buf_len(&r->window) - r->scanned);
+            slice_make(buf_ptr(&r->file.bytes) + r->scanned, buf_len(&r->file.bytes) - r->scanned);
         if (aof_scan(rest, rest.len, &s) != AOF_SCAN_COMMAND || is_word(&s, "multi"))
             return;
         count_span(r, s.len);
@@ -234,14 +225,14 @@ static enum aof_read hand_out(struct aof_reader *r, struct slice *unit)
     r->taken = r->scanned;
     r->unit_span_bytes = r->span_bytes;
     r->unit_span_crc = r->span_crc;
-    *unit = slice_make(buf_ptr(&r->window), r->taken);
+    *unit = slice_make(buf_ptr(&r->file.bytes), r->taken);
     return AOF_READ_UNIT;
 }
 
 /* Comments behind the last command of a part without marks: nothing is missing. */
 static bool ends_with_line(const struct aof_reader *r)
 {
-    return !r->marked && !r->in_multi && r->scanned && r->scanned == buf_len(&r->window);
+    return !r->marked && !r->in_multi && r->scanned && r->scanned == buf_len(&r->file.bytes);
 }
 
 enum aof_read aof_reader_next(struct aof_reader *r, struct slice *unit)
@@ -252,9 +243,9 @@ enum aof_read aof_reader_next(struct aof_reader *r, struct slice *unit)
         struct aof_scan s;
         struct aof_mark mark;
         enum aof_read got = AOF_READ_UNIT;
-        struct slice rest =
-            slice_make(buf_slice(&r->window).ptr + r->scanned, buf_len(&r->window) - r->scanned);
-        switch (aof_scan(rest, r->size - r->at - r->scanned, &s)) {
+        struct slice rest = slice_make(buf_slice(&r->file.bytes).ptr + r->scanned,
+                                       buf_len(&r->file.bytes) - r->scanned);
+        switch (aof_scan(rest, r->file.size - r->at - r->scanned, &s)) {
         case AOF_SCAN_COMMAND:
             if (take_command(r, &s))
                 return hand_out(r, unit);
@@ -277,7 +268,7 @@ enum aof_read aof_reader_next(struct aof_reader *r, struct slice *unit)
             if (got == AOF_READ_END && ends_with_line(r))
                 return hand_out(r, unit);
             if (got == AOF_READ_END)
-                return r->at == r->size ? AOF_READ_END : cut_off(r);
+                return r->at == r->file.size ? AOF_READ_END : cut_off(r);
             break;
         case AOF_SCAN_BAD:
             fault(r, r->at + r->scanned + s.bad_at, "%s", s.reason);

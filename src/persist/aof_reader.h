@@ -17,8 +17,7 @@
  * nothing is believed that the file cannot hold. O(bytes). */
 #pragma once
 
-#include "base/buf.h"
-#include "base/err.h"
+#include "persist/file_window.h"
 
 enum aof_read {
     AOF_READ_UNIT,
@@ -34,14 +33,12 @@ struct aof_fault {
 };
 
 struct aof_reader {
-    int fd;
-    uint64_t size, at; /* of the file; of the window's begin, which is where the next unit begins */
-    uint64_t loaded;   /* offset of the end of the window */
-    struct buf window;
-    size_t scanned;           /* bytes of the window that are whole commands and lines */
-    size_t taken;             /* of the unit last handed out */
-    uint64_t span_bytes;      /* scanned since the last mark */
-    uint32_t span_crc;        /* of them, started with that mark's */
+    struct file_window file;
+    uint64_t at;         /* offset of the window's begin, which is where the next unit begins */
+    size_t scanned;      /* bytes of the window that are whole commands and lines */
+    size_t taken;        /* of the unit last handed out */
+    uint64_t span_bytes; /* scanned since the last mark */
+    uint32_t span_crc;   /* of them, started with that mark's */
     uint64_t unit_span_bytes; /* as they were at the end of the last unit */
     uint32_t unit_span_crc;
     bool marked;   /* we are in a part with marks */

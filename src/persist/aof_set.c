@@ -37,6 +37,8 @@ void aof_set_deinit(struct aof_set *s)
 
 enum err aof_set_path(const struct aof_set *s, const char *name, char *out)
 {
+    if (unlikely(*s->old) && strcmp(name, s->name) == 0)
+        return join(out, PATH_MAX, s->old, "", "");
     return join(out, PATH_MAX, s->directory, name, "");
 }
 
@@ -177,32 +179,36 @@ static bool is_half_upgraded(const struct aof_set *s)
            aof_set_path(s, s->name, inside) == OK && !file_exists(inside);
 }
 
-static enum err move_in(struct aof_set *s, const char *old)
-{
-    char inside[PATH_MAX];
-    struct aof_manifest m = {0};
-    enum err err = aof_set_path(s, s->name, inside);
-    if (!err)
-        err = aof_set_make_directory(s);
-    aof_manifest_set_base(&m, s->name, 1);
-    if (!err)
-        err = aof_set_write(s, &m);
-    if (!err)
-        err = file_replace(old, inside);
-    aof_manifest_deinit(&m);
-    return err ? ERR_SYS : OK;
-}
-
-enum err aof_set_upgrade(struct aof_set *s, const char *parent, bool *found)
+enum err aof_set_find_old(struct aof_set *s, const char *parent)
 {
     char old[PATH_MAX];
-    *found = false;
     if (join(old, sizeof(old), parent, s->name, "") != OK)
         return ERR_SYS;
     if (!(aof_manifest_is_empty(&s->manifest) || is_half_upgraded(s)) || !file_exists(old))
         return OK;
-    *found = true;
-    return move_in(s, old);
+    aof_manifest_deinit(&s->manifest);
+    aof_manifest_set_base(&s->manifest, s->name, 1);
+    memcpy(s->old, old, sizeof(old));
+    return OK;
+}
+
+enum err aof_set_take_old(struct aof_set *s)
+{
+    char inside[PATH_MAX];
+    struct aof_manifest m;
+    enum err err = join(inside, sizeof(inside), s->directory, s->name, "");
+    if (!err)
+        err = aof_set_make_directory(s);
+    aof_manifest_copy(&m, &s->manifest);
+    if (!err)
+        err = aof_set_write(s, &m);
+    if (!err)
+        err = file_replace(s->old, inside);
+    aof_manifest_deinit(&m);
+    if (err)
+        return ERR_SYS;
+    *s->old = 0;
+    return OK;
 }
 
 enum err aof_set_create_incr(const struct aof_set *s, const char *name, uint64_t *size)

@@ -18,7 +18,8 @@
 
 struct aof_set {
     char directory[PATH_MAX], name[NAME_MAX + 1];
-    struct aof_manifest manifest; /* as it is on disk */
+    struct aof_manifest manifest; /* as it is on disk, or will be when `old` is taken */
+    char old[PATH_MAX]; /* where the base is: outside, as an older server left it; or empty */
 };
 
 /* Nothing is read or made. ERR_LIMIT: the path is too long. */
@@ -28,9 +29,12 @@ void aof_set_deinit(struct aof_set *s);
 
 /* Reads the manifest; there is none: the set is empty. ERR_SYS: errno, ERR_SYNTAX: the fault. */
 enum err aof_set_read(struct aof_set *s, struct aof_manifest_fault *fault) MUST_USE;
-/* As Redis 7: one file `parent/name` of an older server, and no set that names more than it,
- * becomes the base. *found: it was so. ERR_SYS: errno. */
-enum err aof_set_upgrade(struct aof_set *s, const char *parent, bool *found) MUST_USE;
+/* As Redis 7: one file `parent/name` of an older server, and no set that names more than it, is to
+ * be the base. Nothing is changed on disk yet: s->old says where it is. ERR_SYS: errno. */
+enum err aof_set_find_old(struct aof_set *s, const char *parent) MUST_USE;
+/* Moves it into the directory, once it has been loaded. ERR_SYS: errno; it is whole, in one of the
+ * two places, and the next attempt finds it. */
+enum err aof_set_take_old(struct aof_set *s) MUST_USE;
 /* Makes the directory, unless it is there. ERR_SYS. */
 enum err aof_set_make_directory(const struct aof_set *s) MUST_USE;
 /* Puts a manifest in the place of the one on disk, and in s->manifest; the argument stays the
@@ -39,7 +43,7 @@ enum err aof_set_write(struct aof_set *s, const struct aof_manifest *next) MUST_
 /* Removes what is history, then forgets it; failures are no matter, the next time will do. */
 void aof_set_remove_history(struct aof_set *s);
 
-/* "<directory>/<name>"; ERR_LIMIT. `out` has PATH_MAX. */
+/* "<directory>/<name>", or where the old file is; ERR_LIMIT. `out` has PATH_MAX. */
 enum err aof_set_path(const struct aof_set *s, const char *name, char *out) MUST_USE;
 /* Names of new files; `out` has NAME_MAX + 1. False: too long. */
 bool aof_set_base_name(const struct aof_set *s, uint64_t seq, bool rdb, char *out) MUST_USE;

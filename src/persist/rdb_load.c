@@ -57,8 +57,8 @@ static enum err open_file(struct rdb_load *l, struct rdb_reader *r, const char *
     l->fault = r->fault;
     l->version = r->version;
     r->preamble = l->preamble;
-    if (atomic_load(&l->bytes_total) < r->size)
-        atomic_store(&l->bytes_total, r->size);
+    if (atomic_load(&l->bytes_total) < r->file.size)
+        atomic_store(&l->bytes_total, r->file.size);
     return err;
 }
 

@@ -2,16 +2,10 @@
 
 #include "base/crc.h"
 #include "base/le.h"
-#include "os/file.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-
-enum {
-    WINDOW = 1 << 20
-};
 
 static PRINTF_LIKE(2, 3) enum rdb_read fault(struct rdb_reader *r, const char *format, ...)
 {
@@ -27,56 +21,46 @@ static PRINTF_LIKE(2, 3) enum rdb_read fault(struct rdb_reader *r, const char *f
 static void drop_passed(struct rdb_reader *r)
 {
     if (r->verify)
-        r->crc = crc64(r->crc, buf_ptr(&r->window), r->passed);
-    buf_consume(&r->window, r->passed);
+        r->crc = crc64(r->crc, buf_ptr(&r->file.bytes), r->passed);
+    buf_consume(&r->file.bytes, r->passed);
     r->passed = 0;
 }
 
 /* What there is of the next item. */
 static struct slice ahead(const struct rdb_reader *r)
 {
-    struct slice all = buf_slice(&r->window);
+    struct slice all = buf_slice(&r->file.bytes);
     return slice_make(all.ptr + r->passed, all.len - r->passed);
 }
 
 /* Makes the window hold at least `missing` bytes more. RDB_READ_ITEM: it does. */
 static enum rdb_read fill(struct rdb_reader *r, size_t missing)
 {
-    uint64_t rest = r->size - r->loaded;
     drop_passed(r);
-    if (missing > rest)
+    switch (file_window_fill(&r->file, missing, r->fault.reason, sizeof(r->fault.reason))) {
+    case FILE_FILLED:
+        return RDB_READ_ITEM;
+    case FILE_ENDS:
         return fault(r, "the file ends in the middle of an item; it is cut off");
-    size_t want =
-        (size_t)MIN(rest, MAX((uint64_t)missing, MAX(buf_len(&r->window), (size_t)WINDOW)));
-    while (want) {
-        size_t len;
-        if (file_read(r->fd, buf_reserve(&r->window, want), want, &len) != OK)
-            return fault(r, "reading failed: %s", strerror(errno));
-        if (len == 0)
-            return fault(r, "the file became shorter while it was read");
-        buf_advance(&r->window, len);
-        r->loaded += len;
-        want -= len;
-        missing -= MIN(missing, len);
-        if (!missing)
-            break;
+    case FILE_FAILED:
+        break;
     }
-    return RDB_READ_ITEM;
+    r->fault.offset = r->at;
+    return RDB_READ_FAULT;
 }
 
 enum err rdb_reader_init(struct rdb_reader *r, const char *path, bool verify)
 {
-    *r = (struct rdb_reader){.fd = -1, .verify = verify};
-    buf_init(&r->window, MEM_OTHER);
-    enum err err = file_open(path, &r->fd, &r->size);
+    *r = (struct rdb_reader){.verify = verify};
+    enum err err = file_window_open(&r->file, path);
     if (err)
         return err;
-    if (r->size < RDB_MAGIC_BYTES || fill(r, RDB_MAGIC_BYTES) != RDB_READ_ITEM) {
+    if (r->file.size < RDB_MAGIC_BYTES || fill(r, RDB_MAGIC_BYTES) != RDB_READ_ITEM) {
         if (!*r->fault.reason)
-            fault(r, "too short for an RDB file (%" PRIu64 " bytes)", r->size);
+            fault(r, "too short for an RDB file (%" PRIu64 " bytes)", r->file.size);
         return ERR_SYNTAX;
     }
-    r->version = rdb_magic_version(slice_make(buf_ptr(&r->window), RDB_MAGIC_BYTES));
+    r->version = rdb_magic_version(slice_make(buf_ptr(&r->file.bytes), RDB_MAGIC_BYTES));
     if (!r->version) {
         fault(r, "not an RDB file: it does not begin with REDIS or VALKEY and a version");
         return ERR_SYNTAX;
@@ -92,10 +76,7 @@ enum err rdb_reader_init(struct rdb_reader *r, const char *path, bool verify)
 
 void rdb_reader_deinit(struct rdb_reader *r)
 {
-    if (r->fd >= 0)
-        file_drop(r->fd);
-    r->fd = -1;
-    buf_deinit(&r->window);
+    file_window_deinit(&r->file);
 }
 
 static enum rdb_read fault_of(struct rdb_reader *r, const struct rdb_skipper *s)
@@ -116,18 +97,18 @@ static enum rdb_read finish(struct rdb_reader *r)
     uint64_t stored = 0;
     drop_passed(r);
     if (r->version >= RDB_CHECKSUM_SINCE) {
-        size_t have = buf_len(&r->window);
+        size_t have = buf_len(&r->file.bytes);
         if (have < RDB_CHECKSUM_BYTES && fill(r, RDB_CHECKSUM_BYTES - have) != RDB_READ_ITEM)
             return RDB_READ_FAULT;
-        stored = le_load64(buf_ptr(&r->window));
-        buf_consume(&r->window, RDB_CHECKSUM_BYTES);
+        stored = le_load64(buf_ptr(&r->file.bytes));
+        buf_consume(&r->file.bytes, RDB_CHECKSUM_BYTES);
         if (r->verify && stored && stored != r->crc)
             return fault(r, "wrong checksum: the file says %016" PRIx64 ", its bytes %016" PRIx64,
                          stored, r->crc);
         r->at += RDB_CHECKSUM_BYTES;
     }
-    if (r->at != r->size && !r->preamble)
-        return fault(r, "%" PRIu64 " bytes follow the end of the data", r->size - r->at);
+    if (r->at != r->file.size && !r->preamble)
+        return fault(r, "%" PRIu64 " bytes follow the end of the data", r->file.size - r->at);
     return RDB_READ_END;
 }
 

@@ -4,11 +4,11 @@
  * lies costs nothing. The checksum is computed over what was handed out, a window at a time.
  * Nothing is trusted: a fault names the offset of the item and the reason.
  *
- * Owner: one thread. Memory: about the largest item, at least WINDOW bytes (MEM_OTHER). Slices of
- * an item are valid until the next call. O(bytes of the file). */
+ * Owner: one thread. Memory: about the largest item, at least FILE_WINDOW_BYTES (MEM_OTHER). Slices
+ * of an item are valid until the next call. O(bytes of the file). */
 #pragma once
 
-#include "base/err.h"
+#include "persist/file_window.h"
 #include "persist/rdb_item.h"
 
 struct rdb_fault {
@@ -17,17 +17,14 @@ struct rdb_fault {
 };
 
 struct rdb_reader {
-    int fd;
-    uint64_t size;   /* of the file */
-    uint64_t at;     /* offset of the next item, after rdb_reader_next() behind the item returned */
-    uint64_t loaded; /* offset of the end of the window */
+    struct file_window file;
+    uint64_t at; /* offset of the next item, after rdb_reader_next() behind the item returned */
     uint64_t crc;
     size_t passed; /* bytes of items before, still at the front of the window and not yet in crc */
     size_t taken;  /* bytes of the item last handed out, behind these */
     unsigned version;
     bool verify;   /* compare the checksum at the end */
     bool preamble; /* something else may follow the data; the caller sets it after init */
-    struct buf window;
     struct rdb_fault fault;
 };
 

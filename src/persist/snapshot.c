@@ -3,12 +3,12 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "persist/snapshot_items.h"
+#include "persist/snapshot_queue.h"
 #include "store/value.h"
 
 #include <unistd.h>
 
 enum {
-    CHUNK_BYTES = 1 << 20,
     LARGE_TRIES = 1000,
     LARGE_PAUSE_US = 1000
 };
@@ -26,40 +26,13 @@ static const struct snapshot_table *table_of(const struct snapshot *s, const str
     return NULL;
 }
 
-static void note_queued(struct snapshot *s, int64_t bytes)
-{
-    int64_t sum = atomic_fetch_add_explicit(&s->queued_bytes, bytes, memory_order_relaxed) + bytes;
-    int64_t peak = atomic_load_explicit(&s->queued_peak, memory_order_relaxed);
-    while (sum > peak &&
-           !atomic_compare_exchange_weak_explicit(&s->queued_peak, &peak, sum, memory_order_relaxed,
-                                                  memory_order_relaxed))
-        ;
-}
-
-/* The queue's lock is held. */
-static void close_chunk(struct snapshot_queue *q)
-{
-    struct snapshot_chunk *c = mem_alloc(MEM_OTHER, sizeof(*c));
-    *c = (struct snapshot_chunk){q->full, q->content};
-    q->full = c;
-    snapshot_items_init(&q->content);
-}
-
 COLD static void edit(struct snapshot_hook *self, struct txn *t, const struct ref *ref)
 {
     struct snapshot *s = container_of(self, struct snapshot, hook);
     ref->entry->flags ^= ENTRY_PARITY;
     if (snapshot_muted(s))
         return;
-    struct snapshot_queue *q = &s->queues[t->self];
-    lock_acquire(&q->lock);
-    size_t before = snapshot_items_bytes(&q->content);
-    snapshot_items_add(&q->content, table_of(s, ref->part)->db, ref->entry, s->now_ms,
-                       s->rdb_version);
-    note_queued(s, (int64_t)(snapshot_items_bytes(&q->content) - before));
-    if (snapshot_items_bytes(&q->content) >= CHUNK_BYTES)
-        close_chunk(q);
-    lock_release(&q->lock);
+    snapshot_queue_add(s, t->self, table_of(s, ref->part)->db, ref->entry);
 }
 
 static int reserve(struct snapshot_hook *self, const struct ref *ref)
@@ -70,20 +43,11 @@ static int reserve(struct snapshot_hook *self, const struct ref *ref)
     return table_of(s, ref->part)->db;
 }
 
-/* Chunks of one queue have no order, so any queue will do. */
 static void take(struct snapshot_hook *self, int db, const struct entry *husk)
 {
     struct snapshot *s = container_of(self, struct snapshot, hook);
-    struct snapshot_queue *q = &s->queues[0];
-    struct snapshot_chunk *c = mem_alloc(MEM_OTHER, sizeof(*c));
-    snapshot_items_init(&c->items);
     if (!snapshot_muted(s))
-        snapshot_items_add(&c->items, db, husk, s->now_ms, s->rdb_version);
-    note_queued(s, (int64_t)snapshot_items_bytes(&c->items));
-    lock_acquire(&q->lock);
-    c->next = q->full;
-    q->full = c;
-    lock_release(&q->lock);
+        snapshot_queue_chunk(s, db, husk);
     atomic_fetch_sub(&s->reserved, 1);
 }
 
@@ -118,6 +82,7 @@ void snapshot_init(struct snapshot *s, struct keyspace *ks)
         snapshot_items_init(&s->queues[i].content);
     snapshot_items_init(&s->own);
     s->tables = mem_zalloc(MEM_OTHER, (size_t)ks->db_count * sizeof(struct snapshot_table));
+    atomic_store(&s->queue_limit, INT64_MAX);
     ks->snapshot = &s->hook;
 }
 
@@ -157,6 +122,7 @@ void snapshot_begin(struct snapshot *s, unsigned rdb_version)
     atomic_store(&s->keys_done, 0);
     atomic_store(&s->keys_total, keys);
     atomic_store(&s->queued_peak, 0);
+    snapshot_queue_limit(s);
     atomic_store(&s->mute, false);
     atomic_store(&s->running, true);
 }
@@ -257,26 +223,15 @@ static void put_out(struct walk *w, struct snapshot_items *items)
     atomic_fetch_add_explicit(&s->keys_done, keys, memory_order_relaxed);
 }
 
-/* Takes all that is queued. */
-static struct snapshot_chunk *take_chunks(struct snapshot_queue *q)
-{
-    lock_acquire(&q->lock);
-    if (snapshot_items_bytes(&q->content))
-        close_chunk(q);
-    struct snapshot_chunk *chunks = q->full;
-    q->full = NULL;
-    lock_release(&q->lock);
-    return chunks;
-}
-
 static void drain(struct walk *w, struct snapshot_queue *q)
 {
-    for (struct snapshot_chunk *c = take_chunks(q), *next; c; c = next) {
+    for (struct snapshot_chunk *c = snapshot_queue_take(q), *next; c; c = next) {
         next = c->next;
-        note_queued(w->snapshot, -(int64_t)snapshot_items_bytes(&c->items));
+        int64_t bytes = (int64_t)snapshot_items_bytes(&c->items);
         put_out(w, &c->items);
         snapshot_items_deinit(&c->items);
         mem_free(MEM_OTHER, c, sizeof(*c));
+        snapshot_queue_took(w->snapshot, bytes);
     }
 }
 

@@ -13,8 +13,10 @@
  * them without a lock, and who wants to change one first waits for a worker that has done the same
  * (reserve(), take()). Collections with members that expire cannot be pinned, and streams are
  * copied by blocks: both stay under the lock. Memory: what the queues hold (old values changed
- * faster than the output takes them; each key's once, so no more than the data), strings that are
- * referenced meanwhile, and the encoded form of the largest value.
+ * faster than the output takes them), strings that are referenced meanwhile, and the encoded form
+ * of the largest value. The queues are full at an eighth of the data, until half of that has gone:
+ * who is about to change an entry that was not visited asks snapshot_must_wait() before he has
+ * begun, and waits without a lock.
  *
  * Owner: one walk at a time. The thread that calls snapshot_walk() is the walker; begin, cancel and
  * the figures are for others. */
@@ -22,12 +24,13 @@
 
 #include "persist/guest.h"
 
-/* What the walk asks of the server while it reads a large value. Any thread. */
+/* What the walk asks of the server while it reads a large value, and tells it. Any thread. */
 struct snapshot_pins {
     /* Nothing exclusive may run until leave(). False: not now. */
     bool (*enter)(void *arg);
     void (*leave)(void *arg);
     uint64_t (*large)(void *arg); /* from so many elements on */
+    void (*room)(void *arg);      /* who had to wait may go on */
     void *arg;
 };
 
@@ -93,6 +96,8 @@ struct snapshot {
     _Atomic uint32_t reserved; /* values that somebody is still to take */
     _Atomic uint64_t keys_done, keys_total;
     _Atomic int64_t queued_bytes, queued_peak; /* old values that wait */
+    _Atomic int64_t queue_limit;
+    _Atomic bool awaited; /* somebody waits for room */
 };
 
 /* Plugs itself into the keyspace; before there are threads. */
@@ -112,6 +117,18 @@ INLINE bool snapshot_running(const struct snapshot *s)
 {
     return atomic_load(&s->running);
 }
+
+/* A hint: the queues hold more than they should, or still half of it, and somebody waits. Any
+ * thread. */
+INLINE bool snapshot_is_full(const struct snapshot *s)
+{
+    return unlikely(atomic_load_explicit(&s->queued_bytes, memory_order_relaxed) >=
+                    atomic_load_explicit(&s->queue_limit, memory_order_relaxed)) ||
+           unlikely(atomic_load_explicit(&s->awaited, memory_order_relaxed));
+}
+
+/* The same for who is going to wait: true, and snapshot_pins.room will be called. Any thread. */
+bool snapshot_must_wait(struct snapshot *s);
 
 INLINE bool snapshot_muted(const struct snapshot *s)
 {

@@ -1,4 +1,4 @@
-/* snapshot_items.h: puts the items of a snapshot together, for snapshot.c only. Long strings are
+/* snapshot_items.h: puts the items of a snapshot together, for snapshot.c and snapshot_queue.c. Long strings are
  * referenced under the lock and encoded by snapshot_items_encode(), without one. Owner: whoever
  * holds the struct; the entry's shard is held when it is added. */
 #pragma once

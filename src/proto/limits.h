@@ -24,6 +24,6 @@ enum {
     LIMIT_TURN_OUTPUT_BYTES = 256 * 1024, /* of replies made before they are sent */
     LIMIT_REPLY_REF_BYTES = 32 * 1024,    /* strings from here on are sent by reference */
     LIMIT_WIRE_BYTES = 128 * 1024,        /* of plaintext encrypted before the socket takes more */
-    LIMIT_TURN_HANDSHAKES = 1,            /* steps of TLS handshakes in one turn of a reactor */
+    LIMIT_HANDSHAKES = 16,                /* steps of a thread's TLS handshakes under way */
     LIMIT_ACCEPT_BATCH = 256,             /* connections accepted in one turn */
 };

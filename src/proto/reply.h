@@ -70,6 +70,7 @@ struct reply {
     bool error_counted;       /* the last one came from a nested command, which has counted it */
     struct output_mark frame; /* where the open frame starts */
     size_t frame_refs;        /* ref_bytes when it was opened */
+    int64_t *left_ms; /* GET puts here what its value has left to live, or -1; NULL: nobody asks */
 };
 
 /* Brackets around each complete reply: only the frame protocol needs them. A reply that is longer

@@ -1,6 +1,7 @@
 /* libraries.c: all libraries: finding, changing, and as bytes. */
 #include "base/crc.h"
 #include "base/le.h"
+#include "base/sorted.h"
 #include "script/library.h"
 #include "store/rdb_value.h"
 
@@ -30,21 +31,18 @@ void libraries_deinit(struct libraries *all)
 
 /* ---- finding ---- */
 
+static bool library_is_before(const void *items, uint32_t at, const void *name)
+{
+    struct library *const *list = items;
+    return slice_compare(list[at]->name, *(const struct slice *)name) < 0;
+}
+
 /* Where the library is or belongs. */
 static uint32_t library_at(const struct libraries *all, struct slice name, bool *found)
 {
-    uint32_t low = 0, high = all->count;
-    *found = false;
-    while (low < high && !*found) {
-        uint32_t middle = low + (high - low) / 2;
-        int order = slice_compare(name, all->items[middle]->name);
-        *found = order == 0;
-        if (order > 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return high;
+    uint32_t at = sorted_place(all->items, all->count, &name, library_is_before);
+    *found = at < all->count && slice_equal(all->items[at]->name, name);
+    return at;
 }
 
 struct library *libraries_find(const struct libraries *all, struct slice name)
@@ -61,20 +59,19 @@ static int compare_folded(struct slice a, struct slice b)
     return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
+static bool function_is_before(const void *places, uint32_t at, const void *name)
+{
+    const struct function_place *list = places;
+    return compare_folded(list[at].function->name, *(const struct slice *)name) < 0;
+}
+
 bool libraries_find_function(const struct libraries *all, struct slice name,
                              struct function_place *out)
 {
-    uint32_t low = 0, high = all->place_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (compare_folded(name, all->places[middle].function->name) > 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == all->place_count || compare_folded(name, all->places[low].function->name) != 0)
+    uint32_t at = sorted_place(all->places, all->place_count, &name, function_is_before);
+    if (at == all->place_count || compare_folded(name, all->places[at].function->name) != 0)
         return false;
-    *out = all->places[low];
+    *out = all->places[at];
     return true;
 }
 

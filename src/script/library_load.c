@@ -1,6 +1,7 @@
 #include "script/library_load.h"
 
 #include "base/clock.h"
+#include "base/sorted.h"
 #include "script/api.h"
 #include "script/header.h"
 #include "script/sandbox.h"
@@ -59,18 +60,16 @@ static struct library_code *make_code(const struct library *lib)
     return resize_code(code, lib->count);
 }
 
+static bool code_is_before(const void *codes, uint32_t at, const void *serial)
+{
+    struct library_code *const *list = codes;
+    return list[at]->serial < *(const uint64_t *)serial;
+}
+
 /* Where the code of a serial number is or belongs. */
 static uint32_t code_at(const struct interpreter *in, uint64_t serial)
 {
-    uint32_t low = 0, high = in->code_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (in->codes[middle]->serial < serial)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sorted_place(in->codes, in->code_count, &serial, code_is_before);
 }
 
 static struct library_code *find_code(const struct interpreter *in, uint64_t serial)

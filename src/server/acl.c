@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/sha256.h"
+#include "base/sorted.h"
 #include "server/acl_session.h"
 #include "server/server_internal.h"
 
@@ -12,20 +13,17 @@ enum {
 /* ---- the directory ---- */
 
 /* Where the name stands, or would. */
+static bool name_is_before(const void *users, uint32_t at, const void *name)
+{
+    struct acl_user *const *list = users;
+    return slice_compare(acl_user_name(list[at]), *(const struct slice *)name) < 0;
+}
+
 static uint32_t place_of(const struct acl_users *users, struct slice name, bool *found)
 {
-    uint32_t low = 0, high = users->count;
-    *found = false;
-    while (low < high && !*found) {
-        uint32_t middle = low + (high - low) / 2;
-        int order = slice_compare(acl_user_name(users->list[middle]), name);
-        *found = order == 0;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return high;
+    uint32_t at = sorted_place(users->list, users->count, &name, name_is_before);
+    *found = at < users->count && slice_equal(acl_user_name(users->list[at]), name);
+    return at;
 }
 
 struct acl_user *acl_users_find(const struct acl_users *users, struct slice name)

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "os/file.h"
 #include "server/config.h"
+#include "server/file_job.h"
 #include "server/server_internal.h"
 
 #include <errno.h>
@@ -264,26 +265,51 @@ enum err acl_file_start(struct server *s, struct buf *message)
 
 /* ---- writing ---- */
 
-enum err acl_file_save(const struct acl *acl)
+struct acl_save {
+    struct file_plan plan;
+    struct buf text, path, temporary;
+};
+
+static bool save(struct file_plan *self, char error[FILE_PLAN_ERROR_MAX])
+{
+    struct acl_save *x = container_of(self, struct acl_save, plan);
+    const char *path = buf_ptr(&x->path), *temporary = buf_ptr(&x->temporary);
+    enum err err = file_store(temporary, buf_ptr(&x->text), buf_len(&x->text));
+    if (!err)
+        err = file_replace(temporary, path);
+    if (!err)
+        return true;
+    log_warning("Saving ACLs into '%s' failed: %s", path, strerror(errno));
+    file_remove(temporary);
+    snprintf(error, FILE_PLAN_ERROR_MAX,
+             "ERR There was an error trying to save the ACLs. Please check the server logs for "
+             "more information");
+    return false;
+}
+
+static void destroy_save(struct file_plan *self)
+{
+    struct acl_save *x = container_of(self, struct acl_save, plan);
+    buf_deinit(&x->text);
+    buf_deinit(&x->path);
+    buf_deinit(&x->temporary);
+    mem_free(MEM_OTHER, x, sizeof(*x));
+}
+
+struct file_plan *acl_file_plan(const struct acl *acl)
 {
     const char *path = server_settings.aclfile;
-    struct buf text, temporary;
-    buf_init(&text, MEM_OTHER);
-    buf_init(&temporary, MEM_OTHER);
+    struct acl_save *x = mem_zalloc(MEM_OTHER, sizeof(*x));
+    x->plan = (struct file_plan){save, destroy_save};
+    buf_init(&x->text, MEM_OTHER);
+    buf_init(&x->path, MEM_OTHER);
+    buf_init(&x->temporary, MEM_OTHER);
     for (uint32_t i = 0; i < acl->users.count; i++) {
-        acl_describe_user(&text, acl->users.list[i]);
-        buf_putc(&text, '\n');
+        acl_describe_user(&x->text, acl->users.list[i]);
+        buf_putc(&x->text, '\n');
     }
-    buf_printf(&temporary, "%s.tmp-%d", path, (int)getpid());
-    buf_putc(&temporary, 0);
-    enum err err = file_store(buf_ptr(&temporary), buf_ptr(&text), buf_len(&text));
-    if (!err)
-        err = file_replace(buf_ptr(&temporary), path);
-    if (err) {
-        log_warning("Saving ACLs into '%s' failed: %s", path, strerror(errno));
-        file_remove(buf_ptr(&temporary));
-    }
-    buf_deinit(&temporary);
-    buf_deinit(&text);
-    return err;
+    buf_append(&x->path, path, strlen(path) + 1);
+    buf_printf(&x->temporary, "%s.tmp-%d", path, (int)getpid());
+    buf_putc(&x->temporary, 0);
+    return &x->plan;
 }

@@ -20,5 +20,6 @@ enum err acl_file_start(struct server *s, struct buf *message) MUST_USE;
  * Exclusive mode. */
 enum err acl_file_load(struct server *s, struct buf *errors,
                        void (*gone)(void *arg, struct acl_user *user), void *arg) MUST_USE;
-/* ACL SAVE: the old file is there until the new one is durable. Exclusive mode. */
-enum err acl_file_save(const struct acl *acl) MUST_USE;
+/* ACL SAVE: the users as they are. The old file is there until the new one is durable. Exclusive
+ * mode; the caller takes the plan. */
+struct file_plan *acl_file_plan(const struct acl *acl) MUST_USE;

@@ -204,7 +204,8 @@ bool admit_room(const struct run *run, const struct planned *p, const struct req
     const struct session *session = run->session;
     struct exec *ex = &t->exec;
     bool adds = transaction_flags(session, p->cmd) & CMD_DENYOOM;
-    if (unlikely(pause_active(t->server) || t->keeps_for_log))
+    if (unlikely(pause_active(t->server) || t->keeps_for_log) ||
+        snapshot_is_full(&t->server->persistence.snapshot))
         return true; /* evicting is writing */
     ex->key_count = 0;
     if (adds && store_settings.maxkeys)

@@ -64,18 +64,27 @@ enum err aof_name_and_read(struct aof *a)
     return err;
 }
 
-static enum err upgrade(struct aof *a, const char *parent)
+static enum err find_old(struct aof *a, const char *parent)
 {
-    bool found;
-    if (aof_set_upgrade(&a->set, parent, &found) != OK) {
+    if (aof_set_find_old(&a->set, parent) == OK)
+        return OK;
+    log_warning("Fatal error: the path of the old AOF file %s: %s", a->set.name, strerror(errno));
+    return ERR_SYS;
+}
+
+/* Only what could be loaded changes its place. */
+static enum err take_old(struct aof *a)
+{
+    if (!*a->set.old)
+        return OK;
+    if (aof_set_take_old(&a->set) != OK) {
         log_warning("Error trying to move the old AOF file %s into dir %s: %s. Nothing has been "
                     "lost; make room, or the directory writable, and start again.",
                     a->set.name, a->set.directory, strerror(errno));
         return ERR_SYS;
     }
-    if (found)
-        log_notice("Successfully migrated an old-style AOF file (%s) into the AOF directory (%s).",
-                   a->set.name, server_settings.appenddirname);
+    log_notice("Successfully migrated an old-style AOF file (%s) into the AOF directory (%s).",
+               a->set.name, server_settings.appenddirname);
     return OK;
 }
 
@@ -100,7 +109,7 @@ enum err aof_start(struct persistence *p, bool *exists)
         err = read_set(a);
     a->named = !err;
     if (!err)
-        err = upgrade(a, parent);
+        err = find_old(a, parent);
     if (!err && aof_manifest_is_empty(&a->set.manifest)) {
         *exists = false;
         err = aof_open(p);
@@ -208,7 +217,9 @@ enum err aof_load_and_open(struct persistence *p)
         log_notice("DB loaded from append only file: %.3f seconds",
                    (double)(clock_monotonic_ms() - started_ms) / 1000);
         keep_figures(&p->aof, l);
-        err = aof_open(p);
+        err = take_old(&p->aof);
+        if (!err)
+            err = aof_open(p);
     }
     mem_free(MEM_OTHER, l, sizeof(*l));
     return err;

@@ -124,7 +124,7 @@ static void note_tail(struct loading *x, const struct log_part *f, const struct 
     if (f->base)
         return;
     snprintf(t->name, sizeof(t->name), "%s", f->name);
-    t->size = is_torn ? r->fault.whole : r->size;
+    t->size = is_torn ? r->fault.whole : r->file.size;
     /* a torn part had whole units before it only: the last one ended with a mark, or had none */
     t->span_bytes = r->unit_span_bytes;
     t->crc = r->unit_span_crc;

@@ -370,6 +370,8 @@ static void turn_off(struct persistence *p)
     if (!p->log.newest)
         return;
     p->server->ks->sink = effects_file_before(NULL);
+    if (!p->server->ks->sink)
+        effect_forget_owed(p->server->ks);
     aof_log_close(&p->log);
 }
 

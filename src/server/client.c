@@ -62,7 +62,7 @@ static void opened(struct conn *c)
     client->conn = client->subscriber.conn = client->tracker.conn = client->monitor.conn = c;
     slow_client_init(&client->slow, c);
     if (c->info.kind == CONN_HTTP)
-        client->http = http_client_create();
+        client->http = http_client_create(c);
     client->session.id = c->info.id;
     client->session.proto = c->info.kind == CONN_FRAME ? REPLY_FRAME : REPLY_RESP2;
     client->session.authenticated = c->info.id < atomic_load(&the_server->password_since_id);

@@ -1,6 +1,7 @@
 /* ACL: the subcommands that change users or their file. In exclusive mode. */
 #include "server/acl_file.h"
 #include "server/acl_session.h"
+#include "server/file_job.h"
 #include "server/server_internal.h"
 
 static struct server *server_of(struct exec *ex)
@@ -119,11 +120,6 @@ void cmd_acl_load(struct exec *ex)
 
 void cmd_acl_save(struct exec *ex)
 {
-    if (!has_file(ex))
-        return;
-    if (acl_file_save(&server_of(ex)->acl))
-        fail(ex, "ERR There was an error trying to save the ACLs. Please check the server logs for "
-                 "more information");
-    else
-        reply_ok(ex->reply);
+    if (has_file(ex))
+        file_job_start(ex, acl_file_plan(&server_of(ex)->acl));
 }

@@ -2,6 +2,7 @@
 #include "cmd/help.h"
 #include "os/sock.h"
 #include "server/config.h"
+#include "server/file_job.h"
 #include "server/server_internal.h"
 
 static void emit_pair(void *ctx, struct slice name, struct slice value)
@@ -44,13 +45,35 @@ void cmd_config_set(struct exec *ex)
         reply_ok(ex->reply);
 }
 
+struct config_plan {
+    struct file_plan plan;
+    struct config_rewriter *rewriter;
+};
+
+static bool write_config(struct file_plan *self, char error[FILE_PLAN_ERROR_MAX])
+{
+    struct config_plan *x = container_of(self, struct config_plan, plan);
+    return config_rewrite_write(x->rewriter, error) == OK;
+}
+
+static void destroy_plan(struct file_plan *self)
+{
+    struct config_plan *x = container_of(self, struct config_plan, plan);
+    config_rewriter_destroy(x->rewriter);
+    mem_free(MEM_OTHER, x, sizeof(*x));
+}
+
 void cmd_config_rewrite(struct exec *ex)
 {
     char errbuf[CONFIG_ERROR_MAX];
-    if (config_rewrite(errbuf) != OK)
+    struct config_rewriter *rewriter = config_rewrite_begin(errbuf);
+    if (!rewriter) {
         fail(ex, errbuf);
-    else
-        reply_ok(ex->reply);
+        return;
+    }
+    struct config_plan *x = mem_alloc(MEM_OTHER, sizeof(*x));
+    *x = (struct config_plan){{write_config, destroy_plan}, rewriter};
+    file_job_start(ex, &x->plan);
 }
 
 void cmd_config_resetstat(struct exec *ex)

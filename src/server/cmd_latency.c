@@ -84,53 +84,21 @@ void cmd_latency_help(struct exec *ex)
 
 /* ---- LATENCY HISTOGRAM ---- */
 
-/* Redis's buckets: powers of two from 1,024 ns on, shown as the highest value that its histogram
- * does not tell from it. */
-static int64_t bucket_us(unsigned power)
-{
-    int64_t ns = 1024ll << power;
-    return (ns + ns / 128 - 1) / 1000;
-}
-
-/* Cumulated counts, of buckets that add something. */
 static void reply_buckets(struct reply *r, const uint64_t sums[LATENCY_BUCKETS])
 {
-    struct output_mark mark = reply_defer(r);
-    size_t pairs = 0;
-    uint64_t seen = 0, told = 0;
-    unsigned power = 0;
-    for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
-        if (!sums[i])
-            continue;
-        while ((int64_t)(latency_bucket_top_ns(i) / 1000) > bucket_us(power)) {
-            if (seen > told) {
-                reply_int(r, bucket_us(power));
-                reply_int(r, (int64_t)seen);
-                pairs++;
-                told = seen;
-            }
-            power++;
-        }
-        seen += sums[i];
+    struct latency_step steps[LATENCY_STEPS_MAX];
+    unsigned count = latency_steps(sums, steps);
+    reply_map(r, count);
+    for (unsigned i = 0; i < count; i++) {
+        reply_int(r, steps[i].us);
+        reply_int(r, (int64_t)steps[i].calls);
     }
-    if (seen > told) {
-        reply_int(r, bucket_us(power));
-        reply_int(r, (int64_t)seen);
-        pairs++;
-    }
-    reply_defer_end(r, mark, REPLY_MAP, pairs);
 }
 
 /* Returns whether the command has been called. */
 static bool reply_histogram(struct exec *ex, int id)
 {
-    const struct server *s = exec_thread(ex)->server;
-    uint64_t sums[LATENCY_BUCKETS] = {0}, calls = 0;
-    for (unsigned i = 0; i < s->thread_count; i++)
-        latency_add(atomic_load_explicit(&s->threads[i]->stats[id].latency, memory_order_acquire),
-                    sums);
-    for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
-        calls += sums[i];
+    uint64_t sums[LATENCY_BUCKETS], calls = stats_sum_latency(exec_thread(ex)->server, id, sums);
     if (!calls)
         return false;
     reply_bulk_cstr(ex->reply, commands[id].full_name);

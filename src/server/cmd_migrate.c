@@ -1,5 +1,6 @@
 #include "cmd/transaction.h"
 #include "io/worker.h"
+#include "os/tls.h"
 #include "server/migrate.h"
 #include "server/migrate_link.h"
 #include "server/server_internal.h"
@@ -182,6 +183,7 @@ static void unwatch(struct txn *t, struct migration *m)
 /* Nobody watches for it any more. */
 static void destroy(struct migration *m)
 {
+    tls_context_unref(m->link.tls);
     buf_deinit(&m->request);
     mem_free(MEM_CLIENT, m->keys, m->capacity * sizeof(*m->keys) + 1);
     mem_free(MEM_CLIENT, m->accepted, m->capacity + 1);
@@ -210,10 +212,11 @@ static void run_job(struct job *self)
 
 static struct worker_pool *workers(struct server *s)
 {
-    lock_acquire(&s->migrate_lock);
-    if (!s->migrate_pool && worker_pool_create(MIGRATE_WORKERS, &s->migrate_pool) != OK)
+    lock_acquire(&s->pools_lock);
+    if (!s->migrate_pool &&
+        worker_pool_create(MIGRATE_WORKERS, WORKER_NICE, &s->migrate_pool) != OK)
         s->migrate_pool = s->pool; /* no more threads to be had: behind the other jobs, then */
-    lock_release(&s->migrate_lock);
+    lock_release(&s->pools_lock);
     return s->migrate_pool;
 }
 
@@ -222,6 +225,7 @@ static void start(struct exec *ex, const struct migrate_options *o, struct migra
     struct server *s = m->thread->server;
     m->link.host = m->host;
     m->link.port = (int)o->port;
+    m->link.tls = s->tls_outgoing ? tls_context_ref(s->tls_outgoing) : NULL;
     m->link.timeout_ms = o->timeout_ms;
     m->link.request = buf_slice(&m->request);
     m->link.restores = m->count;

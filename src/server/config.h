@@ -5,14 +5,16 @@
  * field.
  *
  * Threading: everything here runs at start, before there are threads, or in exclusive mode with all
- * gates closed (config_set, config_rewrite, config_get). Readers of settings follow the rule in the
- * settings.h files. Ownership: the module owns all strings and lists in the settings structs. Cost:
- * look-ups scan the table (about 200 rows). */
+ * gates closed (config_set, config_rewrite_begin, config_get). Readers of settings follow the rule
+ * in the settings.h files. Ownership: the module owns all strings and lists in the settings
+ * structs. Cost: look-ups scan the table (about 200 rows). */
 #pragma once
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
+
+#include <sys/types.h>
 
 enum {
     CONFIG_ERROR_MAX = 512
@@ -41,9 +43,11 @@ enum err config_check_loaded(struct buf *message) MUST_USE;
 
 /* Absolute path of the main file, "" without one. Borrowed. */
 const char *config_file_path(void);
-/* Makes `path` (absolute, or relative to the working directory) the file that config_rewrite()
- * replaces. */
+/* Makes `path` (absolute, or relative to the working directory) the file that CONFIG REWRITE
+ * replaces. Before there are threads. */
 void config_set_file_path(const char *path);
+/* The process's umask then. */
+mode_t config_file_mask(void);
 
 /* File directives that are not values (user, rename-command): kept as read, for their owner to
  * apply after load. The visitor returns an error with a text in errbuf to stop the start. args live
@@ -85,13 +89,17 @@ typedef enum err (*config_apply_fn)(char *errbuf);
 /* One hook per directive; a later registration replaces the earlier. */
 void config_on_change(const char *name, config_apply_fn apply);
 
-/* CONFIG REWRITE: keeps comments and order, changes what changed, appends the rest. On failure
- * errbuf holds the whole error reply without the leading '-'; the old file is untouched. */
-enum err config_rewrite(char *errbuf) MUST_USE;
+struct config_rewriter;
+/* CONFIG REWRITE: keeps comments and order, changes what changed, appends the rest. The settings
+ * are taken now; the old file is read, and replaced, by config_rewrite_write(), once, on any
+ * thread. On failure (NULL, ERR_SYS) errbuf holds the whole error reply without the leading '-';
+ * the old file is untouched. */
+struct config_rewriter *config_rewrite_begin(char *errbuf) MUST_USE;
+enum err config_rewrite_write(struct config_rewriter *rewriter, char *errbuf) MUST_USE;
+void config_rewriter_destroy(struct config_rewriter *rewriter);
 /* Same on texts: appends to `out` what a file holding `old` becomes. */
 void config_rewrite_text(struct slice old, struct buf *out);
 
-struct config_rewriter;
 /* Puts `line` in the place of the next old line of that directive; without one appends it if
  * `force`. */
 void config_rewriter_line(struct config_rewriter *rewriter, const char *name, struct slice line,

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <sys/stat.h>
+
 enum {
     ARGS_MAX = 1024,        /* words of one line */
     INCLUDE_DEPTH_MAX = 16, /* files inside each other: a file that includes itself must end */
@@ -44,6 +46,7 @@ struct kept_line {
 
 static struct kept_line *kept_head, **kept_tail = &kept_head;
 static char *file_path;
+static mode_t file_mask; /* the process's umask */
 
 const char *config_file_path(void)
 {
@@ -61,6 +64,13 @@ void config_set_file_path(const char *path)
     mem_strfree(file_path);
     file_path = config_copy(buf_slice(&absolute));
     buf_deinit(&absolute);
+    file_mask = umask(0); /* there is no way to ask without changing it */
+    umask(file_mask);
+}
+
+mode_t config_file_mask(void)
+{
+    return file_mask;
 }
 
 void config_files_forget(void)

@@ -1,8 +1,10 @@
-/* CONFIG REWRITE: the old file's lines, each changed in its place; the rest appended; written to a
- * new file that takes the old one's name. */
+/* CONFIG REWRITE: the directives say what lines they want; later, maybe on another thread, the old
+ * file's lines are changed in their places, the rest appended; written to a new file that takes the
+ * old one's name. */
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "os/file.h"
 #include "server/config_row.h"
 
 #include <errno.h>
@@ -26,7 +28,17 @@ struct rewrite_line {
     int row; /* index of the directive whose line may be replaced, or KEEP */
 };
 
+/* What a directive wants to have in the file. */
+struct wanted_line {
+    struct wanted_line *next;
+    struct buf text;
+    int row;
+    bool force;
+};
+
 struct config_rewriter {
+    char *path;
+    struct wanted_line *wanted, **last;
     struct rewrite_line *lines;
     size_t count, cap;
     bool signed_already;
@@ -61,13 +73,6 @@ static struct rewrite_line *add_line(struct config_rewriter *rw, const char *pre
     return line;
 }
 
-static void free_lines(struct config_rewriter *rw)
-{
-    for (size_t i = 0; i < rw->count; i++)
-        buf_deinit(&rw->lines[i].text);
-    mem_free(MEM_OTHER, rw->lines, rw->cap * sizeof(*rw->lines));
-}
-
 void config_rewriter_done(struct config_rewriter *rw, const char *name)
 {
     const struct config_row *row = config_find_row(slice_cstr(name), NULL);
@@ -78,18 +83,30 @@ void config_rewriter_done(struct config_rewriter *rw, const char *name)
 void config_rewriter_line(struct config_rewriter *rw, const char *name, struct slice text,
                           bool force)
 {
+    struct wanted_line *wanted = mem_zalloc(MEM_OTHER, sizeof(*wanted));
     config_rewriter_done(rw, name);
-    int row = config_row_index(config_find_row(slice_cstr(name), NULL));
+    wanted->row = config_row_index(config_find_row(slice_cstr(name), NULL));
+    wanted->force = force;
+    buf_init(&wanted->text, MEM_OTHER);
+    buf_append(&wanted->text, text.ptr, text.len);
+    *rw->last = wanted;
+    rw->last = &wanted->next;
+}
+
+/* In the place of the directive's next old line; without one appended, or not needed. */
+static void place(struct config_rewriter *rw, const struct wanted_line *wanted)
+{
+    struct slice text = buf_slice(&wanted->text);
     for (size_t i = 0; i < rw->count; i++) {
         struct rewrite_line *line = &rw->lines[i];
-        if (line->row != row)
+        if (line->row != wanted->row)
             continue;
         buf_clear(&line->text);
         buf_append(&line->text, text.ptr, text.len);
         line->row = KEEP;
         return;
     }
-    if (!force)
+    if (!wanted->force)
         return;
     if (!rw->signed_already)
         add_line(rw, SIGNATURE, SLICE(""), KEEP);
@@ -173,14 +190,42 @@ static void write_lines(struct config_rewriter *rw, struct buf *out)
     }
 }
 
-void config_rewrite_text(struct slice old, struct buf *out)
+static struct config_rewriter *collect(const char *path)
 {
     struct config_rewriter *rw = mem_zalloc(MEM_OTHER, sizeof(*rw));
-    read_old(rw, old);
+    rw->path = mem_strdup(path);
+    rw->last = &rw->wanted;
     emit_rows(rw);
-    write_lines(rw, out);
-    free_lines(rw);
+    return rw;
+}
+
+void config_rewriter_destroy(struct config_rewriter *rw)
+{
+    for (struct wanted_line *w = rw->wanted, *next; w; w = next) {
+        next = w->next;
+        buf_deinit(&w->text);
+        mem_free(MEM_OTHER, w, sizeof(*w));
+    }
+    for (size_t i = 0; i < rw->count; i++)
+        buf_deinit(&rw->lines[i].text);
+    mem_free(MEM_OTHER, rw->lines, rw->cap * sizeof(*rw->lines));
+    mem_strfree(rw->path);
     mem_free(MEM_OTHER, rw, sizeof(*rw));
+}
+
+static void merge(struct config_rewriter *rw, struct slice old, struct buf *out)
+{
+    read_old(rw, old);
+    for (const struct wanted_line *w = rw->wanted; w; w = w->next)
+        place(rw, w);
+    write_lines(rw, out);
+}
+
+void config_rewrite_text(struct slice old, struct buf *out)
+{
+    struct config_rewriter *rw = collect("");
+    merge(rw, old, out);
+    config_rewriter_destroy(rw);
 }
 
 /* A missing file counts as empty. errno tells about a failure. */
@@ -201,44 +246,11 @@ static bool read_old_file(const char *path, struct buf *out)
     return ok;
 }
 
-static bool write_all(int fd, struct slice text)
-{
-    while (text.len) {
-        ssize_t wrote = write(fd, text.ptr, text.len);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0)
-            return false;
-        text.ptr += wrote;
-        text.len -= (size_t)wrote;
-    }
-    return true;
-}
-
-/* A rename is durable once its directory is synced. */
-static bool sync_directory(const char *path)
-{
-    char directory[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t len = slash == path ? 1 : (size_t)(slash - path);
-    memcpy(directory, path, len);
-    directory[len] = 0;
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool ok = fsync(fd) == 0 || errno == EINVAL; /* some file systems cannot */
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return ok;
-}
-
+/* The old file's, or what creating one gives. */
 static mode_t file_mode(const char *path)
 {
     struct stat status;
-    mode_t mask = umask(0);
-    umask(mask);
-    return stat(path, &status) == 0 ? status.st_mode & 07777 : 0644 & ~mask;
+    return stat(path, &status) == 0 ? status.st_mode & 07777 : 0644 & ~config_file_mask();
 }
 
 /* The old file is there, whole, until the new one is safe on disk. */
@@ -252,30 +264,32 @@ static bool replace_file(const char *path, struct slice text)
     int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
         return false;
-    bool ok = write_all(fd, text) && fchmod(fd, file_mode(path)) == 0 && fsync(fd) == 0 &&
-              rename(temporary, path) == 0;
-    int saved = errno;
-    close(fd);
+    bool ok = file_write(fd, text.ptr, text.len) == OK && fchmod(fd, file_mode(path)) == 0 &&
+              file_sync(fd) == OK && file_rename(temporary, path) == OK;
+    file_drop(fd);
     if (!ok)
-        unlink(temporary);
-    errno = saved;
-    return ok && sync_directory(path);
+        file_remove(temporary);
+    return ok && (file_sync_name(path) == OK || errno == EINVAL); /* some file systems cannot */
 }
 
-enum err config_rewrite(char *errbuf)
+struct config_rewriter *config_rewrite_begin(char *errbuf)
 {
     const char *path = config_file_path();
+    if (*path)
+        return collect(path);
+    snprintf(errbuf, CONFIG_ERROR_MAX, "ERR The server is running without a config file");
+    return NULL;
+}
+
+enum err config_rewrite_write(struct config_rewriter *rw, char *errbuf)
+{
     struct buf old, text;
-    if (!*path) {
-        snprintf(errbuf, CONFIG_ERROR_MAX, "ERR The server is running without a config file");
-        return ERR_MISSING;
-    }
     buf_init(&old, MEM_OTHER);
     buf_init(&text, MEM_OTHER);
-    bool ok = read_old_file(path, &old);
+    bool ok = read_old_file(rw->path, &old);
     if (ok) {
-        config_rewrite_text(buf_slice(&old), &text);
-        ok = replace_file(path, buf_slice(&text));
+        merge(rw, buf_slice(&old), &text);
+        ok = replace_file(rw->path, buf_slice(&text));
     }
     if (!ok) {
         snprintf(errbuf, CONFIG_ERROR_MAX, "ERR Rewriting config file: %s", strerror(errno));

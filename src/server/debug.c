@@ -303,6 +303,8 @@ static void debug_aof_fault(struct exec *ex)
         atomic_store(&file_faults.sync_error, (int)value);
     else if (arg_is(ex, 2, "write-error"))
         atomic_store(&file_faults.write_error, (int)value);
+    else if (arg_is(ex, 2, "release-delays") && value)
+        atomic_fetch_add(&file_faults.releases, 1);
     else if (arg_is(ex, 2, "early-replies") && value)
         aof_log_answer_early(&the_server->persistence.log);
     else {
@@ -341,6 +343,8 @@ static void debug_help(struct exec *ex)
         "AOF-FAULT <SYNC-DELAY-US|SYNC-ERROR|WRITE-DELAY-US|WRITE-ERROR> <number>",
         "    Make each sync of the log, or each write to a file, slow, or let it fail with this",
         "    errno; 0 ends it.",
+        "AOF-FAULT RELEASE-DELAYS 1",
+        "    End the delays that have begun.",
         "AOF-FAULT EARLY-REPLIES 1",
         "    Answer before the log is safe, up to the next rewrite: what a checker must notice.",
         "ASSERT | OOM | PANIC | SEGFAULT",

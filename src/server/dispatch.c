@@ -158,11 +158,10 @@ COLD static bool hold_or_keep(struct server_thread *t, uint32_t command_flags)
     return false;
 }
 
-static uint32_t flags_of(const struct session *session, const struct command *cmd,
+INLINE uint32_t flags_of(const struct session *session, const struct command *cmd,
                          const struct request *r)
 {
-    return cmd->id == CMD_ID_exec ? transaction_flags(session, cmd)
-                                  : command_flags(cmd, r->argv, r->argc);
+    return transaction_flags_with(session, cmd, r->argv, r->argc);
 }
 
 INLINE bool is_paused(struct server_thread *t, const struct session *session,
@@ -185,6 +184,20 @@ INLINE bool log_holds(struct run *run, const struct session *session, const stru
     if (holds)
         exclusive_forget(t, run->conn);
     return holds;
+}
+
+/* The disk of a snapshot is slow, and too many old values wait for it. Who runs under locks is
+ * asked when the keys are known (slow_admit()); who runs alone, or may have to evict, must wait
+ * before. */
+INLINE bool snapshot_holds(struct run *run, const struct session *session,
+                           const struct command *cmd, const struct request *r, bool alone)
+{
+    struct snapshot *s = &run->thread->server->persistence.snapshot;
+    if (likely(!alone && !evict_limited()) || likely(!snapshot_is_full(s)) ||
+        !persistence_log_may_write(cmd, flags_of(session, cmd, r)) || !snapshot_must_wait(s))
+        return false;
+    exclusive_forget(run->thread, run->conn);
+    return true;
 }
 
 COLD static enum run_result queue(struct run *run, const struct planned *p, const struct request *r)
@@ -210,6 +223,8 @@ static enum run_result prepare(struct run *run, const struct planned *p, const s
         return RUN_LATER;
     bool queued = unlikely(session->in_multi) && transaction_queues(p->cmd);
     bool alone = unlikely(!queued && exclusive_wanted(run, p->cmd, r));
+    if (unlikely(snapshot_holds(run, session, p->cmd, r, alone)))
+        return RUN_LATER;
     if (unlikely(alone && t->raised)) /* the request of this thread closed the gate to it too */
         return call_exclusive(run, p, r);
     bool was_inside = run->inside;

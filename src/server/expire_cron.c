@@ -55,7 +55,8 @@ static void fire(struct timer *self)
         atomic_load_explicit(&t->server->cron_paused, memory_order_relaxed) ||
         pause_active(t->server) ||
         atomic_load_explicit(&t->server->persistence.refusals, memory_order_relaxed) &
-            (REFUSE_LOADING | REFUSE_LOG | REFUSE_NO_ROOM)) {
+            (REFUSE_LOADING | REFUSE_LOG | REFUSE_NO_ROOM) ||
+        snapshot_is_full(&t->server->persistence.snapshot)) {
         wait = IDLE_MS;
     } else if (gate_enter(gates, t->txn.self)) {
         t->txn.now_ms = clock_wall_ms();

@@ -1,8 +1,45 @@
 #include "server/http_internal.h"
 
-struct http_client *http_client_create(void)
+/* ---- messages that do their work in parts take turns ---- */
+
+static void leave_turns(struct server_thread *t, struct http_client *h)
+{
+    *h->turn_link = h->next_turn;
+    if (h->next_turn)
+        h->next_turn->turn_link = h->turn_link;
+    else
+        t->last_turn = h->turn_link;
+    h->turn_link = NULL;
+}
+
+enum http_step http_go_on_later(struct exchange *x)
+{
+    struct server_thread *t = thread_of(x->conn);
+    struct http_client *h = x->client;
+    h->next_turn = NULL;
+    h->turn_link = t->last_turn;
+    *t->last_turn = h;
+    t->last_turn = &h->next_turn;
+    t->net.reactor.again = true;
+    conn_leave(x->conn);
+    return HTTP_LATER;
+}
+
+void http_turn(struct server_thread *t)
+{
+    struct http_client *h = t->turns;
+    leave_turns(t, h);
+    if (t->turns)
+        t->net.reactor.again = true;
+    conn_return(h->conn);
+}
+
+/* ---- life ---- */
+
+struct http_client *http_client_create(struct conn *c)
 {
     struct http_client *h = mem_zalloc(MEM_CLIENT, sizeof(*h));
+    h->conn = c;
     output_init(&h->replies);
     buf_init(&h->credential, MEM_CLIENT);
     json_commands_init(&h->commands);
@@ -13,6 +50,9 @@ void http_client_destroy(struct http_client *h)
 {
     if (!h)
         return;
+    if (h->turn_link)
+        leave_turns(thread_of(h->conn), h);
+    http_scrape_destroy(h->scrape);
     output_deinit(&h->replies);
     buf_deinit(&h->credential);
     json_commands_deinit(&h->commands);
@@ -28,6 +68,7 @@ void http_client_own(struct http_client *h, struct acl_user *user)
 void http_answered_later(struct http_client *h, uint64_t lsn)
 {
     h->lsn = MAX(h->lsn, lsn);
+    conn_gather(h->conn, output_len(&h->replies));
 }
 
 /* ---- running the commands ---- */
@@ -70,17 +111,20 @@ static enum http_step run_commands(struct exchange *x)
     struct request requests[LIMIT_BATCH_REQUESTS];
     struct http_client *h = x->client;
     struct conn *c = x->conn;
+    struct reply *reply = &thread_of(c)->reply;
     while (h->done < x->commands.count && has_begun(x)) {
         bool alone = x->form == HTTP_EXEC && h->done == 0;
         uint32_t count = make_requests(x, alone ? 1 : LIMIT_BATCH_REQUESTS, requests);
+        reply->left_ms = x->form == HTTP_KV ? &h->left_ms : NULL;
         h->done += dispatch(c, requests, count, &h->replies);
+        reply->left_ms = NULL;
         h->lsn = MAX(h->lsn, c->thread->reply_lsn);
-        if (c->blocked || c->away || c->parked || c->held)
-            return HTTP_LATER;
         if (c->state != CONN_OPEN)
             break;
         if (!conn_allows(c, output_len(&h->replies)))
             return fail_too_long(x);
+        if (c->blocked || c->away || c->parked || c->held)
+            return HTTP_LATER;
     }
     return HTTP_GO_ON;
 }
@@ -103,10 +147,12 @@ static void exchange_init(struct exchange *x, struct conn *c, const struct slice
 }
 
 /* For when the message is given again. */
-static void keep_commands(const struct exchange *x)
+static void keep_message(const struct exchange *x)
 {
-    x->client->commands = x->commands;
-    x->client->form = x->form;
+    struct http_client *h = x->client;
+    h->commands = x->commands;
+    h->form = x->form;
+    conn_gather(x->conn, output_len(&h->replies) + http_scrape_bytes(h->scrape));
 }
 
 /* The body is still to come, and welcome. */
@@ -131,9 +177,7 @@ static enum http_step run_message(struct exchange *x)
     step = http_route(x);
     if (step == HTTP_GO_ON)
         step = run_commands(x);
-    if (step == HTTP_GO_ON)
-        http_respond_replies(x);
-    return step;
+    return step == HTTP_GO_ON ? http_respond_replies(x) : step;
 }
 
 /* The next message begins anew. */
@@ -143,6 +187,7 @@ static void finish_message(struct conn *c)
     c->thread->reply_lsn = MAX(c->thread->reply_lsn, h->lsn);
     output_deinit(&h->replies);
     output_init(&h->replies);
+    conn_gather(c, 0);
     h->done = 0;
     h->lsn = 0;
 }
@@ -156,7 +201,7 @@ uint32_t http_execute(struct conn *c, struct request *requests, uint32_t count, 
             continue; /* nobody listens to it any more */
         exchange_init(&x, c, requests[at].argv, out);
         if (run_message(&x) == HTTP_LATER) {
-            keep_commands(&x);
+            keep_message(&x);
             break;
         }
         json_commands_deinit(&x.commands);

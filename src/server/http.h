@@ -5,7 +5,8 @@
  * until all of them have answered: when one has to wait, or runs elsewhere, the message is given
  * again and goes on behind the commands that are done. So a response is made in one place, with its
  * message at hand; of the message only its commands are kept, so that a body is read once however
- * many of them wait.
+ * many of them wait. An answer that is long in the making (/metrics) is made in parts the same way:
+ * the message is given again in a later turn, and others have turns between.
  *
  * Messages share nothing but the login: each begins with the user that it names, in its database,
  * and commands that would leave a state behind are refused. A stream of events (SUBSCRIBE,
@@ -17,6 +18,8 @@
 #include "net/conn.h"
 #include "proto/json.h"
 
+struct server_thread;
+
 /* How the replies of the commands become the response. */
 enum http_form {
     HTTP_ONE,  /* {"result":…} */
@@ -27,12 +30,18 @@ enum http_form {
     HTTP_STREAM
 };
 
+struct scrape;
+
 struct http_client {
-    bool streams;                  /* events, until the connection ends */
-    uint32_t done;                 /* commands of the unfinished message … */
-    struct json_commands commands; /* … out of these; none: it was not yet read */
+    struct conn *conn;
+    struct http_client *next_turn, **turn_link; /* in the thread's list; link NULL: not in it */
+    bool streams;                               /* events, until the connection ends */
+    uint32_t done;                              /* commands of the unfinished message … */
+    struct json_commands commands;              /* … out of these; none: it was not yet read */
     enum http_form form;
     struct output replies; /* to them, RESP2 */
+    int64_t left_ms;       /* of the value that GET gave for /kv, or -1 */
+    struct scrape *scrape; /* the answer to /metrics, under way */
     uint64_t lsn;          /* that the response waits for */
     struct buf credential; /* of the user that is logged in; empty: nobody was named */
     int64_t credential_ms; /* monotonic, when it was accepted */
@@ -40,7 +49,7 @@ struct http_client {
 };
 
 /* For a connection of the HTTP port; its owner is the session. NULL may be destroyed. */
-struct http_client *http_client_create(void);
+struct http_client *http_client_create(struct conn *c);
 void http_client_destroy(struct http_client *h);
 /* Its certificate says that it is this user. */
 void http_client_own(struct http_client *h, struct acl_user *user);
@@ -49,6 +58,8 @@ void http_client_own(struct http_client *h, struct acl_user *user);
 uint32_t http_execute(struct conn *c, struct request *requests, uint32_t count, struct output *out);
 /* Answers what the parser refused. */
 void http_protocol_error(struct conn *c, struct output *out);
+/* Gives the next message that does its work in parts again. Outside the gate. */
+void http_turn(struct server_thread *t);
 /* A reply that comes after its command has left the reactor: write to http_client.replies, and tell
  * what it waits for; the message is then given again. */
 void http_answered_later(struct http_client *h, uint64_t lsn);

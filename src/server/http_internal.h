@@ -28,6 +28,11 @@ INLINE bool http_method_is(const struct exchange *x, const char *method)
     return slice_equal(x->message[HTTP_METHOD], slice_cstr(method));
 }
 
+/* ---- http.c ---- */
+
+/* The message is given again in a later turn of its reactor: others may have a turn before. */
+enum http_step http_go_on_later(struct exchange *x);
+
 /* ---- http_respond.c ---- */
 
 /* What a response says besides status, type and length. */
@@ -45,6 +50,9 @@ extern const struct http_notes http_no_notes;
  * the body unread the connection ends. */
 void http_put_head(struct exchange *x, int status, const char *type, size_t length,
                    const struct http_notes *notes);
+/* The head of a response of 200 whose body is written in later turns; then http_end_body(). */
+void http_begin_body(struct exchange *x, const char *type, size_t length);
+void http_end_body(struct exchange *x);
 /* A whole response; HEAD gets its head. */
 void http_respond(struct exchange *x, int status, const char *type, struct slice body);
 /* {"error":…} */
@@ -53,8 +61,8 @@ enum http_step http_fail(struct exchange *x, int status, const char *error);
 struct slice http_flatten(struct http_client *h, struct buf *flat);
 /* The status for an error reply, given its text without the '-'. */
 int http_status_of(struct slice error);
-/* Makes the response of the commands' replies. */
-void http_respond_replies(struct exchange *x);
+/* Makes the response of the commands' replies; or a part of it: the message is given again. */
+enum http_step http_respond_replies(struct exchange *x);
 
 /* ---- http_guard.c: who is not let in ---- */
 
@@ -94,7 +102,12 @@ enum http_step http_kv_route(struct exchange *x, struct slice key);
 void http_kv_respond(struct exchange *x);
 
 /* ---- http_metrics.c ---- */
-void http_metrics_respond(struct exchange *x);
+
+/* A part of the work. */
+enum http_step http_metrics(struct exchange *x);
+/* NULL is allowed. */
+void http_scrape_destroy(struct scrape *s);
+size_t http_scrape_bytes(const struct scrape *s);
 
 /* ---- http_stream.c ---- */
 void http_stream_respond(struct exchange *x);

@@ -2,6 +2,7 @@
  * If-None-Match are the compare-and-set of SET IFDEQ and its kin. */
 #include "base/digest.h"
 #include "base/num.h"
+#include "server/acl_session.h"
 #include "server/http_internal.h"
 
 enum {
@@ -148,11 +149,16 @@ static enum http_step route_delete(struct exchange *x, struct slice key)
     return HTTP_GO_ON;
 }
 
+/* GET notes the time to live of the value that it gives. PTTL is asked only whether its user may
+ * know. */
 static enum http_step route_get(struct exchange *x, struct slice key)
 {
+    x->client->left_ms = TTL_NONE;
     add(x, SLICE("GET"));
     add(x, key);
     json_commands_end(&x->commands);
+    if (!acl_is_limited(client_session(x->conn)))
+        return HTTP_GO_ON;
     add(x, SLICE("PTTL"));
     add(x, key);
     json_commands_end(&x->commands);
@@ -192,7 +198,8 @@ static void respond_error(struct exchange *x, struct slice reply)
     http_fail(x, http_status_of(slice_cstr(text)), text);
 }
 
-/* The value of GET: in the replies, or behind a reference. What follows is PTTL's reply. */
+/* The value of GET: in the replies, or behind a reference. What follows, if anything, is PTTL's
+ * reply. */
 static struct slice value_of(const struct output *replies, struct blob **blob, const char **next)
 {
     const char *line = buf_ptr(&replies->bytes);
@@ -215,7 +222,9 @@ static void respond_value(struct exchange *x)
     char digest[DIGEST_LEN];
     struct slice value = value_of(replies, &blob, &next), etag = slice_make(digest, DIGEST_LEN);
     digest_format(digest_xxh3(value), digest);
-    struct http_notes notes = {.etag = etag, .ttl_ms = *next == ':' ? number_at(next) : -1};
+    struct http_notes notes = {.etag = etag, .ttl_ms = x->client->left_ms};
+    if (*next == '-') /* its user may not run PTTL */
+        notes.ttl_ms = TTL_NONE;
     struct slice none = x->message[HTTP_IF_NONE_MATCH], match = x->message[HTTP_IF_MATCH];
     if (match.ptr && !http_names_etag(match, etag)) {
         precondition_failed(x);

@@ -118,23 +118,46 @@ static void put_length(struct buf *b, int status, const char *type, size_t lengt
     put_literal(b, SLICE("\r\n"));
 }
 
-void http_put_head(struct exchange *x, int status, const char *type, size_t length,
-                   const struct http_notes *notes)
+/* What the connection does behind the response. */
+static bool stays_open(const struct exchange *x)
+{
+    bool unread = slice_equal(x->message[HTTP_STAGE], SLICE("head"));
+    return !unread && x->conn->state == CONN_OPEN &&
+           slice_equal(x->message[HTTP_PERSISTENCE], SLICE("keep-alive"));
+}
+
+static void put_head(struct exchange *x, int status, const char *type, size_t length,
+                     const struct http_notes *notes)
 {
     struct buf *b = &x->out->bytes;
-    bool unread = slice_equal(x->message[HTTP_STAGE], SLICE("head"));
-    bool keep = !unread && x->conn->state == CONN_OPEN &&
-                slice_equal(x->message[HTTP_PERSISTENCE], SLICE("keep-alive"));
     put_status(b, status, notes->cache);
     put_length(b, status, type, length);
     put_notes(b, notes);
-    if (!keep)
+    if (!stays_open(x))
         put_literal(b, SLICE("Connection: close\r\n"));
     else if (x->message[HTTP_VERSION].ptr[2] == '0')
         put_literal(b, SLICE("Connection: keep-alive\r\n"));
     put_literal(b, SLICE("\r\n"));
-    if (!keep)
+}
+
+void http_end_body(struct exchange *x)
+{
+    if (!stays_open(x))
         conn_close_after_flush(x->conn);
+}
+
+void http_begin_body(struct exchange *x, const char *type, size_t length)
+{
+    struct net_thread *t = x->conn->thread;
+    t->reply_lsn = MAX(t->reply_lsn, x->client->lsn);
+    put_head(x, 200, type, length, &http_no_notes);
+}
+
+void http_put_head(struct exchange *x, int status, const char *type, size_t length,
+                   const struct http_notes *notes)
+{
+    put_head(x, status, type, length, notes);
+    http_end_body(x);
 }
 
 void http_respond(struct exchange *x, int status, const char *type, struct slice body)
@@ -280,19 +303,19 @@ static void respond_json(struct exchange *x)
     buf_deinit(&body);
 }
 
-void http_respond_replies(struct exchange *x)
+enum http_step http_respond_replies(struct exchange *x)
 {
     switch (x->form) {
     case HTTP_KV:
         http_kv_respond(x);
         break;
     case HTTP_METRICS:
-        http_metrics_respond(x);
-        break;
+        return http_metrics(x);
     case HTTP_STREAM:
         http_stream_respond(x);
         break;
     default:
         respond_json(x);
     }
+    return HTTP_ANSWERED;
 }

@@ -212,8 +212,9 @@ static enum http_step route_stream(struct exchange *x, const char *command, stru
 static enum http_step route_metrics(struct exchange *x)
 {
     x->form = HTTP_METRICS;
-    add_command(x, (struct slice[]){SLICE("INFO"), SLICE("everything")}, 2);
-    add_command(x, (struct slice[]){SLICE("LATENCY"), SLICE("HISTOGRAM")}, 2);
+    add_command(x, (struct slice[]){SLICE("INFO")}, 1);
+    /* may its user see the histograms? They are long: http_metrics.c makes them */
+    add_command(x, (struct slice[]){SLICE("LATENCY"), SLICE("HISTOGRAM"), SLICE("none")}, 3);
     add_command(x, (struct slice[]){SLICE("LATENCY"), SLICE("LATEST")}, 2);
     add_command(x, (struct slice[]){SLICE("SLOWLOG"), SLICE("LEN")}, 2);
     add_command(x, (struct slice[]){SLICE("SLOWLOG"), SLICE("GET"), SLICE("1")}, 3);

@@ -39,8 +39,8 @@ static void put_keys(struct buf *out, const struct stats_totals *t)
     put(out, "keyspace_misses", t->misses);
 }
 
-/* Slow commands; and runs of commands by their time per command, which bounds how long a lock was
- * held. */
+/* Slow commands; and runs of commands, and parts of long work, by their time per command, which
+ * bounds how long a lock was held and a reactor busy. */
 static void put_slow(struct server *s, uint64_t total, struct buf *out)
 {
     static const char *const names[SLOW_SLICES] = {"slice_us_le_1000", "slice_us_le_10000",
@@ -50,6 +50,7 @@ static void put_slow(struct server *s, uint64_t total, struct buf *out)
         const struct slow_thread *t = &s->threads[i]->slow;
         run += atomic_load_explicit(&t->run, memory_order_relaxed);
         waits += atomic_load_explicit(&t->waits, memory_order_relaxed);
+        total += atomic_load_explicit(&t->parts, memory_order_relaxed);
         for (unsigned k = 0; k < SLOW_SLICES; k++)
             slices[k] += atomic_load_explicit(&t->slices[k], memory_order_relaxed);
     }
@@ -112,28 +113,12 @@ void info_stats(struct server *s, struct buf *out)
 
 /* ---- commandstats ---- */
 
-struct command_sum {
-    uint64_t calls, cycles, rejected, failed;
-};
-
-static void sum_command(const struct server *s, int id, struct command_sum *sum)
-{
-    *sum = (struct command_sum){0};
-    for (unsigned i = 0; i < s->thread_count; i++) {
-        const struct command_stats *c = &s->threads[i]->stats[id];
-        sum->calls += atomic_load_explicit(&c->calls, memory_order_relaxed);
-        sum->cycles += atomic_load_explicit(&c->cycles, memory_order_relaxed);
-        sum->rejected += atomic_load_explicit(&c->rejected, memory_order_relaxed);
-        sum->failed += atomic_load_explicit(&c->failed, memory_order_relaxed);
-    }
-}
-
 void info_commandstats(struct server *s, struct buf *out)
 {
     buf_puts(out, "# Commandstats\r\n");
     for (int id = 0; id < COMMAND_COUNT; id++) {
         struct command_sum sum;
-        sum_command(s, id, &sum);
+        stats_sum_command(s, id, &sum);
         if (!sum.calls && !sum.rejected && !sum.failed)
             continue;
         double us = (double)clock_cycles_to_ns(sum.cycles) / 1000;
@@ -189,12 +174,13 @@ void info_errorstats(struct server *s, struct buf *out)
 
 /* ---- latencystats ---- */
 
-static void put_percentiles(struct buf *out, int id, const uint64_t sums[LATENCY_BUCKETS])
+static void put_percentiles(struct buf *out, int id, const uint64_t sums[LATENCY_BUCKETS],
+                            uint64_t calls)
 {
     buf_printf(out, "latency_percentiles_usec_%s:", commands[id].full_name);
     for (size_t i = 0; i < server_settings.percentile_count; i++) {
         double percent = server_settings.percentiles[i];
-        double us = (double)latency_percentile_ns(sums, percent) / 1000;
+        double us = (double)latency_percentile_ns(sums, calls, percent) / 1000;
         buf_printf(out, "%sp%.9g=%.3f", i ? "," : "", percent, us);
     }
     buf_puts(out, "\r\n");
@@ -206,12 +192,8 @@ void info_latencystats(struct server *s, struct buf *out)
     if (!server_settings.latency_tracking)
         return;
     for (int id = 0; id < COMMAND_COUNT; id++) {
-        uint64_t sums[LATENCY_BUCKETS] = {0};
-        for (unsigned i = 0; i < s->thread_count; i++)
-            latency_add(
-                atomic_load_explicit(&s->threads[i]->stats[id].latency, memory_order_acquire),
-                sums);
-        if (latency_percentile_ns(sums, 100))
-            put_percentiles(out, id, sums);
+        uint64_t sums[LATENCY_BUCKETS], calls = stats_sum_latency(s, id, sums);
+        if (calls)
+            put_percentiles(out, id, sums, calls);
     }
 }

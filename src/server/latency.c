@@ -22,37 +22,61 @@ void latency_clear(struct latency *l)
         atomic_store_explicit(&l->buckets[i], 0, memory_order_relaxed);
 }
 
-void latency_add(const struct latency *l, uint64_t sums[LATENCY_BUCKETS])
+uint64_t latency_add(const struct latency *l, uint64_t sums[LATENCY_BUCKETS])
 {
-    for (unsigned i = 0; l && i < LATENCY_BUCKETS; i++)
-        sums[i] += atomic_load_explicit(&l->buckets[i], memory_order_relaxed);
+    uint64_t calls = 0;
+    for (unsigned i = 0; l && i < LATENCY_BUCKETS; i++) {
+        uint64_t count = atomic_load_explicit(&l->buckets[i], memory_order_relaxed);
+        sums[i] += count;
+        calls += count;
+    }
+    return calls;
 }
 
-/* The longest duration of a bucket, in cycles. */
-static uint64_t bucket_top(unsigned bucket)
+/* The longest duration of a bucket. */
+static uint64_t bucket_top_ns(unsigned bucket)
 {
     unsigned shift = bucket < LATENCY_SUB ? 0 : bucket / LATENCY_SUB - 1;
     uint64_t low = bucket < LATENCY_SUB ? bucket : bucket % LATENCY_SUB + LATENCY_SUB;
-    return ((low + 1) << (shift + LATENCY_UNIT_BITS)) - 1;
+    return clock_cycles_to_ns(((low + 1) << (shift + LATENCY_UNIT_BITS)) - 1);
 }
 
-uint64_t latency_bucket_top_ns(unsigned bucket)
+uint64_t latency_percentile_ns(const uint64_t sums[LATENCY_BUCKETS], uint64_t calls, double percent)
 {
-    return clock_cycles_to_ns(bucket_top(bucket));
-}
-
-uint64_t latency_percentile_ns(const uint64_t sums[LATENCY_BUCKETS], double percent)
-{
-    uint64_t total = 0, seen = 0;
+    uint64_t seen = 0;
     unsigned last = 0;
-    for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
-        total += sums[i];
-        last = sums[i] ? i : last;
-    }
-    for (unsigned i = 0; i < last; i++) {
+    for (unsigned i = 0; i < LATENCY_BUCKETS && seen < calls; i++) {
         seen += sums[i];
-        if (sums[i] && (double)seen >= percent / 100 * (double)total)
-            return clock_cycles_to_ns(bucket_top(i));
+        last = sums[i] ? i : last;
+        if (sums[i] && (double)seen >= percent / 100 * (double)calls)
+            break;
     }
-    return total ? clock_cycles_to_ns(bucket_top(last)) : 0;
+    return calls ? bucket_top_ns(last) : 0;
+}
+
+static int64_t step_us(unsigned power)
+{
+    int64_t ns = 1024ll << power;
+    return (ns + ns / 128 - 1) / 1000;
+}
+
+unsigned latency_steps(const uint64_t sums[LATENCY_BUCKETS],
+                       struct latency_step steps[LATENCY_STEPS_MAX])
+{
+    uint64_t seen = 0, told = 0;
+    unsigned power = 0, count = 0;
+    for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+        if (!sums[i])
+            continue;
+        while (power < LATENCY_STEPS_MAX - 1 &&
+               (int64_t)(bucket_top_ns(i) / 1000) > step_us(power)) {
+            if (seen > told)
+                steps[count++] = (struct latency_step){step_us(power), told = seen};
+            power++;
+        }
+        seen += sums[i];
+    }
+    if (seen > told)
+        steps[count++] = (struct latency_step){step_us(power), seen};
+    return count;
 }

@@ -15,6 +15,8 @@ enum {
     LATENCY_SUB_BITS = 4,
     LATENCY_SUB = 1 << LATENCY_SUB_BITS,
     LATENCY_BUCKETS = 28 * LATENCY_SUB, /* up to 2^37 cycles; what is longer counts in the last */
+    LATENCY_STEPS_MAX =
+        48 /* more powers of two than a bucket can be long, however slow the clock */
 };
 
 struct latency {
@@ -49,9 +51,19 @@ INLINE void latency_record(_Atomic(struct latency *) *at, uint64_t cycles, uint6
 void latency_destroy(struct latency *l);
 /* Exclusive mode. */
 void latency_clear(struct latency *l);
-/* Adds the counters to `sums`. Any thread. `l` may be NULL. */
-void latency_add(const struct latency *l, uint64_t sums[LATENCY_BUCKETS]);
-/* The longest duration that a bucket stands for. */
-uint64_t latency_bucket_top_ns(unsigned bucket);
-/* The duration that `percent` (0 to 100) of the calls did not exceed, in ns; 0 without calls. */
-uint64_t latency_percentile_ns(const uint64_t sums[LATENCY_BUCKETS], double percent);
+/* Adds the counters to `sums`; returns how many calls that were. Any thread. `l` may be NULL. */
+uint64_t latency_add(const struct latency *l, uint64_t sums[LATENCY_BUCKETS]);
+/* The duration that `percent` (0 to 100) of the `calls` in `sums` did not exceed, in ns; 0 without
+ * calls. */
+uint64_t latency_percentile_ns(const uint64_t sums[LATENCY_BUCKETS], uint64_t calls,
+                               double percent);
+
+struct latency_step {
+    int64_t us;
+    uint64_t calls; /* that took no longer */
+};
+
+/* Redis's buckets: powers of two from 1,024 ns on, shown as the highest value that its histogram
+ * does not tell from it. Returns how many steps were made: those that add something. */
+unsigned latency_steps(const uint64_t sums[LATENCY_BUCKETS],
+                       struct latency_step steps[LATENCY_STEPS_MAX]);

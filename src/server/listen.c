@@ -92,8 +92,10 @@ static void take(const struct listener *l, int fd)
                               .kind = l->kind,
                               .id = atomic_fetch_add(&s->next_client_id, 1),
                               .proxied = l->kind != CONN_UNIX && server_settings.proxy_protocol};
-    if (l->tls)
+    if (l->tls) {
         arrival.tls = tls_context_ref(s->tls);
+        arrival.handshakes = s->handshakes;
+    }
     net_thread_adopt(&least_loaded(s)->net, arrival);
 }
 

@@ -1,5 +1,5 @@
-/* migrate_link.h: the network half of MIGRATE: one connection to another server, a pipeline written
- * to it, its replies judged line by line.
+/* migrate_link.h: the network half of MIGRATE: one connection to another server, perhaps over TLS,
+ * a pipeline written to it, its replies judged line by line.
  *
  * Blocking, with the timeout for each step, on a worker thread; nothing here knows keys or
  * connections of clients. Memory: the caller's. */
@@ -13,10 +13,13 @@ enum {
     MIGRATE_ERROR_MAX = 1100
 };
 
+struct tls_context;
+
 struct migrate_link {
     /* wanted */
     const char *host;
     int port;
+    struct tls_context *tls;       /* NULL: without */
     int64_t timeout_ms;            /* of each step, > 0 */
     struct slice request;          /* greeting and RESTOREs, RESP */
     uint32_t greetings, restores;  /* how many commands of each kind stand in it */

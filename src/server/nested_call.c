@@ -205,6 +205,11 @@ static void collect_keys(struct nested *n, const struct command *cmd, const stru
         (void)command_visit_keys(cmd, argv, argc, collect_key, n->thread);
 }
 
+static bool goes_on(struct exec *ex)
+{
+    return busy_tick(exec_thread(ex)->nested, false) == SCRIPT_GO_ON;
+}
+
 static void set_exec(struct nested *n, const struct command *cmd, const struct slice *argv,
                      uint32_t argc)
 {
@@ -218,6 +223,7 @@ static void set_exec(struct nested *n, const struct command *cmd, const struct s
     ex->session = &n->session;
     ex->in_exec = true; /* it never waits */
     ex->now_us = n->now_us;
+    ex->goes_on = goes_on;
     ex->slow_limit = UINT64_MAX;
     ex->hashed_arg = 0;
 }
@@ -300,6 +306,7 @@ void nested_close(struct nested *n)
 void nested_abandon(struct server_thread *t)
 {
     t->exec.in_exec = false;
+    t->exec.goes_on = NULL;
     stop_watch_seen(t->net.reactor.id, 0);
     t->nested = NULL;
     if (t->nested_script)

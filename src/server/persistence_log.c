@@ -168,6 +168,8 @@ bool persistence_log_seen(struct server_thread *t, const struct command *cmd,
     const struct persistence *p = &t->server->persistence;
     uint64_t lsn = t->txn.lsn;
     bool only_looked = cmd->flags & CMD_READONLY;
+    if (unlikely(t->parts.any || cmd->categories & ACL_SCRIPTING)) /* it may call a function */
+        lsn = MAX(lsn, t->server->ks->beside_lsn);
     if (unlikely(t->parts.any)) {
         lsn = MAX(lsn, t->parts.lsn);
         only_looked = !t->parts.acted && session->reply_mode == REPLY_ON;
@@ -196,7 +198,7 @@ static void keep_expired(struct server_thread *t, bool keep)
 }
 
 /* PUBLISH and PFCOUNT, which are among what may be replicated, put nothing into the log. */
-static bool may_log(const struct command *cmd, unsigned flags)
+bool persistence_log_may_write(const struct command *cmd, unsigned flags)
 {
     return flags & CMD_WRITE ||
            (flags & CMD_MAY_REPLICATE && !(cmd->flags & (CMD_PUBSUB | CMD_READONLY)));
@@ -211,7 +213,7 @@ bool persistence_log_keeps(const struct server_thread *t)
 bool persistence_log_holds(struct server_thread *t, const struct command *cmd, unsigned flags)
 {
     unsigned refusals = atomic_load(&t->server->persistence.refusals);
-    if (refusals & REFUSE_NO_ROOM && may_log(cmd, flags))
+    if (refusals & REFUSE_NO_ROOM && persistence_log_may_write(cmd, flags))
         return true;
     keep_expired(t, refusals & (REFUSE_LOG | REFUSE_NO_ROOM) && !(flags & CMD_WRITE));
     return false;

@@ -41,6 +41,8 @@ bool persistence_log_is_good(const struct server_thread *t, uint64_t lsn, const 
  * it from deleting what has expired, if need be. `flags`: command_flags(), of EXEC those of its
  * queue. */
 bool persistence_log_holds(struct server_thread *t, const struct command *cmd, unsigned flags);
+/* Whether a command with these flags may change something. */
+bool persistence_log_may_write(const struct command *cmd, unsigned flags);
 /* What has expired, or should be evicted, stays for now: its DEL would be one record more for a log
  * that cannot be written. */
 bool persistence_log_keeps(const struct server_thread *t);

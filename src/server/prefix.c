@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/sorted.h"
 #include "server/server_internal.h"
 
 #include <stdlib.h>
@@ -228,20 +229,19 @@ struct broadcast {
     struct invalidation *inv;
 };
 
+static bool key_is_before(const void *keys, uint32_t at, const void *prefix)
+{
+    return slice_compare(((const struct changed_key *)keys)[at].name,
+                         *(const struct slice *)prefix) < 0;
+}
+
 /* The keys with the prefix: they stand side by side. */
 static struct key_range range_of(struct invalidation *inv, struct slice prefix)
 {
-    uint32_t low = 0, high = inv->count, end;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (slice_compare(inv->keys[middle].name, prefix) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (end = low; end < inv->count && prefix_begins(inv->keys[end].name, prefix);)
+    uint32_t begin = sorted_place(inv->keys, inv->count, &prefix, key_is_before), end = begin;
+    while (end < inv->count && prefix_begins(inv->keys[end].name, prefix))
         end++;
-    return (struct key_range){inv, low, end - low, 0};
+    return (struct key_range){inv, begin, end - begin, 0};
 }
 
 static void send_without_own(struct server_thread *t, struct tracker *k, struct key_range range)

@@ -1,6 +1,7 @@
 #include "server/prefix_set.h"
 
 #include "base/assert.h"
+#include "base/sorted.h"
 
 enum {
     NO_PARENT = UINT32_MAX
@@ -112,18 +113,16 @@ void prefixes_refresh(struct prefixes *p, struct prefix_set **set, uint64_t *ver
     prefix_set_unref(old);
 }
 
+static bool is_not_above(const void *items, uint32_t at, const void *key)
+{
+    const struct prefix_item *list = items;
+    return slice_compare(prefix_item_name(&list[at]), *(const struct slice *)key) <= 0;
+}
+
 /* How many prefixes are not above the key. */
 static uint32_t not_above(const struct prefix_set *set, struct slice key)
 {
-    uint32_t low = 0, high = set->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (slice_compare(prefix_item_name(&set->items[middle]), key) <= 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sorted_place(set->items, set->count, &key, is_not_above);
 }
 
 uint64_t prefix_set_reactors(const struct prefix_set *set, struct slice key)

@@ -14,9 +14,12 @@
 #include "server/crash.h"
 #include "server/effects_file.h"
 #include "server/events.h"
+#include "server/file_job.h"
+#include "server/http.h"
 #include "server/migrate.h"
 #include "server/server_internal.h"
 #include "server/supervise.h"
+#include "server/tls_setup.h"
 #include "server/watchdog.h"
 #include "store/value.h"
 
@@ -90,7 +93,10 @@ static void after_turn(struct reactor *r)
     if (unlikely(atomic_load_explicit(&t->gate_event, memory_order_relaxed)) &&
         atomic_exchange(&t->gate_event, false))
         conn_resume_all(&t->net);
+    handshakes_look(&t->net);
     slow_look(t);
+    if (unlikely(t->turns != NULL))
+        http_turn(t);
     prefix_broadcast(t);
     push_deliver(&t->push, t);
     aof_log_commit(&t->server->persistence.log); /* also what nobody gets a reply for */
@@ -123,6 +129,7 @@ static enum err create_thread(struct server *s, unsigned id)
     t->exec.reply = &t->reply;
     slow_thread_init(&t->slow);
     t->served_tail = &t->served;
+    t->last_turn = &t->turns;
     hot_keys_init(&t->hot);
     big_keys_init(&t->big);
     t->big.shard = id;
@@ -265,7 +272,7 @@ static enum err create_parts(struct server *s)
     if (!err)
         err = watch_signals(s); /* before any thread inherits the mask */
     if (!err)
-        err = worker_pool_create((unsigned)server_settings.worker_threads, &s->pool);
+        err = worker_pool_create((unsigned)server_settings.worker_threads, WORKER_NICE, &s->pool);
     for (unsigned i = 0; i < threads && !err; i++)
         err = create_thread(s, i);
     persistence_init(&s->persistence, s);
@@ -418,6 +425,8 @@ void server_destroy(struct server *s)
     for (unsigned i = 0; i < s->thread_count; i++)
         s->threads[i]->raised = false; /* nobody is left to be woken */
     migrate_stop(s);                   /* its last messages need the mailboxes */
+    file_job_stop(s);                  /* likewise */
+    tls_setup_stop(s);                 /* likewise */
     deliver_last(s);
     for (unsigned i = 0; i < s->thread_count; i++)
         destroy_thread(s->threads[i]);

@@ -93,11 +93,13 @@ struct server_thread {
     unsigned expire_from;     /* the shard that its next turn starts with */
     struct timer pause_timer; /* armed while clients are held */
     bool keeps_for_log;       /* txn.keep_expired is set because the log cannot be written */
-    struct {                  /* the commands of the EXEC or script that runs: persistence_log.h */
-        uint64_t lsn;         /* the newest record that they can have seen the effect of */
-        bool any;             /* there is one */
-        bool acted;           /* they did more than look */
+
+    struct {          /* the commands of the EXEC or script that runs: persistence_log.h */
+        uint64_t lsn; /* the newest record that they can have seen the effect of */
+        bool any;     /* there is one */
+        bool acted;   /* they did more than look */
     } parts;
+    struct http_client *turns, **last_turn; /* HTTP messages that do their work in parts */
     struct blocked *served, **served_tail; /* their replies go when the record is in the log */
     struct blocked_client *log_waiters;    /* WAITAOF */
     struct interpreter *interpreter;       /* of scripts; NULL before the first */
@@ -130,6 +132,10 @@ struct stats_totals { /* sums over all threads since the start or the last CONFI
     uint64_t hits, misses, expired, expired_members, evicted, keyspec_fallbacks;
 };
 
+struct command_sum { /* of one command */
+    uint64_t calls, cycles, rejected, failed;
+};
+
 struct server {
     CACHE_ALIGNED _Atomic int
         pause; /* enum pause_kind; read for every command, changed under pause_lock */
@@ -150,16 +156,19 @@ struct server {
     struct keyspace *ks;
     struct persistence persistence;
     struct worker_pool *pool;
-    struct lock migrate_lock;
-    struct worker_pool *migrate_pool; /* NULL before the first MIGRATE; guarded by migrate_lock */
+    struct lock pools_lock;
+    /* NULL before the first MIGRATE, the first file_job.h; guarded by pools_lock */
+    struct worker_pool *migrate_pool, *file_pool;
     struct server_thread *threads[THREADS_MAX];
     unsigned thread_count;
     struct reactor acceptor; /* on the main thread */
     struct listener listeners[LISTENERS_MAX];
     unsigned listener_count;
-    struct tls_context *tls;   /* of new connections; the main thread's; NULL: no port for it yet */
-    struct timer accept_retry; /* after EMFILE */
-    int reserve_fd;            /* given up to accept and refuse one when descriptors run out */
+    struct tls_context *tls; /* of new connections; the main thread's; NULL: no port for it yet */
+    struct tls_context *tls_outgoing; /* NULL: plain; changes in exclusive mode */
+    struct worker_pool *handshakes;   /* there before a context is */
+    struct timer accept_retry;        /* after EMFILE */
+    int reserve_fd; /* given up to accept and refuse one when descriptors run out */
     struct source signal_source;
     _Atomic uint64_t next_client_id;
     _Atomic uint64_t connections_received, connections_rejected;
@@ -276,6 +285,9 @@ void stats_count_error(struct server_thread *t);
 bool stats_count_call(struct server_thread *t, const struct observed *o, uint64_t cycles,
                       uint32_t errors_before);
 void stats_sum(const struct server *s, struct stats_totals *out);
+void stats_sum_command(const struct server *s, int id, struct command_sum *out);
+/* How long its calls took; returns how many there were. */
+uint64_t stats_sum_latency(const struct server *s, int id, uint64_t sums[LATENCY_BUCKETS]);
 /* Exclusive mode only. */
 void stats_reset(struct server *s);
 void stats_start(struct server *s);

@@ -66,6 +66,8 @@ struct server_settings {
     char *tls_dh_params_file, *tls_protocols, *tls_ciphers, *tls_ciphersuites;
     int tls_auth_clients;               /* enum tls_verify */
     _Atomic bool tls_auth_clients_user; /* the certificate's common name is the client's user */
+    char *tls_client_cert_file, *tls_client_key_file, *tls_client_key_file_pass;
+    bool tls_cluster; /* MIGRATE speaks TLS */
     bool tls_prefer_server_ciphers, tls_session_caching;
     int tls_session_cache_size, tls_session_cache_timeout_s;
     _Atomic bool protected_mode;

@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "server/blocked.h"
+#include "server/file_job.h"
 #include "server/http.h"
 #include "server/slow_internal.h"
 #include "store/access.h"
@@ -119,8 +120,10 @@ enum slow_verdict slow_admit(struct server_thread *t, struct conn *conn)
         txn_end(ex->txn, NULL, 0);
         return SLOW_WAIT;
     }
-    if (unlikely(ex->txn->ks->walked) && transaction_flags(ex->session, ex->cmd) & CMD_WRITE)
-        return slow_image_admit(t, c);
+    if (unlikely(ex->txn->ks->walked) &&
+        persistence_log_may_write(ex->cmd,
+                                  transaction_flags_with(ex->session, ex->cmd, ex->argv, ex->argc)))
+        return slow_image_admit(t, c, snapshot_must_wait(&t->server->persistence.snapshot));
     return SLOW_RUN;
 }
 
@@ -130,7 +133,9 @@ enum slow_verdict slow_defer(struct server_thread *t, struct conn *conn)
     struct slow_client *c = client_slow(conn);
     ex->deferred = false;
     ex->slow_limit = UINT64_MAX;
-    enum slow_verdict verdict = ex->cmd->flags & CMD_WALKS ? walk(t, c) : start(t, c);
+    enum slow_verdict verdict = c->file                      ? SLOW_AWAY
+                                : ex->cmd->flags & CMD_WALKS ? walk(t, c)
+                                                             : start(t, c);
     ex->edits = ex->claims = false;
     if (verdict != SLOW_RUN)
         txn_end(ex->txn, NULL, 0);
@@ -375,10 +380,15 @@ static uint64_t large_for_snapshot(void *arg)
     return slow_threshold();
 }
 
+static void room_in_snapshot(void *arg)
+{
+    wake_all(arg);
+}
+
 void slow_serve_snapshot(struct server *s)
 {
-    s->snapshot_pins =
-        (struct snapshot_pins){enter_for_snapshot, leave_for_snapshot, large_for_snapshot, s};
+    s->snapshot_pins = (struct snapshot_pins){enter_for_snapshot, leave_for_snapshot,
+                                              large_for_snapshot, room_in_snapshot, s};
     s->persistence.snapshot.pins = &s->snapshot_pins;
 }
 
@@ -416,6 +426,8 @@ void slow_client_deinit(struct server_thread *t, struct slow_client *c)
         c->job->client = NULL;
     if (c->walk)
         slow_walk_forget(c->walk);
+    if (c->file)
+        file_job_forget(c->file);
 }
 
 void slow_settle(struct server *s)
@@ -437,4 +449,11 @@ void slow_count_slice(struct server_thread *t, uint64_t cycles)
          limit *= 10)
         bucket++;
     stat_bump(&t->slow.slices[bucket], 1);
+}
+
+void slow_count_part(struct server_thread *t, uint64_t cycles)
+{
+    stat_bump(&t->slow.parts, 1);
+    if (unlikely(cycles > slow_slice_cycles))
+        slow_count_slice(t, cycles);
 }

@@ -34,6 +34,7 @@ struct queued_command;
 struct server;
 struct server_thread;
 struct slow_job;
+struct file_job;
 
 enum {
     SLOW_SLICES = 4
@@ -47,6 +48,7 @@ struct slow_client {
     struct conn *conn;
     struct slow_job *job;   /* its command runs on the pool */
     struct slow_walk *walk; /* its command runs in slices */
+    struct file_job *file;  /* its command writes a file: file_job.h */
     uint64_t waited_at; /* the command, counted from the connection's first, that waited last … */
     unsigned waits;     /* … and how often */
 };
@@ -62,6 +64,7 @@ struct slow_thread {
     const struct conn *barrer;            /* … this connection's, or this one's last */
     _Atomic uint64_t run, waits;          /* commands on the pool; waits for pins: statistics */
     _Atomic uint64_t slices[SLOW_SLICES]; /* runs of commands by time per command, from 100 us on */
+    _Atomic uint64_t parts;               /* of work that is no command's: they count as runs */
 };
 
 /* Of the server. */
@@ -76,7 +79,7 @@ enum slow_verdict {
     SLOW_RUN,   /* here */
     SLOW_AWAY,  /* the pool has it; the locks are dropped */
     SLOW_WAIT,  /* it waits for a pin; the locks are dropped */
-    SLOW_BARRED /* it waits for exclusive commands; the locks are dropped */
+    SLOW_BARRED /* it waits for exclusive commands, or a snapshot's disk; the locks are dropped */
 };
 
 /* Before its reactor runs. */
@@ -105,7 +108,7 @@ void slow_unbar(struct server_thread *t);
  * value is away then for an edit. Gives up when *cancelled says so: false. Outside every gate. */
 bool slow_hold(struct server *s, const _Atomic bool *cancelled) MUST_USE;
 void slow_release(struct server *s);
-/* What a snapshot's walk needs to read large values. */
+/* What a snapshot's walk needs to read large values, and to wake who waits for room. */
 void slow_serve_snapshot(struct server *s);
 
 /* Finishes jobs that came back and resumes clients that were woken. Last in each turn, outside the
@@ -126,6 +129,8 @@ uint64_t slow_refuse_unsafe(struct server_thread *t, const struct command *cmd, 
                             uint64_t lsn) MUST_USE;
 /* Counts a run of commands that took this long each. */
 void slow_count_slice(struct server_thread *t, uint64_t cycles);
+/* Counts a part of work that keeps the reactor as a command would. */
+void slow_count_part(struct server_thread *t, uint64_t cycles);
 
 extern uint64_t slow_slice_cycles; /* 100 us; constant after slow_calibrate() */
 void slow_calibrate(void);

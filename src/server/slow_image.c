@@ -1,4 +1,7 @@
-/* A snapshot wants large values as they were when it began, and encoding one takes long. Before a
+/* What a snapshot asks of a command before it changes something. Old values wait for the disk:
+ * while there are too many, who would add one waits before anything has run.
+ *
+ * A snapshot wants large values as they were when it began, and encoding one takes long. Before a
  * command changes such a value, a worker encodes it, pinned but not locked, while the command
  * waits. Whoever gets there without asking (EXEC in exclusive mode, expiry, eviction) has the
  * value encoded under the lock, by txn_edit(). */
@@ -39,15 +42,20 @@ static void run_image(struct job *self)
     atomic_fetch_sub(&s->slow.computing, 1); /* the last that is touched */
 }
 
-/* The key's entry, when it is to be taken before it changes. */
+/* The key's entry, when the snapshot wants it before it changes. */
 static bool find_wanted(const struct txn *t, const struct key *key, struct ref *ref)
 {
     *ref = (struct ref){.key = key, .part = db_part(t->db, keyspace_shard_of(t->ks, key->hash))};
     struct entry *e =
         table_find(&ref->part->table, key->hash, entry_has_key, &key->name, &ref->pos);
     ref->entry = e;
-    return e && (e->flags & ENTRY_PARITY) != t->ks->parity && entry_type(e) != TYPE_STRING &&
-           !(e->flags & ENTRY_MEMBERS_EXPIRE) && value_elements(e) >= slow_threshold();
+    return e && (e->flags & ENTRY_PARITY) != t->ks->parity;
+}
+
+static bool is_large(const struct entry *e)
+{
+    return entry_type(e) != TYPE_STRING && !(e->flags & ENTRY_MEMBERS_EXPIRE) &&
+           value_elements(e) >= slow_threshold();
 }
 
 static void start(struct server_thread *t, const struct ref *ref)
@@ -79,14 +87,14 @@ static enum slow_verdict take(struct server_thread *t, struct slow_client *c, co
     return SLOW_WAIT;
 }
 
-enum slow_verdict slow_image_admit(struct server_thread *t, struct slow_client *c)
+enum slow_verdict slow_image_admit(struct server_thread *t, struct slow_client *c, bool full)
 {
     const struct exec *ex = &t->exec;
     struct ref ref;
     for (uint32_t i = 0; i < ex->key_count; i++) {
-        if (likely(!find_wanted(ex->txn, &ex->keys[i], &ref)))
+        if (likely(!find_wanted(ex->txn, &ex->keys[i], &ref)) || (!full && !is_large(ref.entry)))
             continue;
-        enum slow_verdict verdict = take(t, c, &ref);
+        enum slow_verdict verdict = full ? SLOW_BARRED : take(t, c, &ref);
         txn_end(ex->txn, NULL, 0);
         return verdict;
     }

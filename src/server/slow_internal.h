@@ -58,7 +58,7 @@ void slow_wait_init(struct slow_client *c);
 void slow_wait_forget(struct server_thread *t, struct slow_client *c);
 
 /* A command that writes is about to run, and a snapshot is under way that may want a large value
- * before it changes. */
-enum slow_verdict slow_image_admit(struct server_thread *t, struct slow_client *c);
+ * before it changes, or, `full`, has no room for another one. */
+enum slow_verdict slow_image_admit(struct server_thread *t, struct slow_client *c, bool full);
 /* A value from so many elements on is large. */
 uint64_t slow_threshold(void);

@@ -113,6 +113,28 @@ void stats_sum(const struct server *s, struct stats_totals *out)
     out->keyspec_fallbacks -= base->keyspec_fallbacks;
 }
 
+void stats_sum_command(const struct server *s, int id, struct command_sum *out)
+{
+    *out = (struct command_sum){0};
+    for (unsigned i = 0; i < s->thread_count; i++) {
+        const struct command_stats *c = &s->threads[i]->stats[id];
+        out->calls += load(&c->calls);
+        out->cycles += load(&c->cycles);
+        out->rejected += load(&c->rejected);
+        out->failed += load(&c->failed);
+    }
+}
+
+uint64_t stats_sum_latency(const struct server *s, int id, uint64_t sums[LATENCY_BUCKETS])
+{
+    uint64_t calls = 0;
+    memset(sums, 0, LATENCY_BUCKETS * sizeof(*sums));
+    for (unsigned i = 0; i < s->thread_count; i++) /* acquire: pairs with latency_create() */
+        calls += latency_add(
+            atomic_load_explicit(&s->threads[i]->stats[id].latency, memory_order_acquire), sums);
+    return calls;
+}
+
 static void clear(_Atomic uint64_t *counter)
 {
     atomic_store_explicit(counter, 0, memory_order_relaxed);
@@ -132,6 +154,7 @@ static void clear_thread(struct server_thread *t)
     clear(&t->error_replies);
     clear(&t->slow.run);
     clear(&t->slow.waits);
+    clear(&t->slow.parts);
     for (int i = 0; i < SLOW_SLICES; i++)
         clear(&t->slow.slices[i]);
 }

@@ -1,8 +1,10 @@
-/* tls_setup.h: from the tls-* directives to the context that new connections get.
+/* tls_setup.h: from the tls-* directives to the contexts that new connections get.
  *
  * The main thread owns the context: it accepts. CONFIG SET builds a new one on its own thread and
  * has the main thread change to it; connections that are open keep the old one. One that cannot be
- * built changes nothing. */
+ * built changes nothing. With the first one come the workers that do the handshakes. The context of
+ * outgoing connections (tls-cluster: MIGRATE) is replaced by CONFIG SET itself, in exclusive mode.
+ */
 #pragma once
 
 #include "base/err.h"
@@ -16,3 +18,7 @@ enum err tls_setup_begin(struct server *s) MUST_USE;
 enum err tls_setup_apply(char *errbuf) MUST_USE;
 /* The main thread, when nobody is accepted any more. */
 void tls_setup_end(struct server *s);
+
+/* Ends who does handshakes and frees the outgoing context: all reactors have stopped, their
+ * mailboxes are still there. */
+void tls_setup_stop(struct server *s);

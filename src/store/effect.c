@@ -96,14 +96,91 @@ COLD void effect_verbatim(struct txn *t, const struct slice *argv, uint32_t argc
         put_effect(t, t->db, argv, argc);
 }
 
+/* ---- removals whose record waits ---- */
+
+void effect_owe(struct txn *t, unsigned shard, struct effects *own)
+{
+    struct effects **owed = &t->ks->owed[shard];
+    if (!*owed) {
+        *owed = mem_zalloc(MEM_OTHER, sizeof(**owed));
+        buf_init(&(*owed)->text, MEM_OTHER);
+        atomic_fetch_add_explicit(&t->ks->owing, 1, memory_order_relaxed);
+    }
+    *own = t->effects;
+    t->effects = **owed;
+}
+
+void effect_owe_end(struct txn *t, unsigned shard, const struct effects *own)
+{
+    *t->ks->owed[shard] = t->effects;
+    t->effects = *own;
+}
+
+static void forget_owed(struct keyspace *ks, unsigned shard)
+{
+    struct effects *e = ks->owed[shard];
+    if (!e)
+        return;
+    ks->owed[shard] = NULL;
+    buf_deinit(&e->text);
+    mem_free(MEM_OTHER, e, sizeof(*e));
+    atomic_fetch_sub_explicit(&ks->owing, 1, memory_order_relaxed);
+}
+
+void effect_forget_owed(struct keyspace *ks)
+{
+    for (unsigned i = 0; i < ks->shard_count; i++)
+        forget_owed(ks, i);
+}
+
+static void pay(struct txn *t, unsigned shard)
+{
+    const struct effect_sink *sink = t->ks->sink;
+    struct effects *e = t->ks->owed[shard];
+    if (!e)
+        return;
+    if (e->db != e->first_db)
+        encode_select(&e->text, e->first_db);
+    sink->write(sink->arg, e->first_db, buf_slice(&e->text));
+    forget_owed(t->ks, shard);
+}
+
+/* ---- the record ---- */
+
+static bool changed_alone(const struct txn *t, unsigned shard)
+{
+    return t->alone.any && t->alone.bits[shard / 64] >> (shard % 64) & 1;
+}
+
+COLD static void pay_all(struct txn *t)
+{
+    for (uint32_t i = 0; i < t->held_count; i++)
+        pay(t, t->held[i]);
+    for (unsigned i = 0; t->exclusive && i < t->ks->shard_count; i++)
+        if (changed_alone(t, i))
+            pay(t, i);
+}
+
+COLD static void remember_alone(const struct txn *t, uint64_t lsn)
+{
+    struct keyspace *ks = t->ks;
+    if (t->alone.beside)
+        ks->beside_lsn = lsn;
+    for (unsigned i = 0; i < ks->shard_count; i++)
+        if (changed_alone(t, i))
+            ks->shards[i].last_lsn = lsn;
+}
+
 /* The shards remember it: who reads there later has seen its effect. */
 static void put_record(struct txn *t)
 {
     const struct effect_sink *sink = t->ks->sink;
+    if (unlikely(atomic_load_explicit(&t->ks->owing, memory_order_relaxed)))
+        pay_all(t);
     uint64_t lsn = sink->write(sink->arg, t->effects.first_db, buf_slice(&t->effects.text));
     t->lsn = lsn;
-    if (t->exclusive)
-        t->ks->alone_lsn = lsn;
+    if (unlikely(t->exclusive))
+        remember_alone(t, lsn);
     for (uint32_t i = 0; i < t->held_count; i++)
         t->ks->shards[t->held[i]].last_lsn = lsn;
 }

@@ -1,6 +1,7 @@
 #include "store/keyspace.h"
 
 #include "base/assert.h"
+#include "store/txn.h"
 #include "store/value.h"
 
 enum {
@@ -19,6 +20,7 @@ struct keyspace *keyspace_create(unsigned shards, int databases)
     ks->shard_bits = (unsigned)__builtin_ctz(shards);
     ks->shard_shift = 64 - ks->shard_bits;
     ks->shards = mem_alloc_aligned(MEM_OTHER, shards * sizeof(struct shard));
+    ks->owed = mem_zalloc(MEM_OTHER, shards * sizeof(*ks->owed));
     for (unsigned i = 0; i < shards; i++)
         atomic_init(&ks->shards[i].next_expire_ms, INT64_MAX);
     ks->db_count = databases;
@@ -71,6 +73,8 @@ void keyspace_destroy(struct keyspace *ks)
     }
     for (unsigned i = 0; i < GATES_MAX; i++)
         mem_free(MEM_OTHER, ks->stats[i].counts, (size_t)ks->db_count * sizeof(struct key_counts));
+    effect_forget_owed(ks);
+    mem_free(MEM_OTHER, ks->owed, ks->shard_count * sizeof(*ks->owed));
     mem_free(MEM_OTHER, ks->dbs, (size_t)ks->db_count * sizeof(struct db));
     mem_free_aligned(MEM_OTHER, ks->shards, ks->shard_count * sizeof(struct shard));
     mem_free_aligned(MEM_OTHER, ks, sizeof(*ks));

@@ -32,7 +32,7 @@ struct shard {
     _Atomic(struct watch_table *) watchers; /* NULL: nobody watches a key of this shard */
     _Atomic(struct wait_table *) waiters;   /* NULL: nobody waits for a key of this shard */
     struct lock wait_lock;                  /* a leaf: wait.h */
-    uint64_t last_lsn; /* of the last record of a change here; guarded by `lock` */
+    uint64_t last_lsn; /* of the last record of a change here; guarded by `lock`, or alone */
     /* readers.h, guarded by `lock`; read without it as a hint */
     _Atomic(struct readers_table *) readers;
 };
@@ -86,6 +86,7 @@ struct effect_sink {
 
 struct txn;
 struct ref;
+struct effects;
 
 /* Snapshots. Every entry has one bit of parity. When a snapshot begins (exclusive mode), the
  * keyspace's parity flips: all entries there are unvisited, new ones are born visited. The walk
@@ -123,7 +124,12 @@ struct keyspace {
     int db_count;
     struct store_stats stats[GATES_MAX]; /* by gate index */
     const struct effect_sink *sink; /* NULL: no effect is recorded. Changed in exclusive mode */
-    uint64_t alone_lsn; /* of the last record of a change in exclusive mode; changed in it */
+    uint64_t beside_lsn; /* of the last record of a change beside the keys (function libraries);
+                            changed in exclusive mode */
+    /* Removals of members whose record must wait, while the log takes none: it comes before the
+     * next one of the shard. [shard_count], NULL: none; guarded by the shard's lock */
+    struct effects **owed;
+    _Atomic uint32_t owing;         /* shards that have some */
     struct snapshot_hook *snapshot; /* set before there are threads, or NULL */
     uint8_t parity;                 /* 0 or ENTRY_PARITY; flipped in exclusive mode */
     bool walked;                    /* a snapshot is under way; changed in exclusive mode */

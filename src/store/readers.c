@@ -1,6 +1,7 @@
 #include "store/readers.h"
 
 #include "base/assert.h"
+#include "base/sorted.h"
 
 struct readers_table {
     struct table keys;
@@ -63,18 +64,15 @@ void readers_destroy(struct readers *r)
     mem_free(MEM_CLIENT, r, sizeof(*r) + r->len);
 }
 
+static bool number_is_before(const void *numbers, uint32_t at, const void *number)
+{
+    return ((const uint64_t *)numbers)[at] < *(const uint64_t *)number;
+}
+
 /* Where the number is, or belongs. */
 static uint32_t position(const struct readers *r, uint64_t number)
 {
-    uint32_t low = 0, high = r->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (r->numbers[middle] < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sorted_place(r->numbers, r->count, &number, number_is_before);
 }
 
 static bool add_number(struct readers *r, uint64_t number)

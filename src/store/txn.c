@@ -27,6 +27,7 @@ HOT void txn_begin(struct txn *t, int db, bool exclusive)
     t->held_count = 0;
     t->dirty = 0;
     t->lsn = 0;
+    t->alone.any = t->alone.beside = false;
     t->effects.replaced = t->effects.suppressed = false;
 }
 
@@ -140,7 +141,6 @@ bool txn_try_shard(struct txn *t, unsigned shard)
 /* What it has read was written by records up to these. */
 COLD static void note_lsn(struct txn *t)
 {
-    t->lsn = MAX(t->lsn, t->ks->alone_lsn);
     for (uint32_t i = 0; i < t->held_count; i++)
         t->lsn = MAX(t->lsn, t->ks->shards[t->held[i]].last_lsn);
 }

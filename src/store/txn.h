@@ -55,6 +55,12 @@ struct txn_view {
     uint32_t edited;     /* the key that the draft stands for */
 };
 
+/* What the log will have a record of, when no shards are held: noted while there is a log. */
+struct changed_shards {
+    bool any, beside;               /* shards; something beside the keys */
+    uint64_t bits[SHARDS_MAX / 64]; /* meaningless without `any` */
+};
+
 struct txn {
     struct keyspace *ks;
     struct db *db;
@@ -64,8 +70,9 @@ struct txn {
     bool exclusive;
     bool no_touch;     /* leave access clocks alone */
     bool restartable;  /* the planner can run the command again exclusively */
-    bool keep_expired; /* what has expired is missing, but not deleted: CLIENT PAUSE WRITE; set for
-                          commands that write nothing. Members that have expired stay in sight */
+    bool keep_expired; /* keys that have expired are missing, but not deleted, and the log hears of
+                          nothing: CLIENT PAUSE WRITE; set for commands that write nothing. Members
+                          go, but their record waits (keyspace.owed) */
     bool mute;   /* nobody is told of changes (notify.h): a load only puts back what was there,
                     and its thread is no reactor */
     bool replay; /* the commands come from a log, which says itself what has expired: nothing
@@ -81,7 +88,8 @@ struct txn {
     const struct txn_view *view; /* NULL, but on the worker pool */
     struct effects effects;
     struct ready_key *ready, **ready_tail; /* changed keys that somebody waits for: wait.h */
-    uint16_t held[SHARDS_MAX];             /* ascending */
+    struct changed_shards alone;
+    uint16_t held[SHARDS_MAX]; /* ascending */
     struct rng rng;
     jmp_buf keyspec_unwind;
 };
@@ -239,6 +247,8 @@ void txn_swap(struct txn *t, int a, int b);
 /* An explicit effect; the first one replaces the verbatim command. All arguments are bytes. */
 void effect_command(struct txn *t, const struct slice *argv, uint32_t argc);
 void effect_suppress(struct txn *t);
+/* The log has been turned off: what shards owe it (keyspace.owed) is nobody's. Exclusive mode. */
+void effect_forget_owed(struct keyspace *ks);
 /* Nothing of what the txn has done so far reaches the log: the process ends, and its data with it.
  */
 void effect_forget(struct txn *t);

@@ -138,10 +138,28 @@ void txn_expire(struct txn *t, struct ref *ref)
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
 
+/* Alone: only the shards that change are waited for when the record is not safe. */
+COLD static void note_changed(struct txn *t, unsigned shard)
+{
+    struct changed_shards *c = &t->alone;
+    if (!c->any)
+        memset(c->bits, 0, sizeof(c->bits));
+    c->any = true;
+    c->bits[shard / 64] |= (uint64_t)1 << (shard % 64);
+}
+
+COLD static void note_all_changed(struct txn *t)
+{
+    t->alone.any = true;
+    memset(t->alone.bits, 0xff, sizeof(t->alone.bits));
+}
+
 HOT void txn_edit(struct txn *t, const struct ref *ref)
 {
     sched_point();
     DASSERT(t->exclusive || t->held_count > 0 || t->view);
+    if (unlikely(t->exclusive) && txn_logs(t))
+        note_changed(t, ref_shard(t, ref));
     if (ref->entry && unlikely((ref->entry->flags & ENTRY_PARITY) != t->ks->parity))
         t->ks->snapshot->edit(t->ks->snapshot, t, ref);
 }
@@ -390,6 +408,7 @@ void txn_set_expire(struct txn *t, struct ref *ref, int64_t when_ms)
 void txn_changed(struct txn *t)
 {
     ASSERT(t->exclusive);
+    t->alone.beside = true;
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
@@ -404,6 +423,7 @@ void txn_flush(struct txn *t, int db, bool lazy)
             wait_note_all(t, i, i);
         }
     notify_flush(t);
+    note_all_changed(t);
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }
@@ -414,6 +434,7 @@ void txn_swap(struct txn *t, int a, int b)
     watch_swap(t, a, b);
     keyspace_swap(t->ks, a, b);
     wait_note_all(t, a, b);
+    note_all_changed(t);
     t->dirty++;
     stat_add(&t->stats->value[STAT_CHANGES], 1);
 }

@@ -50,6 +50,10 @@ void txn_members_expire_part(struct txn *t, struct db *db, unsigned shard, unsig
 
 /* Adds the removal of an expired member. */
 void effect_lapse(struct txn *t, const struct db *db, const struct entry *e, struct slice member);
+/* Between the two, what is added goes to what the shard owes the log, not to this txn's record: it
+ * is written before the shard's next one. `own` keeps the txn's own meanwhile. */
+void effect_owe(struct txn *t, unsigned shard, struct effects *own);
+void effect_owe_end(struct txn *t, unsigned shard, const struct effects *own);
 /* Adds a DEL that is not the command's own (expiry). */
 void effect_del(struct txn *t, const struct db *db, struct slice key);
 /* Adds the command as the client sent it, if it changed something and described nothing itself. */

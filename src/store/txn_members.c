@@ -125,16 +125,33 @@ static void expire_first(struct txn *t, struct ref *ref, const struct db *db,
     ASSERT(removed);
 }
 
-bool txn_members_expire(struct txn *t, struct ref *ref, unsigned *budget)
+/* A collection cannot be shown without what is due unless that is removed, so a reader who may log
+ * nothing removes it, too. It is enough when the log has it before the shard's next change: until
+ * then a restart finds a member whose time is past. */
+static uint64_t expire_due(struct txn *t, struct ref *ref, const struct deadlines *d,
+                           unsigned *budget)
 {
-    struct deadlines *d = deadlines_in(ref->entry);
     const struct db *db = ref_db(t, ref);
+    bool owes = unlikely(t->keep_expired) && txn_logs(t) && !t->effects.commands;
+    unsigned shard = ref_shard(t, ref);
+    struct effects own;
     uint64_t gone = 0;
-    if (likely(!is_due(t, d)) || unlikely(t->keep_expired))
-        return true;
-    txn_edit(t, ref);
+    if (owes)
+        effect_owe(t, shard, &own);
     for (; is_due(t, d) && *budget; --*budget, gone++)
         expire_first(t, ref, db, d);
+    if (owes)
+        effect_owe_end(t, shard, &own);
+    return gone;
+}
+
+bool txn_members_expire(struct txn *t, struct ref *ref, unsigned *budget)
+{
+    const struct deadlines *d = deadlines_in(ref->entry);
+    if (likely(!is_due(t, d)))
+        return true;
+    txn_edit(t, ref);
+    uint64_t gone = expire_due(t, ref, d, budget);
     report(t, ref, expired_event(entry_type(ref->entry)), gone);
     if (!txn_is_empty(ref)) {
         txn_members_sync(t, ref);

@@ -103,7 +103,7 @@ static bool check_key(struct check *c, const struct rdb_item *item)
     c->expiring += item->expire_ms != -1;
     c->expired += item->expire_ms != -1 && item->expire_ms < c->now_ms;
     if (c->keys % PROGRESS_KEYS == 0)
-        progress_show(&c->progress, c->reader.at, c->reader.size, c->keys);
+        progress_show(&c->progress, c->reader.at, c->reader.file.size, c->keys);
     return true;
 }
 
@@ -175,7 +175,7 @@ static enum check_status run(struct check *c)
     enum check_status status = begin(c);
     if (status != CHECK_GOOD)
         return status;
-    printf("%s: RDB version %u, %" PRIu64 " bytes\n", c->path, c->reader.version, c->reader.size);
+    printf("%s: RDB version %u, %" PRIu64 " bytes\n", c->path, c->reader.version, c->reader.file.size);
     enum rdb_read end = check_items(c);
     describe(c);
     if (end == RDB_READ_FAULT)
@@ -241,7 +241,7 @@ static enum check_status repair(const char *path, const char *repaired)
         printf("%s: %" PRIu64 " keys; lost: %" PRIu64
                " damaged ones and all that stood from offset %" PRIu64 " of %" PRIu64
                " on. A value that was damaged without a trace is still in it.\n",
-               repaired, c.keys, c.damaged, MIN(c.reader.at, c.reader.size), c.reader.size);
+               repaired, c.keys, c.damaged, MIN(c.reader.at, c.reader.file.size), c.reader.file.size);
     rdb_writer_deinit(w);
     mem_free(MEM_OTHER, w, sizeof(*w));
     deinit(&c);

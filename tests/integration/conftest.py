@@ -1,11 +1,11 @@
-"""The node with which the clients and the console in tests/node are tested; the authority of certificates."""
+"""A server that speaks HTTP; the node with which the clients and the console in tests/node are tested; the authority of certificates."""
 import os
 import shutil
 import subprocess
 
 import pytest
 
-from lib.server import ROOT
+from lib.server import ROOT, free_port
 from lib.tls import Authority
 
 DIRECTORY = ROOT / "tests" / "node"
@@ -39,3 +39,15 @@ def node():
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def http_server(start_server):
+    """A module that needs another one has a fixture of this name."""
+    return start_server(http_port=free_port())
+
+
+@pytest.fixture
+def http(http_server):
+    with http_server.connect_http() as connection:
+        yield connection

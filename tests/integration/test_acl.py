@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lib.frame import FrameConnection, FrameError
-from lib.resp import Connection, Error, Map, Push, encode
+from lib.resp import Error, Map, Push, encode
 from lib.server import free_port
 from lib.wait import wait_until
 
@@ -193,7 +193,7 @@ def test_clients_of_a_deleted_user_are_closed(server, conn):
     # Reactors close theirs on their own.
     assert wait_until(lambda: b" user=u " not in conn.cmd("CLIENT", "LIST"))
     for client in clients:
-        assert client.drain(20) == (b"", True)
+        assert client.drain() == (b"", True)
         client.close()
     assert conn.cmd("ACL", "DELUSER", "default") == Error(b"ERR The 'default' user cannot be removed")
 
@@ -216,7 +216,7 @@ def test_a_deleted_user_takes_nothing_any_more(start_server, reactors):
 def test_who_deletes_itself_hears_so(server):
     with user(server, "u", "+@all", "~*") as client:
         client.send(encode(["ACL", "DELUSER", "u"]) + encode(["SET", "k", "v"]))
-        assert client.drain(20) == (b":1\r\n", True)
+        assert client.drain() == (b":1\r\n", True)
     with server.connect() as conn:
         assert conn.cmd("EXISTS", "k") == 0
 
@@ -236,7 +236,7 @@ def test_revoked_channels(server, conn):
     assert conn.cmd("PUBLISH", "a:1", "m") == 2
     assert listeners["a"].read() == [b"message", b"a:1", b"m"] and listeners["p"].read() == [b"pmessage", b"a:*", b"a:1", b"m"]
     for name in "bqs":
-        assert listeners[name].drain(20) == (b"", True)
+        assert listeners[name].drain() == (b"", True)
     conn.cmd("ACL", "SETUSER", "u", "allchannels")
     assert conn.cmd("PUBLISH", "a:1", "m") == 2
     for client in listeners.values():
@@ -248,7 +248,7 @@ def test_who_revokes_its_own_channel_hears_so(server):
         client.cmd("HELLO", "3")
         assert client.cmd("SUBSCRIBE", "a") == Push([b"subscribe", b"a", 1])
         client.send(encode(["ACL", "SETUSER", "u", "resetchannels"]))
-        assert client.drain(20) == (b"+OK\r\n", True)
+        assert client.drain() == (b"+OK\r\n", True)
 
 
 def test_patterns_of_sort_need_all_keys(server, conn):
@@ -279,7 +279,7 @@ def test_no_word_hides_a_key(server, command):
 def test_client_kill_by_user(server, conn):
     with user(server, "u", "+@all") as one, user(server, "v", "+@all") as other:
         assert conn.cmd("CLIENT", "KILL", "USER", "u") == 1
-        assert one.drain(20) == (b"", True) and other.cmd("PING") == b"PONG"
+        assert one.drain() == (b"", True) and other.cmd("PING") == b"PONG"
         assert conn.cmd("CLIENT", "KILL", "USER", "nobody") == Error(b"ERR No such user 'nobody'")
 
 

@@ -102,7 +102,7 @@ def test_load_and_save(run, tmp_path):
     assert conn.cmd("ACL", "LOAD") == b"OK"
     assert names(conn) == [b"bob", b"carol", b"dave", b"default"]
     assert bob.cmd("STRLEN", "b") == 0, "who is still there goes on, under the new rules"
-    assert alice.drain(20) == (b"", True)
+    assert alice.drain() == (b"", True)
     for client in (alice, bob, conn):
         client.close()
 
@@ -222,14 +222,14 @@ def test_protected_mode(run):
         return Connection(port, host=own_address())
 
     with remote() as other:
-        data, closed = other.drain(10)
+        data, closed = other.drain()
         assert closed and data.startswith(b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set")
     assert conn.cmd("ACL", "SETUSER", "default", "resetpass", ">p") == b"OK"
     with remote() as other:
         assert other.cmd("PING") == Error(b"NOAUTH Authentication required.")
     assert conn.cmd("ACL", "SETUSER", "default", "nopass", "off") == b"OK"
     with remote() as other:
-        assert other.drain(10)[0].startswith(b"-DENIED")
+        assert other.drain()[0].startswith(b"-DENIED")
     conn.cmd("CONFIG", "SET", "protected-mode", "no")
     conn.cmd("ACL", "SETUSER", "default", "on")
     with remote() as other:

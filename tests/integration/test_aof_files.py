@@ -189,6 +189,31 @@ def test_old_single_file_becomes_the_base(start_server):
         assert conn.cmd("MGET", "k", "more") == [b"v", b"1"]
 
 
+@pytest.mark.parametrize("content", ["damaged", "torn", "foreign"])
+def test_old_single_file_that_is_broken_stays(start_server, content):
+    """It changes its place when it has been loaded, not before."""
+    server = start_server(appendonly="yes", aof_load_truncated="no")
+    kill(server)
+    for path in folder(server).iterdir():
+        path.unlink()
+    folder(server).rmdir()
+    old = Path(server.dir, "appendonly.aof")
+    whole = encode("SELECT", 0) + encode("SET", "k", "v")
+    text = {"damaged": whole + b"!bad\r\n" + encode("SET", "l", "w"), "torn": whole[:-3], "foreign": b"\x7fELF" * 100}[content]
+    old.write_bytes(text)
+    assert str(old) in starts_badly(server)
+    assert old.read_bytes() == text and not folder(server).exists()
+    folder(server).mkdir()  # a kill in the middle of the move leaves this
+    (folder(server) / "appendonly.aof.manifest").write_text("file appendonly.aof seq 1 type b\n")
+    assert str(old) in starts_badly(server)
+    assert old.read_bytes() == text and names(server) == ["appendonly.aof.manifest"]
+    old.write_bytes(whole)
+    start_again(server)
+    with server.connect() as conn:
+        assert conn.cmd("GET", "k") == b"v"
+    assert not old.exists() and manifest(server).startswith("file appendonly.aof seq 1 type b\n")
+
+
 def test_torn_end(start_server):
     server = start_server(appendonly="yes")
     with server.connect() as conn:

@@ -33,7 +33,7 @@ def test_failed_auth_in_a_pipeline(locked, start_server):
 def test_limits_before_authentication(locked, request_bytes):
     with locked.connect() as conn:
         conn.send(request_bytes)
-        data, closed = conn.drain(1)
+        data, closed = conn.drain()
         assert closed and data.startswith(b"-ERR Protocol error: ")
 
 

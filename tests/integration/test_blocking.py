@@ -34,7 +34,7 @@ class Crowd:
         return int(dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)[name])
 
     def settle(self, count):
-        assert wait_until(lambda: self.info("blocked_clients") == count, 10)
+        assert wait_until(lambda: self.info("blocked_clients") == count)
 
     def park(self, *command, conn=None, raw=b""):
         conn, before = conn or self.connect(), self.info("blocked_clients")
@@ -344,7 +344,7 @@ def test_client_list_shows_who_waits(crowd):
     assert b" flags=b " in line and b" cmd=blpop " in line
     crowd.cmd("RPUSH", "k", "a")
     assert conn.read() == [b"k", b"a"]
-    assert wait_until(lambda: b" flags=N " in crowd.cmd("CLIENT", "LIST", "ID", number), 10)
+    assert wait_until(lambda: b" flags=N " in crowd.cmd("CLIENT", "LIST", "ID", number))
 
 
 def command_stats(crowd, name):
@@ -433,7 +433,7 @@ def test_the_log_has_what_happened(start_server, tmp_path):
     assert [conn.read(), mover.read()] == [[b"k", b"a"], b"b"]
     expected = b"".join(map(encode, [["SELECT", 0], ["MULTI"], ["RPUSH", "k", "a", "b", "c"], ["LPOP", "k"],
                                      ["LMOVE", "k", "d", "LEFT", "RIGHT"], ["EXEC"]]))
-    assert wait_until(lambda: path.read_bytes() == expected, 10), path.read_bytes()
+    assert wait_until(lambda: path.read_bytes() == expected), path.read_bytes()
     for one in crowd.conns:
         one.close()
 

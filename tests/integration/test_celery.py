@@ -56,7 +56,7 @@ def text(path):
 
 def value(result):
     """Celery's own wait looks once a second when messages come in an order that it does not like."""
-    wait_until(result.ready, PATIENCE_S)
+    assert wait_until(result.ready, PATIENCE_S)
     return [part.get(1) for part in result.results] if isinstance(result, GroupResult) else result.get(1)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.test_aof_files import digest, encode, flip, folder, incr_of, kill, names, rewrite, start_again
+from integration.test_aof_files import digest, encode, flip, folder, incr_of, kill, rewrite, start_again
 from integration.test_rdb import fill_all
 from lib.server import binary_under_test
 
@@ -148,10 +148,8 @@ def test_convert(start_server, form):
     other = start_server()
     if form == "resp":
         with other.connect() as conn:
-            data = target.read_bytes()
-            conn.send(data)
-            conn.cmd("ECHO", "end")
-            conn.drain()
+            conn.send(target.read_bytes() + encode("ECHO", "the end"))
+            conn.raw(b"$7\r\nthe end\r\n")
         back = Path(server.dir, "back")
         assert check("convert", "--to", "rdb", target, back)[0] == 0
     else:

@@ -96,13 +96,13 @@ def test_tracking_is_off_and_says_so(conn):
 def test_reply_modes(conn):
     conn.send(b"CLIENT REPLY OFF\r\nSET k v\r\nGET k\r\nCLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\n"
               b"CLIENT REPLY SKIP\r\nGET k\r\nGET k\r\nCLIENT REPLY x\r\n")
-    assert conn.drain(0.5)[0] == b"+OK\r\n$1\r\nv\r\n-ERR syntax error\r\n"
+    assert conn.raw(b"error\r\n") == b"+OK\r\n$1\r\nv\r\n-ERR syntax error\r\n"
 
 
 # ---- CLIENT KILL ----
 
 def is_closed(connection):
-    return connection.drain(2)[1]
+    return connection.drain()[1]
 
 
 @pytest.mark.smoke
@@ -132,9 +132,9 @@ def test_kill_by_address(crowd):
 def test_kill_of_oneself_replies_first(crowd):
     address = fields(crowd[0].cmd("CLIENT", "INFO"))[b"addr"]
     crowd[0].send(b"CLIENT KILL %b\r\nPING\r\n" % address)
-    assert crowd[0].drain(2) == (b"+OK\r\n", True)
+    assert crowd[0].drain() == (b"+OK\r\n", True)
     crowd[1].send(b"CLIENT KILL TYPE normal SKIPME no\r\nPING\r\n")
-    assert crowd[1].drain(2) == (b":8\r\n", True)
+    assert crowd[1].drain() == (b":8\r\n", True)
 
 
 @pytest.mark.parametrize("args, error", [
@@ -159,11 +159,10 @@ def test_pause_of_writes(crowd):
     assert all(writer.drain(0.05) == (b"", False) for writer in writers)
     assert reader.cmd("GET", "k") is None, "reads go on"
     assert reader.cmd("SET") == Error(b"ERR wrong number of arguments for 'set' command")
-    info = admin.cmd("INFO", "clients")
-    assert b"blocked_clients:%d\r\n" % len(writers) in info
+    assert wait_until(lambda: b"blocked_clients:%d\r\n" % len(writers) in admin.cmd("INFO", "clients"))
     assert sum(line[b"flags"] == b"b" for line in listed(admin)) == len(writers)
     assert admin.cmd("CLIENT", "UNPAUSE") == b"OK"
-    assert all(writer.drain(0.3)[0] == b"+OK\r\n+PONG\r\n" for writer in writers)
+    assert all([writer.read(), writer.read()] == [b"OK", b"PONG"] for writer in writers)
     assert b"blocked_clients:0\r\n" in admin.cmd("INFO", "clients")
 
 
@@ -196,18 +195,17 @@ def test_pause_of_all_ends_by_itself(crowd):
     assert crowd[0].cmd("CLIENT", "PAUSE", "400") == b"OK"
     for connection in crowd:
         connection.send(b"PING\r\n")
-    assert crowd[1].drain(0.1) == (b"", False)
     for connection in crowd:
-        assert connection.cmd("ECHO", "x") == b"PONG", "the reply to the PING that waited"
-    assert 0.35 < time.monotonic() - start < 3
+        assert connection.read() == b"PONG"
+        assert time.monotonic() - start > 0.35
 
 
 def test_a_shorter_pause_does_not_cut_a_longer_one(crowd):
+    start = time.monotonic()
     crowd[0].cmd("CLIENT", "PAUSE", "500", "WRITE")
     crowd[0].cmd("CLIENT", "PAUSE", "1", "WRITE")
-    start = time.monotonic()
     assert crowd[1].cmd("SET", "k", "v") == b"OK"
-    assert time.monotonic() - start > 0.3
+    assert time.monotonic() - start > 0.45
 
 
 def test_paused_clients_can_be_killed_and_can_leave(crowd):
@@ -230,7 +228,7 @@ def test_pause_holds_exclusive_commands_without_closing_the_gates(crowd):
     assert crowd[1].drain(0.1) == (b"", False)
     assert crowd[6].cmd("GET", "k") is None, "nobody waits in exclusive mode"
     crowd[0].cmd("CLIENT", "UNPAUSE")
-    assert all(c.drain(0.3)[0] == b"+OK\r\n" for c in crowd[1:5])
+    assert [c.read() for c in crowd[1:5]] == [b"OK"] * 4
 
 
 @pytest.mark.parametrize("args, error", [

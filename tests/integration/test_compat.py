@@ -49,7 +49,7 @@ def test_other_scripts_wait_for_the_end_of_a_pause(server, script):
         conn.cmd("EVAL", script, 0)
         admin.cmd("CLIENT", "PAUSE", 600000, "WRITE")
         conn.send(encode(["EXEC"]))
-        wait_until(lambda: b"blocked_clients:1\r\n" in admin.cmd("INFO", "clients"))
+        assert wait_until(lambda: b"blocked_clients:1\r\n" in admin.cmd("INFO", "clients"))
         admin.cmd("CLIENT", "UNPAUSE")
         assert conn.read() == [1]
 
@@ -79,9 +79,9 @@ def lazily_freed(conn):
 
 
 def test_resetstat_counts_lazy_frees_anew(conn):
-    conn.cmd("RPUSH", "list", *range(100000))
-    conn.cmd("UNLINK", "list")
-    wait_until(lambda: lazily_freed(conn) == 1)
+    conn.cmd("SADD", "set", *("member:%d" % i for i in range(100_000)))
+    conn.cmd("UNLINK", "set")
+    assert wait_until(lambda: lazily_freed(conn) == 1)
     conn.cmd("CONFIG", "RESETSTAT")
     assert lazily_freed(conn) == 0
 

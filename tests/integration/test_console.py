@@ -6,24 +6,12 @@ import subprocess
 
 import pytest
 
-from lib.http import HttpConnection
 from lib.server import ROOT, free_port
 
 pytestmark = pytest.mark.tokamak
 
 NODE_TESTS = ROOT / "tests" / "node"
 GZIPPED_MAX = 200 * 1024
-
-
-@pytest.fixture
-def console(start_server):
-    return start_server(http_port=free_port())
-
-
-@pytest.fixture
-def http(console):
-    with HttpConnection(console.directives["http-port"]) as connection:
-        yield connection
 
 
 def asset_paths(http):
@@ -91,26 +79,25 @@ def test_accept_encoding_may_stand_twice(http):
 
 def test_everybody_gets_the_page_and_nobody_data(start_server):
     server = start_server(http_port=free_port(), requirepass="secret")
-    with HttpConnection(server.directives["http-port"]) as http:
+    with server.connect_http() as http:
         assert http.request("GET", "/").status == 200
         assert http.post("/", ["GET", "k"]).status == 401
         assert http.request("GET", "/dbsize").status == 401
 
 
-def test_links_of_other_sites_lead_to_the_page_alone(console):
-    port = console.directives["http-port"]
-    with HttpConnection(port) as http:
+def test_links_of_other_sites_lead_to_the_page_alone(http_server):
+    with http_server.connect_http() as http:
         assert http.request("GET", "/", sec_fetch_site="cross-site").status == 200
         assert http.request("GET", "/get/k", sec_fetch_site="cross-site").status == 403
-    with HttpConnection(port) as http:
+    with http_server.connect_http() as http:
         assert http.request("POST", "/", b'["SET","k",1]', sec_fetch_site="cross-site").status == 403
-    with HttpConnection(port) as http:
+    with http_server.connect_http() as http:
         assert http.request("GET", "/", host="evil.example").status == 421
 
 
 def test_it_can_be_switched_off(start_server):
     server = start_server(http_port=free_port(), http_console="no")
-    with HttpConnection(server.directives["http-port"]) as http:
+    with server.connect_http() as http:
         answer = http.request("GET", "/")
         assert answer.headers["content-type"] == "text/plain" and b"openapi" in answer.body
         assert http.post("/", ["PING"]).json() == {"result": "PONG"}
@@ -127,12 +114,12 @@ def test_types_are_right(node):
     assert result.returncode == 0, result.stdout
 
 
-def test_in_a_browser(console, start_server, node):
+def test_in_a_browser(http_server, start_server, node):
     locked = start_server(http_port=free_port(), requirepass="boss")
     with locked.connect() as conn:
         conn.cmd("AUTH", "boss")
         conn.cmd("ACL", "SETUSER", "ann", "on", ">secret", "+@all", "-@write", "~*", "&*")
-    ports = {"TOKAMAK_PORT": console.port, "TOKAMAK_HTTP": console.directives["http-port"],
+    ports = {"TOKAMAK_PORT": http_server.port, "TOKAMAK_HTTP": http_server.directives["http-port"],
              "TOKAMAK_LOCKED": locked.directives["http-port"]}
     result = subprocess.run([node, "--test", "console.test.js"], cwd=NODE_TESTS, timeout=400,
                             env={**os.environ, **{name: str(port) for name, port in ports.items()}}, capture_output=True, text=True)

@@ -5,6 +5,7 @@ import pytest
 
 from integration.test_generic import fill_all_types
 from lib.resp import BigNumber, Double, Error, Map, Push, Set, Simple, Verbatim
+from lib.wait import wait_until
 
 FORBIDDEN = Error(b'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it '
                   b"from a local connection, otherwise you need to set this option in the configuration file, and then "
@@ -92,7 +93,7 @@ def test_populate_is_no_effect_and_replicate_is_one(start_server, tmp_path):
         conn.cmd("DEBUG", "REPLICATE", "SET", "made", "up")
         conn.cmd("SELECT", 2)
         conn.cmd("SET", "k", "v", "PX", 10)
-        time.sleep(0.2)
+        assert wait_until(lambda: conn.cmd("DBSIZE") == 0)
         conn.cmd("FLUSHALL")
         effects = path.read_bytes()
     assert effects.startswith(b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$4\r\nmade\r\n$2\r\nup\r\n"

@@ -139,8 +139,6 @@ def test_limit_lowered_at_run_time(server):
     with server.connect() as conn:
         fill(conn, (f"k:{i}" for i in range(20_000)))
         conn.cmd("CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory", "1mb")
-        time.sleep(0.5)
-        assert conn.cmd("DBSIZE") < 15_000
         assert wait_until(lambda: 1000 < conn.cmd("DBSIZE") < 10_000)
         conn.cmd("CONFIG", "SET", "maxmemory", "0")
         assert fill(conn, (f"n:{i}" for i in range(20_000))) == []

@@ -1,6 +1,5 @@
 """HOTKEYS and MEMORY BIGKEYS: the right keys, always on and in sessions."""
 import random
-import time
 
 import pytest
 
@@ -213,14 +212,14 @@ def test_types_are_counted(server):
         conn.pipeline([["SET", f"s{i}", "x" * 100] for i in range(500)])
         conn.pipeline([["HSET", f"h{i}", "f", "x" * 5000] for i in range(100)])
         conn.pipeline([["SELECT", 3], ["RPUSH", "l", 1], ["SELECT", 0]])
-        wait_until(lambda: {name: part["keys"] for name, part in census(conn).items()} ==
+        assert wait_until(lambda: {name: part["keys"] for name, part in census(conn).items()} ==
                    {"type_string": 500, "type_hash": 100, "type_list": 1, "type_set": 0, "type_zset": 0, "type_stream": 0},
                    60)
         types = census(conn)
         assert 500 * 100 < types["type_string"]["bytes"] < 500 * 300
         assert 100 * 5000 < types["type_hash"]["bytes"] < 100 * 7000
         conn.cmd("FLUSHALL")
-        wait_until(lambda: not any(part["keys"] for part in census(conn).values()), 60)
+        assert wait_until(lambda: not any(part["keys"] for part in census(conn).values()), 60)
 
 
 def test_types_are_told_only_when_asked_by_name(conn):

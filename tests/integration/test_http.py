@@ -9,26 +9,12 @@ from pathlib import Path
 import pytest
 
 from lib import rdb
-from lib.http import HttpConnection, message
+from lib.http import message
+from lib.resp import encode
 from lib.server import free_port
 from lib.wait import wait_until
 
 pytestmark = pytest.mark.tokamak
-
-
-@pytest.fixture
-def http_server(start_server):
-    return start_server(http_port=free_port())
-
-
-@pytest.fixture
-def http(http_server):
-    with HttpConnection(http_server.directives["http-port"]) as connection:
-        yield connection
-
-
-def open_http(server):
-    return HttpConnection(server.directives["http-port"])
 
 
 @pytest.mark.smoke
@@ -78,7 +64,7 @@ def test_multi_exec(http):
 
 
 def test_multi_exec_without_the_right_to_multi_runs_nothing(http_server):
-    with http_server.connect() as conn, open_http(http_server) as http:
+    with http_server.connect() as conn, http_server.connect_http() as http:
         conn.cmd("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "-multi")
         refused = http.post("/multi-exec", [["SET", "a", 1]], authorization="Bearer u:p")
         assert refused.status == 403
@@ -115,10 +101,10 @@ def test_databases(http):
 
 @pytest.mark.smoke
 def test_a_command_that_waits(http_server):
-    with http_server.connect() as conn, open_http(http_server) as http:
+    with http_server.connect() as conn, http_server.connect_http() as http:
         http.send(message("POST", "/pipeline", b'[["SET","a",1],["BLPOP","q",0],["INCR","a"],["BLPOP","q","0.01"]]')
                   + message("GET", "/get/a"))
-        wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"))
+        assert wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"))
         assert conn.cmd("GET", "a") == b"1"
         conn.cmd("RPUSH", "q", "x")
         assert http.read().json() == [{"result": "OK"}, {"result": ["q", "x"]}, {"result": 2}, {"result": None}]
@@ -127,15 +113,15 @@ def test_a_command_that_waits(http_server):
 
 def test_a_client_that_goes_while_it_waits(http_server):
     with http_server.connect() as conn:
-        with open_http(http_server) as http:
+        with http_server.connect_http() as http:
             http.send(message("POST", "/", b'["BLPOP","q",0]'))
-            wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"))
-        wait_until(lambda: b"blocked_clients:0" in conn.cmd("INFO", "clients"))
+            assert wait_until(lambda: b"blocked_clients:1" in conn.cmd("INFO", "clients"))
+        assert wait_until(lambda: b"blocked_clients:0" in conn.cmd("INFO", "clients"))
 
 
 def test_commands_on_the_worker_pool(start_server):
     server = start_server(http_port=free_port(), slow_command_threshold=10)
-    with server.connect() as conn, open_http(server) as http:
+    with server.connect() as conn, server.connect_http() as http:
         conn.cmd("RPUSH", "l", *range(1000))
         conn.cmd("SADD", "s", *range(1000))
         everything = [str(i) for i in range(1000)]
@@ -155,7 +141,7 @@ def test_a_pipeline_that_waits_often_is_read_once(http_server):
                    for text in (before, after)]
         return sum(seconds[1]) - sum(seconds[0])
 
-    with http_server.connect() as conn, open_http(http_server) as http:
+    with http_server.connect() as conn, http_server.connect_http() as http:
         long = [["SET", "k", "x" * 1000]] * 4000
         once = cpu_of(long) + cpu_of([["WAIT", 1, 1]] * 300)
         assert cpu_of([["WAIT", 1, 1]] * 300 + long) < 4 * once + 0.2
@@ -163,7 +149,7 @@ def test_a_pipeline_that_waits_often_is_read_once(http_server):
 
 def test_replies_that_pass_the_output_limit(http_server):
     """They are bounded while they are made, and who asked is told."""
-    with http_server.connect() as conn, open_http(http_server) as http:
+    with http_server.connect() as conn, http_server.connect_http() as http:
         conn.cmd("CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0")
         conn.cmd("SET", "v", "x" * 100_000)
         assert len(http.post("/pipeline", [["GET", "v"]] * 5).json()) == 5
@@ -173,11 +159,49 @@ def test_replies_that_pass_the_output_limit(http_server):
         assert "client_output_buffer_limit_disconnections:1" in conn.cmd("INFO", "stats").decode()
 
 
+def waiting_client(conn):
+    """{field: value} of the HTTP client whose command waits, as CLIENT LIST shows it."""
+    lines = [line for line in conn.cmd("CLIENT", "LIST").decode().splitlines() if " flags=b " in line]
+    return dict(part.split("=", 1) for part in lines[0].split()) if lines else None
+
+
+GATHERS = [["GET", "v"]] * 20 + [["BLPOP", "q", 0], ["GET", "v"], ["BLPOP", "q", 0]]
+
+
+def test_gathered_replies_count_as_output(http_server):
+    """What waits for the rest of its message is the client's memory; it is none when the message is answered."""
+    with http_server.connect() as conn, http_server.connect_http() as http:
+        conn.cmd("SET", "v", "x" * 100_000)
+        http.send(message("POST", "/pipeline", json.dumps(GATHERS).encode()))
+        assert wait_until(lambda: waiting_client(conn))
+        assert int(waiting_client(conn)["omem"]) >= 2_000_000 and int(waiting_client(conn)["tot-mem"]) >= 2_000_000
+        assert "client_recent_max_output_buffer:20" in conn.cmd("INFO", "clients").decode()
+        conn.cmd("RPUSH", "q", "x")
+        assert wait_until(lambda: waiting_client(conn) and int(waiting_client(conn)["omem"]) >= 2_100_000)
+        conn.cmd("RPUSH", "q", "y")
+        assert len(http.read().json()) == len(GATHERS)
+        assert "client_recent_max_output_buffer:0\r" in conn.cmd("INFO", "clients").decode()
+
+
+@pytest.mark.parametrize("limit", [("client-output-buffer-limit", "normal 0 1mb 1"), ("maxmemory-clients", "1mb")])
+def test_who_gathers_too_much_is_closed(http_server, limit):
+    with http_server.connect() as conn, http_server.connect_http() as http, http_server.connect_http() as small:
+        conn.cmd("SET", "v", "x" * 100_000)
+        for connection, commands in (http, GATHERS), (small, GATHERS[-3:]):
+            connection.send(message("POST", "/pipeline", json.dumps(commands).encode()))
+        assert wait_until(lambda: b"blocked_clients:2" in conn.cmd("INFO", "clients"))
+        conn.cmd("CONFIG", "SET", *limit)
+        conn.cmd("RPUSH", "q", "a", "b")  # the longer waits first: it gathers more, and waits again
+        assert http.closed()
+        conn.cmd("RPUSH", "q", "c", "d")
+        assert len(small.read().json()) == 3
+
+
 def test_exclusive_commands_beside_others(http_server):
     failures = []
 
     def hammer(number):
-        with open_http(http_server) as http:
+        with http_server.connect_http() as http:
             for i in range(100):
                 answers = http.post("/pipeline", [["SET", f"k{number}", i], ["EVAL", "return redis.call('GET', KEYS[1])", 1,
                                                   f"k{number}"], ["SCRIPT", "EXISTS", "x"]]).json()
@@ -277,7 +301,7 @@ def test_kv_of_another_type(http):
 def test_kv_compare_and_set_counts_every_step(http_server):
     """Many writers with If-Match: no step is lost."""
     def work():
-        with open_http(http_server) as http:
+        with http_server.connect_http() as http:
             for _ in range(25):
                 while True:
                     got = http.request("GET", "/kv/n")
@@ -285,7 +309,7 @@ def test_kv_compare_and_set_counts_every_step(http_server):
                     if put.status == 204:
                         break
                     assert put.status == 412
-    with open_http(http_server) as http:
+    with http_server.connect_http() as http:
         http.request("PUT", "/kv/n", b"0")
         threads = [threading.Thread(target=work) for _ in range(6)]
         for thread in threads:
@@ -295,12 +319,66 @@ def test_kv_compare_and_set_counts_every_step(http_server):
         assert http.request("GET", "/kv/n").body == b"150"
 
 
+def test_kv_value_and_time_to_live_are_of_one_moment(start_server):
+    """Each writer's value says its time to live: no response mixes two of them."""
+    server = start_server(http_port=free_port(), io_threads=2)
+    times, done, wrong = {b"none": None, b"short": 100, b"long": 5000}, threading.Event(), []
+
+    batch = b"".join(encode(["SET", "k", value, *(["EX", seconds] if seconds else [])]) for value, seconds in times.items()) * 1000
+
+    def write():
+        with server.connect() as conn:
+            while not done.is_set():
+                conn.send(batch)
+                left = 3000 * len(b"+OK\r\n")
+                while left:
+                    left -= len(conn.sock.recv(left))
+
+    def read(http, **headers):
+        http.send(message("GET", "/kv/k", **headers) * 200)
+        for _ in range(200):
+            got = http.read()
+            left, want = got.headers.get("x-ttl"), times[got.body]
+            if (left is None) != (want is None) or (left and not want - 60 < int(left) < want + 60):
+                wrong.append((got.body, left))
+
+    with server.connect() as conn, server.connect_http() as http, server.connect_http() as limited:
+        conn.cmd("SET", "k", "none")
+        conn.cmd("ACL", "SETUSER", "u", "on", ">p", "~*", "+get", "+pttl")
+        writers = [threading.Thread(target=write) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        for _ in range(150):
+            read(http)
+            read(limited, authorization="Bearer u:p")
+        done.set()
+        for writer in writers:
+            writer.join()
+        for value, seconds in times.items():
+            http.request("PUT", "/kv/k", value, **({"x_ttl": seconds} if seconds else {}))
+            read(http)
+    assert not wrong
+
+
+def test_kv_tells_the_time_to_live_to_whoever_may_know_it(http_server):
+    with http_server.connect() as conn, http_server.connect_http() as http:
+        conn.cmd("SET", "k", "v", "EX", 1000)
+        conn.cmd("SET", "long", "v" * 100000, "EX", 1000)
+        conn.cmd("ACL", "SETUSER", "reads", "on", ">p", "~*", "+get")
+        conn.cmd("ACL", "SETUSER", "knows", "on", ">p", "~*", "+get", "+pttl")
+        for key in "k", "long":
+            assert "x-ttl" not in http.request("GET", f"/kv/{key}", authorization="Bearer reads:p").headers
+            assert 900 < int(http.request("GET", f"/kv/{key}", authorization="Bearer knows:p").headers["x-ttl"]) <= 1000
+            assert 900 < int(http.request("GET", f"/kv/{key}").headers["x-ttl"]) <= 1000
+        assert "x-ttl" not in http.request("GET", "/kv/none").headers
+
+
 # ---- connections ----
 
 def test_pipelining_and_chunking(http_server):
     data = b"".join(message("POST", "/", json.dumps(["RPUSH", "l", i]).encode()) for i in range(50))
     for size in (1, 7, 1000, len(data)):
-        with http_server.connect() as conn, open_http(http_server) as http:
+        with http_server.connect() as conn, http_server.connect_http() as http:
             conn.cmd("DEL", "l")
             for at in range(0, len(data), size):
                 http.send(data[at:at + size])
@@ -310,7 +388,7 @@ def test_pipelining_and_chunking(http_server):
 def test_persistence(http_server):
     for head, stays in (("HTTP/1.1\r\nHost: x.localhost", True), ("HTTP/1.1\r\nHost: localhost\r\nConnection: close", False),
                         ("HTTP/1.0", False), ("HTTP/1.0\r\nConnection: Keep-Alive", True)):
-        with open_http(http_server) as http:
+        with http_server.connect_http() as http:
             http.send(f"GET /healthz {head}\r\n\r\n".encode())
             response = http.read()
             assert response.status == 200
@@ -356,7 +434,7 @@ def test_users(start_server):
     with server.connect() as conn:
         conn.cmd("AUTH", "secret")
         conn.cmd("ACL", "SETUSER", "reader", "on", ">pw:x", "~a*", "+get", "+ping")
-        with open_http(server) as http:
+        with server.connect_http() as http:
             assert http.request("GET", "/ping").status == 401
             assert http.request("GET", "/ping").headers["www-authenticate"].startswith("Bearer")
             assert http.request("GET", "/ping", authorization="Bearer wrong").status == 401
@@ -376,7 +454,7 @@ def test_users(start_server):
 
 def test_a_large_body_of_a_stranger_is_not_read(start_server):
     server = start_server(http_port=free_port(), requirepass="secret")
-    with open_http(server) as http:
+    with server.connect_http() as http:
         http.send(b"PUT /kv/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000000\r\n\r\n")
         refused = http.read()
         assert refused.status == 401 and refused.headers["connection"] == "close"
@@ -385,11 +463,11 @@ def test_a_large_body_of_a_stranger_is_not_read(start_server):
 
 def test_a_password_that_is_taken_away(start_server):
     server = start_server(http_port=free_port())
-    with server.connect() as conn, open_http(server) as http:
+    with server.connect() as conn, server.connect_http() as http:
         conn.cmd("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all")
         assert http.request("GET", "/ping", authorization="Bearer u:p").status == 200
         conn.cmd("ACL", "SETUSER", "u", "resetpass", ">q")
-        wait_until(lambda: http.request("GET", "/ping", authorization="Bearer u:p").status == 401)
+        assert wait_until(lambda: http.request("GET", "/ping", authorization="Bearer u:p").status == 401)
 
 
 @pytest.mark.parametrize("host, status", [
@@ -399,7 +477,7 @@ def test_a_password_that_is_taken_away(start_server):
     ("good.example.", 421), ("user@localhost", 421), ("0.0.0.0:80", 421), ("[::]:80", 421), ("[::ffff:0.0.0.0]", 421)])
 def test_hosts(start_server, host, status):
     server = start_server(http_port=free_port(), http_allowed_hosts="good.example other.example")
-    with open_http(server) as http:
+    with server.connect_http() as http:
         response = http.request("GET", "/set/k/v", host=host)
         assert response.status == status
         if status != 200:
@@ -414,7 +492,7 @@ def test_hosts(start_server, host, status):
     ({"sec_fetch_site": "same-origin"}, 200), ({"sec_fetch_site": "none"}, 200),
     ({"sec_fetch_site": "cross-site"}, 403), ({"sec_fetch_site": "same-site"}, 403)])
 def test_other_sites(http_server, headers, status):
-    with open_http(http_server) as http:
+    with http_server.connect_http() as http:
         assert http.post("/", ["SET", "k", "v"], **headers).status == status
     with http_server.connect() as conn:
         assert conn.cmd("EXISTS", "k") == (status == 200)
@@ -458,7 +536,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 ])
 def test_smuggling(http_server, data, status):
     """The right status, the connection closed, and nothing of what follows executed."""
-    with open_http(http_server) as http:
+    with http_server.connect_http() as http:
         http.send(data + SMUGGLED)
         response = http.read()
         assert response.status == status and response.headers["connection"] == "close"
@@ -469,7 +547,7 @@ def test_smuggling(http_server, data, status):
 
 def test_heads_and_bodies_that_drip_in(http_server):
     """Closed at the deadline however much is still dripping; others go on."""
-    dripping = [open_http(http_server) for _ in range(3)]
+    dripping = [http_server.connect_http() for _ in range(3)]
     dripping[1].send(b"GET /healthz HTTP/1.1\r\n")
     dripping[2].send(HEAD + b"Content-Length: 100\r\n\r\n")
     ended, deadline = set(), time.monotonic() + 60
@@ -485,7 +563,7 @@ def test_heads_and_bodies_that_drip_in(http_server):
                 pass
             except ConnectionError:
                 ended.add(number)
-        with open_http(http_server) as other:
+        with http_server.connect_http() as other:
             assert other.cmd("PING") == {"result": "PONG"}
         time.sleep(0.3)
     assert ended == {0, 1, 2}
@@ -496,7 +574,7 @@ def test_heads_and_bodies_that_drip_in(http_server):
 def test_an_idle_connection_stays_and_a_busy_one(http_server):
     """The deadline is each message's: a pipeline may go on for ever, even if no packet ends with a message."""
     ping, until = message("GET", "/ping"), time.monotonic() + 12
-    with open_http(http_server) as idle, open_http(http_server) as busy:
+    with http_server.connect_http() as idle, http_server.connect_http() as busy:
         assert idle.cmd("PING") == {"result": "PONG"}
         busy.send(ping[:20])
         while time.monotonic() < until:
@@ -510,8 +588,8 @@ def test_refused_at_the_door(start_server):
     server = start_server(http_port=free_port())
     with server.connect() as conn:
         conn.cmd("CONFIG", "SET", "maxclients", 1)  # from here on only this one counts, whoever asked before
-        wait_until(lambda: b"connected_clients:1\r" in conn.cmd("INFO", "clients"))
-        with open_http(server) as http:
+        assert wait_until(lambda: b"connected_clients:1\r" in conn.cmd("INFO", "clients"))
+        with server.connect_http() as http:
             response = http.read()
             assert response.status == 503 and http.closed()
 
@@ -525,7 +603,7 @@ def read_event(http):
 
 @pytest.mark.smoke
 def test_subscribe(http_server):
-    with http_server.connect() as conn, open_http(http_server) as http:
+    with http_server.connect() as conn, http_server.connect_http() as http:
         http.send(message("GET", "/subscribe/a/b", accept="text/event-stream"))
         status, headers = http.head()
         assert status == 200 and headers["content-type"] == "text/event-stream"
@@ -537,11 +615,11 @@ def test_subscribe(http_server):
         assert conn.cmd("PUBLISH", "a", "end") == 1
         assert read_event(http) == "message,a,end"
     with http_server.connect() as conn:
-        wait_until(lambda: conn.cmd("PUBLISH", "a", "x") == 0)
+        assert wait_until(lambda: conn.cmd("PUBLISH", "a", "x") == 0)
 
 
 def test_psubscribe_and_monitor(http_server):
-    with http_server.connect() as conn, open_http(http_server) as http, open_http(http_server) as monitor:
+    with http_server.connect() as conn, http_server.connect_http() as http, http_server.connect_http() as monitor:
         http.send(message("POST", "/psubscribe/n*", b"[]"))
         assert http.head()[0] == 200 and read_event(http) == "psubscribe,n*,1"
         monitor.send(message("GET", "/monitor"))
@@ -552,7 +630,7 @@ def test_psubscribe_and_monitor(http_server):
 
 
 def test_a_head_request_subscribes_to_nothing(http_server):
-    with http_server.connect() as conn, open_http(http_server) as http:
+    with http_server.connect() as conn, http_server.connect_http() as http:
         for target in ("/subscribe/a", "/psubscribe/a", "/monitor"):
             assert http.request("HEAD", target).status == 405
         assert http.cmd("PUBLISH", "a", "x") == {"result": 0}
@@ -560,7 +638,7 @@ def test_a_head_request_subscribes_to_nothing(http_server):
 
 
 def test_events_need_rights(http_server):
-    with http_server.connect() as conn, open_http(http_server) as http:
+    with http_server.connect() as conn, http_server.connect_http() as http:
         conn.cmd("ACL", "SETUSER", "u", "on", ">p", "+@all", "~*", "resetchannels", "&mine")
         assert http.request("GET", "/subscribe/other", authorization="Bearer u:p").status == 403
         assert http.request("GET", "/ping", authorization="Bearer u:p").status == 200
@@ -576,7 +654,7 @@ def test_health_while_loading(start_server):
     server.directives["key-load-delay"] = 20000
     server.stopped = False
     server.start()
-    with server.connect() as conn, open_http(server) as http:
+    with server.connect() as conn, server.connect_http() as http:
         assert http.request("GET", "/readyz").status == 503
         assert http.request("GET", "/healthz").status == 200
         refused = http.request("GET", "/get/k1")

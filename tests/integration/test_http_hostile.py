@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from lib.http import HttpConnection, message
+from lib.http import message
 from lib.server import Server, free_port
 
 pytestmark = pytest.mark.tokamak
@@ -19,7 +19,7 @@ def shared_server():
 
 
 @pytest.fixture
-def server(shared_server):
+def http_server(shared_server):
     """One for all that is refused; emptied for each."""
     shared_server.check()
     with shared_server.connect() as conn:
@@ -27,15 +27,9 @@ def server(shared_server):
     return shared_server
 
 
-@pytest.fixture
-def http(server):
-    with HttpConnection(server.directives["http-port"]) as connection:
-        yield connection
-
-
-def curl(server, *args, stdin=b""):
+def curl(http_server, *args, stdin=b""):
     """(status, body)"""
-    url = [arg.replace("URL", f"http://localhost:{server.directives['http-port']}") for arg in args]
+    url = [arg.replace("URL", f"http://localhost:{http_server.directives['http-port']}") for arg in args]
     out = subprocess.run(["curl", "-sS", "--path-as-is", "-w", "\n%{http_code}", *url], input=stdin, capture_output=True, check=True,
                          timeout=60).stdout
     body, status = out.rsplit(b"\n", 1)
@@ -51,20 +45,20 @@ def curl(server, *args, stdin=b""):
     HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffff\r\n",
     HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") * 32 + b"1\r\n",
 ], ids=["length", "absurd length", "chunk", "absurd chunk", "chunks together"])
-def test_bodies_that_are_too_long(server, http, data):
+def test_bodies_that_are_too_long(http_server, http, data):
     """Refused as soon as that is known, at the limit and not a byte later; nothing is stored."""
     http.send(data)
     response = http.read()
     assert response.status == 413 and response.headers["connection"] == "close"
-    with server.connect() as conn:
+    with http_server.connect() as conn:
         assert conn.cmd("EXISTS", "k") == 0
 
 
-def test_the_longest_body(server, http):
+def test_the_longest_body(http_server, http):
     assert http.request("PUT", "/kv/k", b"x" * (1 << 20)).status == 204
     http.send(message("PUT", "/kv/c", None, transfer_encoding="chunked") + (b"8000\r\n" + b"y" * 0x8000 + b"\r\n") * 32 + b"0\r\n\r\n")
     assert http.read().status == 204
-    with server.connect() as conn:
+    with http_server.connect() as conn:
         assert conn.cmd("STRLEN", "k") == conn.cmd("STRLEN", "c") == 1 << 20
 
 
@@ -76,19 +70,19 @@ def test_lengths_that_are_none(http, length):
 
 @pytest.mark.parametrize("chunks", [b"-1\r\n", b"0x3\r\nabc\r\n", b"3 \r\nabc\r\n", b"\r\n", b"3\nabc\r\n", b"3\r\nabcd\r\n", b"3\r\nabc\n0\r\n",
                                     b"000000003\r\nabc\r\n", b"g\r\n", b"3;x=y\r\nabc\r\n"])
-def test_chunks_that_are_none(server, http, chunks):
+def test_chunks_that_are_none(http_server, http, chunks):
     http.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n" + message("GET", "/set/evil/1"))
     assert http.read().status == 400 and http.closed()
-    with server.connect() as conn:
+    with http_server.connect() as conn:
         assert conn.cmd("DBSIZE") == 0
 
 
-def test_a_body_that_ends_early(server):
+def test_a_body_that_ends_early(http_server):
     """The client is gone before its body has come: nothing of it is executed."""
     for head in (b"Content-Length: 100\r\n\r\n0123", b"Transfer-Encoding: chunked\r\n\r\n4\r\n0123\r\n"):
-        with HttpConnection(server.directives["http-port"]) as http:
+        with http_server.connect_http() as http:
             http.send(HEAD + head)
-    with HttpConnection(server.directives["http-port"]) as http:
+    with http_server.connect_http() as http:
         assert http.cmd("EXISTS", "k") == {"result": 0}
 
 
@@ -136,32 +130,32 @@ def test_headers_that_are_none(http, header):
     ("/kv/../metrics", b"../metrics"), ("/kv/%2e%2e/metrics", b"../metrics"), ("/kv/%2Fetc%2Fpasswd", b"/etc/passwd"), ("/kv//", b"/"),
     ("/kv/%00", b"\0"), ("/kv/a%00b", b"a\0b"), ("/kv/%ff%fe", b"\xff\xfe"), ("/kv/%c0%ae", b"\xc0\xae"), ("/kv/%25%32%65", b"%2e"),
     ("/kv/a;b", b"a;b"), ("/kv/a\\b", b"a\\b"), ("/kv/a+b", b"a+b"), ("/kv/%0d%0aX:%20y", b"\r\nX: y")])
-def test_a_path_is_a_key_and_nothing_else(server, path, key):
+def test_a_path_is_a_key_and_nothing_else(http_server, path, key):
     """Decoded once, never resolved, never text."""
-    status, body = curl(server, "-T", "-", "URL" + path, stdin=b"value")
+    status, body = curl(http_server, "-T", "-", "URL" + path, stdin=b"value")
     assert (status, body) == (204, b"")
-    with server.connect() as conn:
+    with http_server.connect() as conn:
         assert conn.cmd("KEYS", "*") == [key]
-    assert curl(server, "URL" + path) == (200, b"value")
+    assert curl(http_server, "URL" + path) == (200, b"value")
 
 
 @pytest.mark.parametrize("path, status", [("/kv/%", 400), ("/kv/%4", 400), ("/kv/%zz", 400), ("/kv/%u0041", 400), ("/kv", 400), ("/KV/k", 400),
                                           ("/kv/", 400), ("//metrics", 400), ("/metrics/", 400), ("/Metrics", 400), ("/./healthz", 400),
                                           ("/x/../healthz", 400), ("/%68ealthz", 400), ("/healthz/", 400), ("/healthz?x=y", 200)])
-def test_paths_that_are_nearly_others(server, path, status):
-    assert curl(server, "URL" + path)[0] == status
+def test_paths_that_are_nearly_others(http_server, path, status):
+    assert curl(http_server, "URL" + path)[0] == status
 
 
 # ---- text ----
 
 @pytest.mark.parametrize("text", [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80", b"\\ud800", b"\\udc00\\ud800",
                                   b"\\u12", b"\\x41", b"\x00", b"\n"])
-def test_strings_that_are_no_utf8(server, http, text):
+def test_strings_that_are_no_utf8(http_server, http, text):
     for target, body in (("/", b'["SET","k","%b"]'), ("/pipeline", b'[["SET","k","v"],["SET","k","%b"]]'),
                          ("/multi-exec", b'[["SET","k","v"],["SET","k","%b"]]')):
         refused = http.request("POST", target, body % text)
         assert refused.status == 400 and "error" in refused.json(), target
-    with server.connect() as conn:
+    with http_server.connect() as conn:
         assert conn.cmd("EXISTS", "k") == 0
 
 
@@ -175,17 +169,17 @@ def test_values_that_are_no_utf8_come_out_as_text(http):
 
 # ---- what curl sends ----
 
-def test_what_curl_sends(server):
-    assert curl(server, "--http1.0", "URL/ping") == (200, b'{"result":"PONG"}')
-    assert curl(server, "-H", "Transfer-Encoding: chunked", "-d", '["SET","k","v"]', "URL/") == (200, b'{"result":"OK"}')
-    assert curl(server, "-H", "Expect: 100-continue", "-d", '["GET","k"]', "URL/") == (200, b'{"result":"v"}')
-    assert curl(server, "--compressed", "URL/kv/k") == (200, b"v")
-    assert curl(server, "-X", "DELETE", "URL/kv/k")[0] == 204
-    assert curl(server, "-X", "TRACE", "URL/")[0] == 501
-    assert curl(server, "-X", "OPTIONS", "URL/kv/k")[0] == 204
-    assert curl(server, "-H", "Host: evil.example", "URL/ping")[0] == 421
-    assert curl(server, "-H", "Host;", "URL/ping")[0] == 421
-    assert curl(server, "-H", "Origin: https://evil.example", "-d", '["SET","k","v"]', "URL/")[0] == 403
-    assert curl(server, "-H", "Content-Type: text/plain", "-H", "Sec-Fetch-Site: cross-site", "-d", '["SET","k","v"]', "URL/")[0] == 403
-    assert curl(server, "-u", "default:wrong", "URL/ping")[0] in (200, 401)
-    assert curl(server, "URL/exists/k") == (200, b'{"result":0}')
+def test_what_curl_sends(http_server):
+    assert curl(http_server, "--http1.0", "URL/ping") == (200, b'{"result":"PONG"}')
+    assert curl(http_server, "-H", "Transfer-Encoding: chunked", "-d", '["SET","k","v"]', "URL/") == (200, b'{"result":"OK"}')
+    assert curl(http_server, "-H", "Expect: 100-continue", "-d", '["GET","k"]', "URL/") == (200, b'{"result":"v"}')
+    assert curl(http_server, "--compressed", "URL/kv/k") == (200, b"v")
+    assert curl(http_server, "-X", "DELETE", "URL/kv/k")[0] == 204
+    assert curl(http_server, "-X", "TRACE", "URL/")[0] == 501
+    assert curl(http_server, "-X", "OPTIONS", "URL/kv/k")[0] == 204
+    assert curl(http_server, "-H", "Host: evil.example", "URL/ping")[0] == 421
+    assert curl(http_server, "-H", "Host;", "URL/ping")[0] == 421
+    assert curl(http_server, "-H", "Origin: https://evil.example", "-d", '["SET","k","v"]', "URL/")[0] == 403
+    assert curl(http_server, "-H", "Content-Type: text/plain", "-H", "Sec-Fetch-Site: cross-site", "-d", '["SET","k","v"]', "URL/")[0] == 403
+    assert curl(http_server, "-u", "default:wrong", "URL/ping")[0] in (200, 401)
+    assert curl(http_server, "URL/exists/k") == (200, b'{"result":0}')

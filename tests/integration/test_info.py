@@ -1,6 +1,5 @@
 """INFO: sections, fields and whether the numbers are true."""
 import re
-import time
 
 import pytest
 
@@ -132,11 +131,7 @@ def test_network_bytes(conn):
 
 
 def test_operations_per_second(conn):
-    end = time.monotonic() + 1.8
-    while time.monotonic() < end:
-        conn.pipeline([["PING"]] * 100)
-        time.sleep(0.02)
-    assert wait_until(lambda: number(conn, "instantaneous_ops_per_sec") > 500)
+    assert wait_until(lambda: conn.pipeline([["PING"]] * 100) and number(conn, "instantaneous_ops_per_sec") > 500)
     assert wait_until(lambda: number(conn, "instantaneous_ops_per_sec") < 100), "it falls again"
 
 
@@ -174,7 +169,7 @@ def refuse_a_third(server, first):
         assert second.cmd("PING") == b"PONG"
         before = number(first, "rejected_connections")
         third = server.connect()
-        assert third.drain(2) == (b"-ERR max number of clients reached\r\n", True)
+        assert third.drain() == (b"-ERR max number of clients reached\r\n", True)
         assert number(first, "rejected_connections") == before + 1
         assert number(first, "connected_clients", "clients") == 2
 

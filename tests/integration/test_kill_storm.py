@@ -148,7 +148,7 @@ def check_quiet(server):
         assert wait_until(lambda: not left(conn).keys() - TRACKED, PATIENCE), left(conn)
         conn.cmd("FLUSHALL") # keys that the gone have read are known until they change, as in Redis
         assert wait_until(lambda: not left(conn), PATIENCE), left(conn)
-        wait_until(lambda: number(conn.cmd("INFO", "memory"), "lazyfree_pending_objects") == 0, PATIENCE)
+        assert wait_until(lambda: number(conn.cmd("INFO", "memory"), "lazyfree_pending_objects") == 0, PATIENCE)
         used = number(conn.cmd("INFO", "memory"), "used_memory")
         fill(conn)
         return used

@@ -1,5 +1,6 @@
 """While the log cannot be written: what is answered, what is refused, and what waits."""
 import errno
+import time
 
 import pytest
 
@@ -150,3 +151,93 @@ def test_nothing_is_deleted_meanwhile(start_server, threads):
     server.start()
     with server.connect(LONG) as conn:
         assert wait_until(lambda: conn.cmd("DBSIZE") == len(KEYS) + 2, LONG)
+
+
+COLLECTIONS = {  # how it is made, how many members of it expire, what shows the rest
+    "hash": (["HSET", "a", "1", "b", "2", "c", "3"], ["HPEXPIRE", 1, "FIELDS", 2, "a", "b"],
+             [(["HLEN"], 1), (["HGETALL"], [b"c", b"3"]), (["HGET", "a"], None), (["HMGET", "b", "c"], [None, b"3"])]),
+    "set": (["SADD", "a", "b", "c"], ["FIELDEXPIRE", 1, "a", "b"],
+            [(["SCARD"], 1), (["SMEMBERS"], [b"c"]), (["SISMEMBER", "a"], 0), (["SRANDMEMBER", 5], [b"c"])]),
+    "zset": (["ZADD", "1", "a", "2", "b", "3", "c"], ["ZPEXPIRE", 1, "MEMBERS", 2, "a", "b"],
+             [(["ZCARD"], 1), (["ZRANGE", 0, -1], [b"c"]), (["ZSCORE", "a"], None), (["ZRANK", "c"], 0)]),
+    "all": (["HSET", "a", "1"], ["HPEXPIRE", 1, "FIELDS", 1, "a"], [(["EXISTS"], 0), (["HGETALL"], []), (["TYPE"], b"none")]),
+}
+
+
+def of(command, key):
+    return [command[0], key, *command[1:]]
+
+
+def make_collections(conn):
+    for kind, (make, expire, _) in COLLECTIONS.items():
+        for i in range(8):
+            conn.cmd(*of(make, f"{kind}{i}"))
+            assert set(conn.cmd(*of(expire, f"{kind}{i}"))) == {1}
+    time.sleep(1.1)  # a set's members know seconds only
+
+
+def look_at_collections(conn):
+    for kind, (_, _, looks) in COLLECTIONS.items():
+        for look, expected in looks:
+            script = "return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))"
+            answered([conn.cmd("EVAL", script, 1, f"{kind}{i}", *look) for i in range(2)], expected)
+            answered([transaction(conn, of(look, f"{kind}{i}"))[-1] for i in (2, 3)], [expected])
+            answered([conn.cmd(*of(look, f"{kind}{i}")) for i in (4, 5)], expected)
+
+
+@pytest.mark.parametrize("threads", (1, 4))
+def test_members_that_have_expired_are_gone_meanwhile(start_server, threads):
+    """For readers; the log hears of it before the next change, which may depend on it."""
+    server = start_server(appendonly="yes", io_threads=threads)
+    with server.connect(LONG) as conn:
+        assert conn.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 0) == b"OK"
+        make_collections(conn)
+        broken = BrokenLog(server)
+        before = info(conn, "aof_buffer_length")
+        look_at_collections(conn)
+        assert info(conn, "aof_buffer_length") == before
+        broken.heal()
+        for i in range(4):
+            assert conn.cmd("HSETNX", f"hash{i}", "a", "new") == 1
+            assert conn.cmd("EVAL", "return redis.call('SADD', KEYS[1], 'a')", 1, f"set{i}") == 1
+            assert transaction(conn, ["ZADD", f"zset{i}", "NX", 9, "b"])[-1] == [1]
+        assert conn.cmd("SWAPDB", 0, 1) == b"OK"
+    server.process.kill()
+    server.process.wait()
+    server.start()
+    with server.connect(LONG) as conn:
+        assert wait_until(lambda: b"\r\nloading:0" in conn.cmd("INFO", "persistence"), LONG)
+        conn.cmd("SELECT", 1)
+        for i in range(4):
+            assert conn.cmd("HGETALL", f"hash{i}") == [b"c", b"3", b"a", b"new"]
+            assert sorted(conn.cmd("SMEMBERS", f"set{i}")) == [b"a", b"c"]
+            assert conn.cmd("ZRANGE", f"zset{i}", 0, -1) == [b"c", b"b"]
+            assert conn.cmd("EXISTS", f"all{i}") == 0
+
+
+@pytest.mark.parametrize("log", ("yes", "no"))
+def test_members_that_have_expired_are_gone_while_writes_are_paused(start_server, log):
+    """As keys are, and the log stays as it is."""
+    server = start_server(appendonly=log, io_threads=4)
+    with server.connect(LONG) as conn:
+        assert conn.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 0) == b"OK"
+        make_collections(conn)
+        assert conn.cmd("CLIENT", "PAUSE", 600_000, "WRITE") == b"OK"
+        writes = log == "yes" and info(conn, "aof_writes")
+        for kind, (_, _, looks) in COLLECTIONS.items():
+            assert all(conn.cmd(*of(look, f"{kind}0")) == expected for look, expected in looks)
+        assert not [key for key in (conn.cmd("RANDOMKEY") for _ in range(200)) if key.startswith(b"all")]
+        assert writes == (log == "yes" and info(conn, "aof_writes"))
+        assert conn.cmd("CLIENT", "UNPAUSE") == b"OK"
+        if log == "yes":  # what is owed by a log that is turned off is nobody's
+            assert conn.cmd("CONFIG", "SET", "appendonly", "no") == b"OK"
+            assert conn.cmd("HSET", "hash0", "a", "new") == 1
+            assert conn.cmd("CONFIG", "SET", "appendonly", "yes") == b"OK"
+            assert conn.cmd("HSET", "hash0", "d", "4") == 1
+            assert wait_until(lambda: conn.cmd("WAITAOF", 1, 0, 100)[0] == 1, LONG)
+            server.process.kill()
+            server.process.wait()
+            server.start()
+    with server.connect(LONG) as conn:
+        assert wait_until(lambda: b"\r\nloading:0" in conn.cmd("INFO", "persistence"), LONG)
+        assert log == "no" or conn.cmd("HGETALL", "hash0") == [b"c", b"3", b"a", b"new", b"d", b"4"]

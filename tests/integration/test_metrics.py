@@ -1,10 +1,13 @@
 """/metrics beside Prometheus' redis_exporter: each name of the exporter's is ours too, or stands here with the reason."""
+import itertools
 import re
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from lib.http import HttpConnection
+from lib.http import message
 from lib.redis_exporter import COUNTERS, GAUGES, OTHERS
 from lib.server import free_port
 from lib.wait import wait_until
@@ -64,16 +67,16 @@ def scrape(http):
 
 
 @pytest.fixture
-def http(start_server):
-    """Of a server in which there is something of everything."""
+def http_server(start_server):
+    """In which there is something of everything."""
     server = start_server(http_port=free_port(), appendonly="yes", slowlog_log_slower_than=0, latency_monitor_threshold=1,
                           enable_debug_command="yes")
-    with server.connect() as conn, HttpConnection(server.directives["http-port"]) as connection:
+    with server.connect() as conn:
         conn.cmd("SET", "k", "v", "EX", 1000)
         conn.cmd("INCR", "k")
         conn.cmd("DEBUG", "SLEEP", "0.02")
         assert wait_until(lambda: conn.cmd("LATENCY", "LATEST") != [])
-        yield connection
+    return server
 
 
 def reasons():
@@ -129,7 +132,7 @@ def test_the_instance(http):
 
 def test_a_user_with_less_rights_sees_less(start_server):
     server = start_server(http_port=free_port())
-    with server.connect() as conn, HttpConnection(server.directives["http-port"]) as http:
+    with server.connect() as conn, server.connect_http() as http:
         conn.cmd("ACL", "SETUSER", "monitor", "on", ">p", "+info")
         conn.cmd("ACL", "SETUSER", "nobody", "on", ">p", "+get", "~*")
         page = http.request("GET", "/metrics", authorization="Bearer monitor:p")
@@ -143,3 +146,79 @@ def test_each_row_is_of_a_field_that_info_shows(http):
     table = Path(__file__).parents[2] / "src" / "server" / "metrics.def"
     rows = set(re.findall(r'^METRIC\("([^"]+)"', table.read_text(), re.M))
     assert rows and not rows - set(re.findall(r"^([\w.]+):", info, re.M))
+
+
+# ---- in parts ----
+
+SLICES = re.compile(r"^slice_us_(?:le|gt)_(\d+):(\d+)\r$", re.M)
+
+
+def use_many_commands(conn):
+    """Each command in vain: what it costs /metrics is the same."""
+    for row in conn.cmd("COMMAND"):
+        if row[0] not in (b"quit", b"shutdown", b"monitor", b"reset", b"sync", b"psync", b"replicaof", b"slaveof", b"failover"):
+            conn.cmd(row[0])
+
+
+def parts_of_work(conn):
+    """(parts of work that were no command's, runs and parts that took longer than a millisecond) so far"""
+    stats = conn.cmd("INFO", "stats").decode()
+    field = {name: int(value) for name, value in re.findall(r"^(\w+):(\d+)\r$", stats, re.M)}
+    slices = sum(int(count) for _, count in SLICES.findall(stats))
+    long = sum(field[f"slice_us_{name}"] for name in ("le_10000", "le_100000", "gt_100000"))
+    return slices + field["slow_commands_run"] - field["total_commands_processed"], long
+
+
+def test_a_scrape_is_made_in_parts(start_server):
+    """Between them its reactor serves others. A busy machine may make some of them long, not all."""
+    server = start_server(http_port=free_port(), io_threads=1)
+    with server.connect() as conn, server.connect_http() as http:
+        use_many_commands(conn)
+        before, long_before = parts_of_work(conn)
+        for _ in range(20):
+            assert len(http.request("GET", "/metrics").body) > 50_000
+        parts, long = parts_of_work(conn)
+        assert parts - before >= 20 * 4 and long - long_before <= (parts - before) // 4
+
+
+def test_scrapes_among_other_messages(start_server):
+    """In the order of the messages, whatever runs between the parts; a connection that ends is told so."""
+    server = start_server(http_port=free_port())
+    with server.connect() as conn, server.connect_http() as http:
+        use_many_commands(conn)
+        head = http.request("HEAD", "/metrics")
+        assert head.status == 200 and int(head.headers["content-length"]) > 50_000 and not head.body
+        http.send((message("GET", "/metrics") + message("POST", "/", b'["INCR","n"]')) * 5 + message("GET", "/metrics", connection="close"))
+        for number in range(1, 6):
+            assert b"redis_up 1" in http.read().body and http.read().json() == {"result": number}
+        last = http.read()
+        assert last.headers["connection"] == "close" and last.body.endswith(b"\n") and http.closed()
+
+
+def test_scrapes_among_commands_that_run_alone(start_server):
+    """Who asks again and again while nobody else may run, and who goes in the middle."""
+    server = start_server(http_port=free_port(), io_threads=2)
+    done, texts = threading.Event(), []
+
+    def scrape_on():
+        with server.connect_http() as http:
+            while not done.is_set():
+                texts.append(http.request("GET", "/metrics").body)
+
+    with server.connect() as conn:
+        use_many_commands(conn)
+        scrapers = [threading.Thread(target=scrape_on) for _ in range(4)]
+        for scraper in scrapers:
+            scraper.start()
+        end = time.monotonic() + 60
+        for turn in itertools.count():
+            conn.cmd("CONFIG", "SET", "latency-tracking-info-percentiles", "50 99" if turn % 2 else "99.9")
+            conn.cmd("CONFIG", "RESETSTAT")
+            with server.connect_http() as http:
+                http.send(message("GET", "/metrics"))
+            if (turn >= 100 and len(texts) >= 20) or time.monotonic() > end:
+                break
+        done.set()
+        for scraper in scrapers:
+            scraper.join()
+    assert len(texts) >= 20 and all(text.startswith(b"# HELP redis_up") and text.endswith(b"\n") for text in texts)

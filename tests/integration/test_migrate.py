@@ -146,7 +146,7 @@ def test_nobody_waits(server):
     with SlowTarget(b"+OK\r\n" * 2) as target, server.connect() as mover, server.connect() as other:
         mover.cmd("SET", "a", 1)
         mover.send(encode(["MIGRATE", LOCAL, target.port, "a", 0, 60000]))
-        wait_until(lambda: target.received, 20)
+        assert wait_until(lambda: target.received, 20)
         started = time.monotonic()
         for i in range(200):
             assert other.cmd("SET", "x", i) == OK and other.cmd("GET", "a") == b"1"
@@ -159,7 +159,7 @@ def test_a_changed_key_stays(server):
     with SlowTarget(b"+OK\r\n" * 3) as target, server.connect() as mover, server.connect() as other:
         mover.cmd("MSET", "a", 1, "b", 2)
         mover.send(encode(["MIGRATE", LOCAL, target.port, "", 0, 60000, "KEYS", "a", "b"]))
-        wait_until(lambda: target.received, 20)
+        assert wait_until(lambda: target.received, 20)
         assert other.cmd("APPEND", "a", "2") == 2
         target.go.set()
         reply = mover.read()
@@ -174,10 +174,10 @@ def test_timeout_and_disconnect(server):
     with SlowTarget() as target, server.connect() as conn, server.connect() as other:
         number = conn.cmd("CLIENT", "ID")
         conn.send(encode(["MIGRATE", LOCAL, target.port, "a", 0, 60000]))
-        wait_until(lambda: target.received, 20)
+        assert wait_until(lambda: target.received, 20)
         assert other.cmd("CLIENT", "KILL", "ID", number) == 1
         assert other.cmd("GET", "a") == b"1"
-        wait_until(lambda: b"id=%d " % number not in other.cmd("CLIENT", "LIST"), 20)
+        assert wait_until(lambda: b"id=%d " % number not in other.cmd("CLIENT", "LIST"), 20)
 
 
 def test_stop_during_a_migration(start_server):
@@ -185,5 +185,5 @@ def test_stop_during_a_migration(start_server):
     with SlowTarget() as target, server.connect() as conn:
         conn.cmd("SET", "a", 1)
         conn.send(encode(["MIGRATE", LOCAL, target.port, "a", 0, 60000]))
-        wait_until(lambda: target.received, 20)
+        assert wait_until(lambda: target.received, 20)
         server.stop(15)

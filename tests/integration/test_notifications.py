@@ -129,9 +129,9 @@ def test_redis_py(many):
     client = redis.Redis(port=many.port)
     listener = client.pubsub(ignore_subscribe_messages=True)
     listener.psubscribe("__keyevent@0__:*")
-    wait_until(lambda: (listener.get_message(), client.pubsub_numpat())[1] == 1)
+    assert wait_until(lambda: (listener.get_message(), client.pubsub_numpat())[1] == 1)
     client.hset("h", "f", "v")
     got = []
-    wait_until(lambda: (got.append(listener.get_message()), got[-1] is not None)[1])
+    assert wait_until(lambda: (got.append(listener.get_message()), got[-1] is not None)[1])
     assert got[-1]["channel"] == b"__keyevent@0__:hset" and got[-1]["data"] == b"h"
     client.close()

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from lib.http import HttpConnection
 from lib.server import ROOT, Server, binary_under_test, free_port
 
 pytestmark = pytest.mark.tokamak
@@ -214,7 +213,7 @@ def test_the_dashboard_asks_for_what_there_is(start_server):
     server = start_server(http_port=free_port(), maxmemory="100mb")
     with server.connect() as conn:
         conn.cmd("SET", "k", "v", "EX", "1000")
-    with HttpConnection(server.directives["http-port"]) as http:
+    with server.connect_http() as http:
         metrics = http.request("GET", "/metrics").body.decode()
     dashboard = json.loads((ROOT / "packaging" / "grafana" / "tokamak.json").read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]

@@ -136,7 +136,7 @@ def test_the_dead_leave_nothing(many, connections):
             conn.close()
         connections[1:] = [many.connect() for _ in range(11)]
         admin.cmd("PUBLISH", "c1", round_)
-    wait_until(lambda: admin.cmd("PUBSUB", "CHANNELS") == [])
+    assert wait_until(lambda: admin.cmd("PUBSUB", "CHANNELS") == [])
     assert info(admin, "pubsub_clients") == 0 and admin.cmd("PUBLISH", "c1", "x") == 0
 
 
@@ -199,10 +199,10 @@ def test_redis_py(many):
     listener = client.pubsub(ignore_subscribe_messages=True)
     listener.subscribe("c")
     listener.psubscribe("p.*")
-    wait_until(lambda: (listener.get_message(), client.pubsub_numpat())[1] == 1)
+    assert wait_until(lambda: (listener.get_message(), client.pubsub_numpat())[1] == 1)
     assert client.publish("c", "1") == 1 and client.publish("p.x", "2") == 1
     got = []
-    wait_until(lambda: (got.append(listener.get_message()), len([m for m in got if m]) == 2)[1])
+    assert wait_until(lambda: (got.append(listener.get_message()), len([m for m in got if m]) == 2)[1])
     assert [m["data"] for m in got if m] == [b"1", b"2"]
 
 

@@ -1,6 +1,5 @@
 """RDB files: both ways with redis-server, every encoding there ever was, broken files, what SAVE and SHUTDOWN promise."""
 import os
-import random
 import signal
 import struct
 import subprocess
@@ -12,7 +11,7 @@ import pytest
 from integration.test_dump import fill, value
 from lib import rdb
 from lib.resp import Error, Push, Simple, encode
-from lib.server import REDIS, Server, command_line, free_port
+from lib.server import REDIS, command_line, free_port
 from lib.wait import wait_until
 
 pytestmark = pytest.mark.tokamak

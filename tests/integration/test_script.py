@@ -445,6 +445,26 @@ def test_kill_inside_a_long_call(start_server, script):
         assert run(scripted, "return ('a-b'):gsub('%-', '+')") == b"a+b"
 
 
+LONG_WALKS = ["'keys', ARGV[1]", "'scan', 0, 'count', 1000000, 'match', ARGV[1]"]
+
+
+@pytest.mark.parametrize("walk", LONG_WALKS)
+def test_kill_inside_a_long_walk(start_server, walk):
+    """One call that would take minutes: each of the names is compared with the pattern from each of its bytes on."""
+    server = start_server(io_threads=2, busy_reply_threshold=50)
+    with server.connect(60) as scripted, server.connect(60) as same, server.connect(60) as other:
+        scripted.pipeline([["SET", b"%d" % i + b"a" * 8000, "v"] for i in range(4000)])
+        pattern = "*" + "?" * 4000 + "b"
+        scripted.send(encode(["EVAL", f"pcall(redis.call, {walk}) while true do end", 0, pattern]))
+        wait_for_busy(other)
+        wait_for_busy(same)
+        assert other.cmd("SCRIPT", "KILL") == OK
+        assert message(scripted.read()) == b"ERR Script killed by user with SCRIPT KILL."
+        assert other.cmd("DBSIZE") == 4000
+        assert run(scripted, "return #redis.call('keys', '*')") == 4000
+        assert run(scripted, "return #redis.call('scan', 0, 'count', 10000)[2]") == 4000
+
+
 def test_a_striped_script_is_bounded_inside_a_call(slow_server):
     with slow_server.connect(60) as conn:
         reply = run(conn, f"#!lua flags=declared-keys\nredis.call('set', KEYS[1], 'v') {SUBJECT} return s:match({PATTERN})", "k")

@@ -233,7 +233,7 @@ def test_no_snapshot_begins_meanwhile(away, start_server, begin):
     with away.server.connect(PATIENCE) as conn, twin.connect(PATIENCE) as other:
         fill(conn, "list", "k")
         saved = int(conn.cmd("LASTSAVE"))
-        wait_until(lambda: int(conn.cmd("TIME")[0]) > saved, PATIENCE)
+        assert wait_until(lambda: int(conn.cmd("TIME")[0]) > saved, PATIENCE)
         away("LTRIM", "k", 0, 4)
         conn.cmd(*begin)
         assert wait_until(lambda: int(conn.cmd("LASTSAVE")) > saved, PATIENCE)

@@ -33,7 +33,7 @@ def test_expiry_is_exact(client):
     client.set("k", "v", px=150)
     assert client.pttl("k") in range(1, 151)
     assert client.dbsize() == 1
-    assert wait_until(lambda: client.dbsize() == 0, 2)
+    assert wait_until(lambda: client.dbsize() == 0)
 
 
 def test_info_and_version(client):

@@ -6,8 +6,8 @@ import pytest
 from lib import rdb
 from lib.resp import INCOMPLETE, Error, NullArray, Reader, encode
 from lib.server import REDIS
+from lib.wait import wait_until
 
-DEADLINE_S = 30
 
 
 @pytest.fixture
@@ -22,13 +22,6 @@ def info(conn, *command):
     return dict(zip(flat[::2], flat[1::2]))
 
 
-def wait_until(condition):
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def blocked_clients(conn):
     return int(conn.cmd("INFO", "clients").split(b"blocked_clients:")[1].split(b"\r")[0])
 
@@ -36,7 +29,7 @@ def blocked_clients(conn):
 def send_and_block(conn, waiter, *command):
     before = blocked_clients(conn)
     waiter.send(encode(command))
-    wait_until(lambda: blocked_clients(conn) == before + 1)
+    assert wait_until(lambda: blocked_clients(conn) == before + 1)
 
 
 def test_ids_follow_the_clock(conn):

@@ -16,7 +16,8 @@ INT_MAX, INT_MIN = 2**63 - 1, -2**63
 
 
 def replies(conn, *lines):
-    return [conn.cmd(*line.split()) for line in lines]
+    """At once, so that no time passes between setting a time to live and asking for it."""
+    return conn.pipeline([line.split() for line in lines])
 
 
 @pytest.mark.smoke
@@ -45,8 +46,8 @@ def test_set_and_delex_conditions(conn, option, operand, holds):
     assert conn.cmd("SET", "k", "new", "KEEPTTL", option, operand, "GET") == b"hello"
     assert conn.cmd("GET", "k") == after and 0 < conn.cmd("TTL", "k") <= 100
     conn.cmd("SET", "k", "hello")
-    assert conn.cmd("SET", "k", "new", "EX", 50, option, operand) == (OK if holds else None)
-    assert conn.cmd("TTL", "k") == (50 if holds else -1)
+    assert conn.pipeline([["SET", "k", "new", "EX", 50, option, operand], ["TTL", "k"]]) == \
+        ([OK, 50] if holds else [None, -1])
     conn.cmd("SET", "k", "hello")
     assert conn.cmd("DELEX", "k", option, operand) == holds and conn.cmd("EXISTS", "k") == (not holds)
 
@@ -180,7 +181,7 @@ def test_throttle(conn):
 def test_throttle_refills(conn):
     first, second = [conn.cmd("CL.THROTTLE", "t", 0, 5, 1) for _ in range(2)]
     assert first[0] == 0 and second[0] == 1
-    wait_until(lambda: conn.cmd("CL.THROTTLE", "t", 0, 5, 1)[0] == 0)
+    assert wait_until(lambda: conn.cmd("CL.THROTTLE", "t", 0, 5, 1)[0] == 0)
 
 
 def test_throttle_errors(conn):

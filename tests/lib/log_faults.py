@@ -19,6 +19,18 @@ def fault(conn, kind, value):
     assert conn.cmd("DEBUG", "AOF-FAULT", kind, value) == b"OK"
 
 
+@contextmanager
+def hanging(conn, kind="SYNC-DELAY-US"):
+    """Syncs (or writes) of the server's files do not end before the block does, however long that takes."""
+    fault(conn, kind, 600_000_000)
+    try:
+        yield
+    finally:
+        # At once: the reply may have to wait for what hangs.
+        released = conn.pipeline([["DEBUG", "AOF-FAULT", kind, 0], ["DEBUG", "AOF-FAULT", "RELEASE-DELAYS", 1]])
+        assert released == [b"OK", b"OK"]
+
+
 def is_misconf(reply):
     return isinstance(reply, Error) and reply.startswith(MISCONF)
 

@@ -195,7 +195,18 @@ class Connection:
         self.send_commands(commands)
         return [self.read() for _ in commands]
 
-    def drain(self, timeout=0.3):
+    def raw(self, end):
+        """All bytes up to these, with which the last reply ends."""
+        data = self.reader.buf[self.reader.pos:]
+        self.reader = Reader()
+        while not data.endswith(end):
+            part = self.sock.recv(1 << 16)
+            if not part:
+                raise ConnectionError(f"closed after {data!r}")
+            data += part
+        return data
+
+    def drain(self, timeout=30):
         """(raw bytes, closed): all that comes until the server closes or is silent for `timeout`."""
         data = self.reader.buf[self.reader.pos:]
         self.reader = Reader()

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from lib.http import HttpConnection
 from lib.resp import Connection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +71,7 @@ class Server:
             self.process.wait()
         raise RuntimeError(f"{self.binary} did not answer PING:\n{self.log()[-3000:]}")
 
-    def _wait_for_ping(self, seconds=20):
+    def _wait_for_ping(self, seconds=60):
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.process.poll() is None:
             try:
@@ -85,8 +86,11 @@ class Server:
     def pid(self):
         return self.process.pid
 
-    def connect(self, timeout=20):
+    def connect(self, timeout=60):
         return Connection(self.port, timeout)
+
+    def connect_http(self):
+        return HttpConnection(self.directives["http-port"])
 
     def log(self):
         return Path(self.dir, "log").read_text(errors="replace")
@@ -103,7 +107,7 @@ class Server:
     def alive(self):
         return self.process.poll() is None
 
-    def stop(self, seconds=20):
+    def stop(self, seconds=60):
         """A graceful stop, so that leak checkers run; too slow a stop is a failure of its own."""
         if self.alive():
             self.stopped = True

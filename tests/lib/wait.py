@@ -2,8 +2,8 @@
 import time
 
 
-def wait_until(condition, seconds=5):
-    """True as soon as the condition holds; its last answer when the time is over."""
+def wait_until(condition, seconds=30):
+    """True as soon as the condition holds; its last answer when the time, ample for a loaded machine, is over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

@@ -1,6 +1,7 @@
 // The web console in a real browser. TOKAMAK_HTTP: the port of a server without a password, TOKAMAK_LOCKED: of one with
 // ACL users (ann:secret may only read), TOKAMAK_PORT: the RESP port of the first.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, beforeEach, test } from 'node:test';
 import Redis from 'ioredis';
 import { chromium } from 'playwright-core';
@@ -186,6 +187,103 @@ visit(
     await until('a new key', async () => (await redis.smembers('made')).join() === 'first');
   },
   { at: 'keys' },
+);
+
+visit(
+  'members have a time to live',
+  async () => {
+    const dialog = page.getByRole('dialog'),
+      binary = Buffer.from([0xff, 0x01]);
+    await redis.hset('h', 'f', 'v', 'g', 'w', binary, 'b');
+    await redis.call('HPEXPIRE', 'h', 500000, 'FIELDS', 2, 'f', binary);
+    await redis.zadd('z', 1, 'm');
+    await redis.call('ZPEXPIRE', 'z', 500000, 'MEMBERS', 1, 'm');
+    await redis.sadd('s', 'm', 'n');
+    const left = {
+      h: async (name) => (await redis.call('HPTTL', 'h', 'FIELDS', 1, name))[0],
+      z: async (name) => (await redis.call('ZPTTL', 'z', 'MEMBERS', 1, name))[0],
+      s: async (name) => (await redis.call('FIELDTTL', 's', name)) * 1000,
+    };
+    const edit = async (name, label, value) => {
+      await button(`Edit ${name}`).click();
+      await dialog.getByLabel(label, { exact: true }).fill(value);
+      await button('Save', dialog).click();
+      await dialog.waitFor({ state: 'detached' });
+    };
+    await page.goto(`${url}/#/keys/0/h`);
+    await page.getByText(/^8 m \d+ s$/).nth(1).waitFor(); // of the text and of the bytes
+    await edit('f', 'Value', 'changed');
+    assert.equal(await redis.hget('h', 'f'), 'changed');
+    assert.ok((await left.h('f')) > 400000);
+    await edit('f', 'Time to live in seconds', '');
+    assert.equal(await left.h('f'), -1);
+    await edit('\\xff\\x01', 'Field', 'named');
+    assert.ok((await left.h('named')) > 400000);
+    await button('Add field').click();
+    await dialog.getByLabel('Field', { exact: true }).fill('new');
+    await dialog.getByLabel('Time to live in seconds', { exact: true }).fill('1000');
+    await button('Add', dialog).click();
+    await until('a field that expires', async () => (await left.h('new')) > 900000);
+    await page.goto(`${url}/#/keys/0/z`);
+    await edit('m', 'Score', '7');
+    assert.equal(await redis.zscore('z', 'm'), '7');
+    assert.ok((await left.z('m')) > 400000);
+    await page.goto(`${url}/#/keys/0/s`);
+    await edit('m', 'Time to live in seconds', '300');
+    assert.ok((await left.s('m')) > 200000);
+    await page.getByText(/^(5 m|4 m 5\d s)/).waitFor();
+    await edit('m', 'Time to live in seconds', '');
+    assert.equal(await left.s('m'), -1000);
+    assert.equal((await redis.smembers('s')).sort().join(), 'm,n');
+  },
+  { at: 'slowlog' },
+);
+
+visit(
+  'long strings are shown in parts, and files',
+  async () => {
+    const long = 'é'.repeat(400000);
+    await redis.set('long', long, 'EX', 1000);
+    await page.goto(`${url}/#/keys/0/long`);
+    await page.getByText('Bytes 0 to 65,536 of 781 KB').waitFor();
+    await button('To the end').click();
+    await page.getByText(/^Bytes 786,432 to 800,000/).waitFor();
+    await field('First byte').fill('101'); // the middle of a character
+    await field('First byte').press('Enter');
+    await until('whole characters', async () => (await field('Value').inputValue()) === 'é'.repeat(32767));
+    const [saved] = await Promise.all([page.waitForEvent('download'), button('Download').click()]);
+    assert.equal(saved.suggestedFilename(), 'long');
+    assert.equal(await readFile(await saved.path(), 'utf8'), long);
+    const bytes = Buffer.from([...Array(256).keys()]);
+    await page.locator('input[type=file]').setInputFiles({ name: 'new.bin', mimeType: 'application/x', buffer: bytes });
+    await button('Replace', page.getByRole('dialog')).click();
+    await until('the file', async () => (await redis.getBuffer('long')).equals(bytes));
+    assert.ok((await redis.ttl('long')) > 900);
+    await until('it in the editor', async () => (await field('Value').inputValue()).startsWith('\\x00\\x01'));
+  },
+  { at: 'slowlog' },
+);
+
+visit(
+  'what was lost comes back with the server',
+  async () => {
+    await field('Channel or pattern').fill('news');
+    await button('Subscribe').click();
+    await page.locator('.chip[data-state=open]').waitFor();
+    await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await until('the subscription again', async () => (await redis.publish('news', 'back')) === 1);
+    await page.getByRole('log', { name: 'Messages' }).getByText('back').waitFor();
+    await redis.set('k', 'v');
+    await context.setOffline(true);
+    await page.locator('.banner').getByText('The server does not answer').waitFor();
+    await page.goto(`${url}/#/keys/0/k`);
+    await page.locator('.key-detail .error').waitFor();
+    await context.setOffline(false);
+    await until('the value', async () => (await field('Value').inputValue()) === 'v');
+    await page.locator('.key-list').getByText('k', { exact: true }).waitFor();
+    problems = problems.filter((problem) => !/ERR_INTERNET_DISCONNECTED|ERR_INCOMPLETE/.test(problem));
+  },
+  { at: 'pubsub' },
 );
 
 visit(

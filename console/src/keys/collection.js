@@ -1,15 +1,16 @@
 // Collections: pages of elements in a table, each to be edited or removed, and a row to add one. What differs between
 // hashes, lists, sets, sorted sets and streams is in a plan.
-import { byteLength, display, escape, unescape } from '../bytes.js';
+import { byteLength, display, equalBytes, escape, unescape } from '../bytes.js';
 import { formatExact } from '../format.js';
 import { ask, messageOf, notify } from '../ui/dialog.js';
 import { button, fill, h, iconButton } from '../ui/dom.js';
-import { emptyState, errorState, table } from '../ui/parts.js';
+import { Countdown, emptyState, errorState, table } from '../ui/parts.js';
+import { timeField, timeOfField } from './expiry.js';
 
 /** @typedef {import('../bytes.js').Bytes} Bytes */
 /** @typedef {import('../ui/dialog.js').Field} Field */
-/** An element: what its cells show, and whatever its plan needs to find it again.
- * @typedef {{cells: (Bytes | Node)[], [name: string]: any}} Item */
+/** An element: what its cells show, what it has left to live, and whatever its plan needs to find it again.
+ * @typedef {{cells: (Bytes | Node)[], time?: Countdown | null, [name: string]: any}} Item */
 /** A page of elements; `next` leads to the following one, null: there is none.
  * @typedef {{items: Item[], next: any}} Loaded */
 /** @typedef {{
@@ -24,7 +25,9 @@ import { emptyState, errorState, table } from '../ui/parts.js';
  *   edit?: (key: Bytes, item: Item, values: Record<string, string>) => Promise<unknown>,
  *   remove: (key: Bytes, item: Item) => Promise<unknown>,
  *   extra?: (key: Bytes) => Promise<Node | null>,
- * }} Plan */
+ *   expiry?: import('./expiry.js').Expiry,
+ *   nameIn?: string,
+ * }} Plan `expiry`: of elements whose name is the first cell, and stands in the field `nameIn` of the forms */
 
 const CELL = 300; // characters
 
@@ -103,6 +106,15 @@ class Collection {
     await this.loadMore();
   }
 
+  /** What the new elements have left to live; who may not ask sees none. @param {Item[]} items */
+  async loadTimes(items) {
+    const names = items.map((item) => /** @type {Bytes} */ (item.cells[0]));
+    const times = (await this.plan.expiry?.load(this.key, names)) ?? [];
+    items.forEach((item, i) => {
+      item.time = typeof times[i] === 'number' ? new Countdown(times[i]) : times[i];
+    });
+  }
+
   async loadMore() {
     const round = this.round,
       { plan, key } = this;
@@ -113,6 +125,7 @@ class Collection {
         plan.count(key),
         plan.extra?.(key),
       ]);
+      await this.loadTimes(loaded.items);
       if (round !== this.round || this.context.signal.aborted) return;
       this.items.push(...loaded.items);
       this.next = loaded.next;
@@ -132,15 +145,21 @@ class Collection {
     this.more.hidden = this.next === null;
     if (!items.length)
       fill(this.rows, emptyState(`No ${plan.words}`, this.filter.value ? 'None matches the pattern.' : null));
-    else
-      fill(
-        this.rows,
-        table(
-          plan.words,
-          [...plan.columns, '>'],
-          items.map((item) => [...item.cells.map(showCell), this.actions(item)]),
-        ),
-      );
+    else fill(this.rows, this.table());
+  }
+
+  table() {
+    const { plan, items } = this,
+      timed = items.some((item) => item.time);
+    return table(
+      plan.words,
+      [...plan.columns, ...(timed ? ['>Expires in'] : []), '>'],
+      items.map((item) => [
+        ...item.cells.map(showCell),
+        ...(timed ? [item.time?.element ?? '–'] : []),
+        this.actions(item),
+      ]),
+    );
   }
 
   /** @param {Item} item */
@@ -154,37 +173,67 @@ class Collection {
     );
   }
 
+  /** Shows what a change has made of the key; the dialog of the change stays until then. */
   async changed() {
-    const type = await this.context.refresh();
-    if (type === 'none') this.context.changed(null);
-    else await this.start();
+    try {
+      const type = await this.context.refresh();
+      if (type === 'none') this.context.changed(null);
+      else await this.start();
+    } catch (error) {
+      notify(messageOf(error), 'bad');
+    }
+  }
+
+  /** The field for the time to live, where elements have one. @param {Item | null} item */
+  timeFields(item) {
+    return this.plan.expiry && item?.time !== undefined ? [timeField(item.time?.left(), 'it stays for ever')] : [];
   }
 
   async add() {
     const { plan, key } = this;
-    const done = await ask({
+    await ask({
       title: `Add ${plan.word}`,
       action: 'Add',
-      fields: plan.addFields(),
-      act: (values) => plan.add(key, values),
+      fields: [...plan.addFields(), ...this.timeFields({ cells: [], time: null })],
+      act: async (values) => {
+        const ms = timeOfField(values.ttl ?? '');
+        await plan.add(key, values);
+        if (ms !== null) await plan.expiry?.set(key, bytesOfField(values[plan.nameIn ?? '']), ms);
+        await this.changed();
+      },
     });
-    if (done) await this.changed();
+  }
+
+  /** An element that was edited has the time of the form, and one with a new name the time that it had.
+   * @param {Item} item @param {string} before what stood in the form @param {Record<string, string>} values */
+  async editTime(item, before, values) {
+    const { plan, key } = this;
+    if (!plan.expiry || !plan.nameIn || values.ttl === undefined) return;
+    const name = bytesOfField(values[plan.nameIn]),
+      renamed = !equalBytes(name, /** @type {Bytes} */ (item.cells[0]));
+    if (values.ttl !== before) await plan.expiry.set(key, name, timeOfField(values.ttl));
+    else if (renamed && item.time) await plan.expiry.set(key, name, Math.max(1, item.time.left()));
   }
 
   /** @param {Item} item */
   async edit(item) {
     const { plan, key } = this;
     if (!plan.edit || !plan.editFields) return;
-    const act = plan.edit;
+    const act = plan.edit,
+      time = this.timeFields(item),
+      shown = String(time[0]?.value ?? '');
     const done = await ask({
       title: `Edit ${plan.word}`,
       action: 'Save',
-      fields: plan.editFields(item),
-      act: (values) => act(key, item, values),
+      fields: [...plan.editFields(item), ...time],
+      act: async (values) => {
+        timeOfField(values.ttl ?? ''); // before anything is written
+        await act(key, item, values);
+        await this.editTime(item, shown, values);
+        await this.changed();
+      },
     });
-    if (!done) return;
-    notify('Saved');
-    await this.changed();
+    if (done) notify('Saved');
   }
 
   /** @param {Item} item */
@@ -194,13 +243,15 @@ class Collection {
       .filter((cell) => !(cell instanceof Node))
       .map((cell) => display(/** @type {Bytes} */ (cell), 100))
       .join('  ');
-    const done = await ask({
+    await ask({
       title: `Remove this ${plan.word}?`,
       text,
       action: 'Remove',
       danger: true,
-      act: () => plan.remove(key, item),
+      act: async () => {
+        await plan.remove(key, item);
+        await this.changed();
+      },
     });
-    if (done) await this.changed().catch((error) => notify(messageOf(error), 'bad'));
   }
 }

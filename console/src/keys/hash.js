@@ -2,6 +2,7 @@
 import { ReplyError, call } from '../api.js';
 import { equalBytes, unescape } from '../bytes.js';
 import { bytesField, bytesOfField, collectionView } from './collection.js';
+import { hashExpiry } from './expiry.js';
 
 const COUNT = 100;
 
@@ -30,11 +31,14 @@ const plan = {
   edit: async (key, { cells }, values) => {
     const before = /** @type {import('../bytes.js').Bytes} */ (cells[0]),
       field = bytesOfField(values.field);
-    if (equalBytes(before, field)) return call(['HSET', key, field, bytesOfField(values.value)]);
+    const keep = ['HSETEX', key, 'KEEPTTL', 'FIELDS', 1, field, bytesOfField(values.value)];
+    if (equalBytes(before, field)) return call(keep);
     if (!(await call(['HSETNX', key, field, bytesOfField(values.value)])))
       throw new ReplyError('There is a field of this name already.');
     return call(['HDEL', key, before]);
   },
+  expiry: hashExpiry,
+  nameIn: 'field',
   remove: (key, { cells: [field] }) => call(['HDEL', key, /** @type {any} */ (field)]),
 };
 

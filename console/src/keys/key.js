@@ -1,13 +1,17 @@
 // One key: its head, with what holds for every type, and the view of its type.
 import { ReplyError, call, pipeline } from '../api.js';
 import { byteLength, display, escape, unescape } from '../bytes.js';
-import { formatBytes, formatDuration, formatExact } from '../format.js';
+import { formatBytes, formatExact } from '../format.js';
 import { ask, notify } from '../ui/dialog.js';
 import { button, fill, h, iconButton } from '../ui/dom.js';
-import { emptyState, errorState, typeBadge } from '../ui/parts.js';
+import { Countdown, emptyState, errorState, typeBadge } from '../ui/parts.js';
 import { TYPES } from './types.js';
 
 /** @typedef {import('../bytes.js').Bytes} Bytes */
+
+const NAME_SHOWN = 150; // characters without scrolling, even on a phone
+const NAME_MAX = 4000; // characters
+
 /** `changed` is called with the name when the key has another, and with null when it is gone.
  * @typedef {{changed: (key: Bytes | null) => void, signal: AbortSignal}} KeyContext */
 
@@ -45,7 +49,8 @@ async function showHead(head, key, context, reload) {
   ]);
   if (type instanceof Error) throw type;
   if (context.signal.aborted) return String(type);
-  const ttl = Number(valid(pttl) ?? -1);
+  const ttl = Number(valid(pttl) ?? -1),
+    countdown = ttl < 0 ? null : new Countdown(ttl);
   const facts = [
     valid(encoding) && String(encoding),
     valid(memory) !== null && `${formatBytes(Number(memory))} in memory`,
@@ -64,11 +69,11 @@ async function showHead(head, key, context, reload) {
         { href: '#/keys', class: 'icon-button back', 'aria-label': 'Back to the list', onclick: back },
         iconText('‹'),
       ),
-      typeBadge(String(type)),
-      h('h2', { class: 'mono' }, display(key) || h('i', {}, 'empty name')),
+      there && typeBadge(String(type)),
+      h('h2', { class: 'mono', tabindex: byteLength(key) > NAME_SHOWN ? '0' : null }, display(key, NAME_MAX) || h('i', {}, 'empty name')),
       iconButton('refresh', 'Load again', { class: 'refresh', onclick: reload }),
     ),
-    h('p', { class: 'hint' }, there ? facts : ''),
+    there && h('p', { class: 'hint' }, facts),
     there &&
       h(
         'div',
@@ -78,9 +83,9 @@ async function showHead(head, key, context, reload) {
           {
             type: 'button',
             class: 'button ttl-button',
-            onclick: () => editTtl(key, ttl).then((done) => done && reload()),
+            onclick: () => editTtl(key, countdown ? countdown.left() : -1).then((done) => done && reload()),
           },
-          ttl < 0 ? 'No expiry' : `Expires in ${formatDuration(ttl / 1000)}`,
+          countdown ? h('span', {}, 'Expires in ', countdown.element) : 'No expiry',
         ),
         button('edit', 'Rename', { onclick: () => rename(key, context) }),
         button('trash', 'Delete', { class: 'danger-text', onclick: () => remove(key, context) }),

@@ -2,6 +2,7 @@
 import { ReplyError, call } from '../api.js';
 import { equalBytes, unescape } from '../bytes.js';
 import { bytesField, bytesOfField, collectionView } from './collection.js';
+import { setExpiry } from './expiry.js';
 
 const COUNT = 200;
 
@@ -41,6 +42,8 @@ const plan = {
     await add(key, member);
     await call(['SREM', key, before]);
   },
+  expiry: setExpiry,
+  nameIn: 'member',
   remove: (key, { cells: [member] }) => call(['SREM', key, /** @type {any} */ (member)]),
 };
 

@@ -1,53 +1,43 @@
 // Strings.
 import { ReplyError, call } from '../api.js';
-import { byteLength, equalBytes, fromRaw, toRaw, unescape } from '../bytes.js';
-import { formatExact, formatBytes } from '../format.js';
+import { byteLength, equalBytes, unescape } from '../bytes.js';
+import { formatExact } from '../format.js';
 import { messageOf, notify } from '../ui/dialog.js';
 import { fill, h } from '../ui/dom.js';
 import { errorState } from '../ui/parts.js';
 import { BytesEditor } from './editor.js';
+import { fileTools } from './files.js';
+import { showWindows } from './window.js';
 
 /** @typedef {import('../bytes.js').Bytes} Bytes */
 
-const EDITED_MAX = 512 * 1024; // bytes; more is shown in part and cannot be edited
-const SHOWN = 64 * 1024;
+const EDITED_MAX = 512 * 1024; // bytes
 
 /** @type {import('./types.js').ValueType} */
 export const string = { show, create: (key, _first, value) => ['SET', key, unescape(value), 'NX'] };
 
 /** @param {HTMLElement} root @param {Bytes} key @param {import('./types.js').ViewContext} context */
 async function show(root, key, context) {
+  const reload = () => {
+    context.refresh();
+    show(root, key, context);
+  };
   try {
-    const length = Number(await call(['STRLEN', key]));
-    const whole = length <= EDITED_MAX;
-    // The digest first: if the value changes in between, saving is refused, not the change lost.
-    const digest = whole ? await call(['DIGEST', key]) : null;
-    const value = await call(whole ? ['GET', key] : ['GETRANGE', key, 0, SHOWN - 1]);
-    if (context.signal.aborted) return;
-    if (whole) fill(root, editView(key, value ?? '', digest, context));
-    else
-      fill(
-        root,
-        h(
-          'p',
-          { class: 'hint' },
-          `${formatBytes(length)}: the first ${formatBytes(SHOWN)} are shown, and cannot be edited here.`,
-        ),
-        new BytesEditor('Value', wholeCharacters(value), { readOnly: true, rows: 24 }).element,
-      );
+    const length = Number(await call(['STRLEN', key])),
+      value = h('div', {});
+    if (length > EDITED_MAX) await showWindows(value, key, length, context.signal);
+    else await edit(value, key, context);
+    if (!context.signal.aborted) fill(root, value, fileTools(key, reload));
   } catch (error) {
-    fill(root, errorState(error));
+    if (!context.signal.aborted) fill(root, errorState(error));
   }
 }
 
-/** A part of a text may end inside of a character. @param {Bytes} value */
-function wholeCharacters(value) {
-  const raw = toRaw(value);
-  for (let cut = 0; cut < 4; cut++) {
-    const text = fromRaw(raw.slice(0, raw.length - cut));
-    if (typeof text === 'string') return text;
-  }
-  return value;
+/** @param {HTMLElement} root @param {Bytes} key @param {import('./types.js').ViewContext} context */
+async function edit(root, key, context) {
+  // The digest first: if the value changes in between, saving is refused, not the change lost.
+  const digest = await call(['DIGEST', key]);
+  fill(root, editView(key, (await call(['GET', key])) ?? '', digest, context));
 }
 
 /** @param {Bytes} key @param {Bytes} value @param {string} digest @param {import('./types.js').ViewContext} context */

@@ -2,8 +2,12 @@
 import { ReplyError, call } from '../api.js';
 import { equalBytes, unescape } from '../bytes.js';
 import { bytesField, bytesOfField, collectionView } from './collection.js';
+import { zsetExpiry } from './expiry.js';
 
 const PAGE = 100;
+// A member that is written anew lives for ever: it gets back what it had left.
+const SET_SCORE =
+  "local left = redis.call('ZPTTL', KEYS[1], 'MEMBERS', 1, ARGV[1])[1] redis.call('ZADD', KEYS[1], 'XX', ARGV[2], ARGV[1]) if left and left > 0 then redis.call('ZPEXPIRE', KEYS[1], left, 'MEMBERS', 1, ARGV[1]) end return 1";
 
 /** @param {any[]} flat member, score, … */
 function itemsOf(flat) {
@@ -37,13 +41,17 @@ const plan = {
     bytesField('member', 'Member', /** @type {any} */ (member)),
     { name: 'score', label: 'Score', value: String(score), required: true },
   ],
-  edit: async (key, { cells }, { member, score }) => {
-    const before = /** @type {import('../bytes.js').Bytes} */ (cells[0]),
+  edit: async (key, item, { member, score }) => {
+    const before = /** @type {import('../bytes.js').Bytes} */ (item.cells[0]),
       now = bytesOfField(member);
-    if (equalBytes(before, now)) return call(['ZADD', key, 'XX', score, now]);
+    if (equalBytes(before, now) && !item.time) return call(['ZADD', key, 'XX', score, now]);
+    if (equalBytes(before, now))
+      return call(['EVAL', `#!lua flags=declared-keys\n${SET_SCORE}`, 1, key, now, score]);
     if (!(await call(['ZADD', key, 'NX', score, now]))) throw new ReplyError('There is such a member already.');
     return call(['ZREM', key, before]);
   },
+  expiry: zsetExpiry,
+  nameIn: 'member',
   remove: (key, { cells: [member] }) => call(['ZREM', key, /** @type {any} */ (member)]),
 };
 

@@ -51,16 +51,17 @@ export function showClients({ root, signal }) {
 /** @param {Record<string, string>[]} clients @param {() => void} changed */
 function clientsView(clients, changed) {
   if (!clients.length) return emptyState('No client matches');
+  const named = clients.some((client) => client.name);
   return table(
     'Connected clients',
-    ['Address', 'Name', 'User', '>DB', 'Last command', '>idle', '>connected for', '>memory', ''],
+    ['Address', ...(named ? ['Name'] : []), 'User', '>DB', 'Last command', '>idle', '>connected for', '>memory', ''],
     clients.slice(0, SHOWN).map((client) => [
       h('span', { class: 'mono' }, client.addr),
-      display(client.name ?? '', 40),
+      ...(named ? [display(client.name ?? '', 40)] : []),
       client.user,
       client.db,
-      h('code', {}, (client.cmd ?? '').replace('|', ' ')),
-      formatDuration(Number(client.idle)),
+      h('code', {}, client.cmd === 'NULL' ? '–' : (client.cmd ?? '').replace('|', ' ')),
+      Number(client.idle) ? formatDuration(Number(client.idle)) : 'now',
       formatDuration(Number(client.age)),
       formatBytes(Number(client['tot-mem'] ?? 0)),
       iconButton('close', `Close the connection of ${client.addr}`, {

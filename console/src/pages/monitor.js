@@ -1,5 +1,5 @@
 // MONITOR's tail: what everybody runs, as it runs.
-import { events } from '../api.js';
+import { keepEvents } from '../api.js';
 import { display } from '../bytes.js';
 import { formatExact, formatTime } from '../format.js';
 import { POLL } from '../sampler.js';
@@ -46,7 +46,13 @@ export function showMonitor({ root, signal }) {
     start.classList.remove('primary');
     fill(idle, h('strong', {}, 'Watching'), h('p', {}, 'Nothing has run yet.'));
     try {
-      await events('/monitor', receive, stop.signal, () => fill(count, 'watching'));
+      await keepEvents(
+        '/monitor',
+        receive,
+        stop.signal,
+        () => fill(count, 'watching'),
+        () => fill(count, 'connecting again…'),
+      );
     } catch (error) {
       if (!stop.signal.aborted) notify(messageOf(error), 'bad');
     }

@@ -1,5 +1,5 @@
 // Publish and subscribe: tails of channels and patterns, and the channels that have subscribers.
-import { call, events, pipeline } from '../api.js';
+import { call, keepEvents, pipeline } from '../api.js';
 import { display, percent, unescape } from '../bytes.js';
 import { formatExact, formatTime } from '../format.js';
 import { fieldElement, formValues, messageOf, notify } from '../ui/dialog.js';
@@ -75,13 +75,17 @@ export function showPubsub({ root, signal }) {
     );
     chips.append(chip);
     try {
-      await events(
+      await keepEvents(
         `/${kind}/${percent(unescape(name))}`,
         (data) => receive(kind, name, data),
         ends,
         () => {
           fill(state, 'listening');
           chip.dataset.state = 'open';
+        },
+        () => {
+          fill(state, 'connecting again…');
+          chip.dataset.state = 'lost';
         },
       );
     } catch (error) {

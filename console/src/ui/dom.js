@@ -57,6 +57,8 @@ const ICONS = {
   close: 'M6 6l12 12M18 6L6 18',
   play: 'M7 4l13 8-13 8V4z',
   pause: 'M8 5v14M16 5v14',
+  download: 'M12 4v11M7 11l5 5 5-5M5 20h14',
+  upload: 'M12 16V5M7 9l5-5 5 5M5 20h14',
   copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
 };
 

@@ -1,6 +1,7 @@
 // What several pages are made of.
 import { ReplyError } from '../api.js';
-import { h } from './dom.js';
+import { formatDuration } from '../format.js';
+import { fill, h } from './dom.js';
 import { messageOf } from './dialog.js';
 
 /** @typedef {import('./dom.js').Child} Child */
@@ -85,6 +86,26 @@ export function tile(key, label, value, note) {
     h('span', { class: 'tile-value' }, value),
     h('span', { class: 'tile-note' }, note),
   );
+}
+
+/** A time that runs out: how much is left of it, and an element that shows it as long as it is on the page. */
+export class Countdown {
+  /** @param {number} ms */
+  constructor(ms) {
+    this.until = performance.now() + ms;
+    this.element = h('span', { class: 'countdown' });
+    this.show();
+    const timer = setInterval(() => (this.element.isConnected ? this.show() : clearInterval(timer)), 1000);
+  }
+
+  left() {
+    return Math.max(0, Math.round(this.until - performance.now()));
+  }
+
+  show() {
+    const left = this.left();
+    fill(this.element, left ? formatDuration(Math.ceil(left / 1000)) : 'expired');
+  }
 }
 
 /** Runs `step` now and every `ms` while the signal lasts and the page is seen.

@@ -1,4 +1,3 @@
-#include "base/clock.h"
 #include "base/glob.h"
 #include "base/rand.h"
 
@@ -7,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -192,7 +192,7 @@ static void no_pattern_explodes(void **state)
     for (int i = 0; i < LEN; i++)
         pattern[i] = i % 2 ? '*' : 'a';
     pattern[LEN - 1] = 'b';
-    int64_t begin_ms = clock_monotonic_ms();
+    clock_t begin = clock(); /* the processor's time: others use the machine, too */
     for (int fold = 0; fold < 2; fold++) {
         assert_false(glob_match(slice_make(pattern, LEN), slice_make(text, LEN), fold));
         assert_false(glob_match(SLICE("*[^b]*[a-z]*?*a*a*a*a*b"), slice_make(text, LEN), fold));
@@ -201,7 +201,7 @@ static void no_pattern_explodes(void **state)
         assert_true(glob_match(slice_make(pattern, 2002), slice_make(text, LEN), fold));
         assert_false(glob_match(slice_make(pattern, 2003), slice_make(text, LEN), fold));
     }
-    assert_in_range(clock_monotonic_ms() - begin_ms, 0, SANITIZED ? 2000 : 200);
+    assert_in_range((clock() - begin) * 1000 / CLOCKS_PER_SEC, 0, SANITIZED ? 4000 : 400);
 }
 
 static void literals(void **state)

@@ -62,7 +62,7 @@ static void line_format(void **state)
     log_notice("hello %d\n\x1b[2J\x80 \"quoted\"", 42);
     log_warning("careful");
     log_set_level(LOG_DEBUG);
-    log_debug("details");
+    LOG_AT(LOG_DEBUG, "details");
     log_set_level(LOG_NOTHING);
     log_warning("hidden");
     log_set_level(LOG_NOTICE);
