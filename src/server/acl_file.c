@@ -298,7 +298,6 @@ static void destroy_save(struct file_plan *self)
 
 struct file_plan *acl_file_plan(const struct acl *acl)
 {
-    const char *path = server_settings.aclfile;
     struct acl_save *x = mem_zalloc(MEM_OTHER, sizeof(*x));
     x->plan = (struct file_plan){save, destroy_save};
     buf_init(&x->text, MEM_OTHER);
@@ -308,8 +307,9 @@ struct file_plan *acl_file_plan(const struct acl *acl)
         acl_describe_user(&x->text, acl->users.list[i]);
         buf_putc(&x->text, '\n');
     }
-    buf_append(&x->path, path, strlen(path) + 1);
-    buf_printf(&x->temporary, "%s.tmp-%d", path, (int)getpid());
+    config_put_absolute(&x->path, server_settings.aclfile);
+    buf_putc(&x->path, 0);
+    buf_printf(&x->temporary, "%s.tmp-%d", buf_ptr(&x->path), (int)getpid());
     buf_putc(&x->temporary, 0);
     return &x->plan;
 }

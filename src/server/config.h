@@ -41,6 +41,9 @@ enum err config_load_file(const char *path, struct buf *message) MUST_USE;
 /* Checks between directives, after all is loaded; config_parse_command_line() has done it. */
 enum err config_check_loaded(struct buf *message) MUST_USE;
 
+/* Appends the path as one that does not depend on `dir`, which may change later. Where dir cannot:
+ * in exclusive mode, or before there are threads. */
+void config_put_absolute(struct buf *out, const char *path);
 /* Absolute path of the main file, "" without one. Borrowed. */
 const char *config_file_path(void);
 /* Makes `path` (absolute, or relative to the working directory) the file that CONFIG REWRITE

@@ -53,14 +53,19 @@ const char *config_file_path(void)
     return file_path ? file_path : "";
 }
 
-void config_set_file_path(const char *path)
+void config_put_absolute(struct buf *out, const char *path)
 {
     char cwd[PATH_MAX];
+    if (*path && *path != '/' && getcwd(cwd, sizeof(cwd)))
+        buf_printf(out, "%s/", cwd);
+    buf_puts(out, path);
+}
+
+void config_set_file_path(const char *path)
+{
     struct buf absolute;
     buf_init(&absolute, MEM_OTHER);
-    if (*path && *path != '/' && getcwd(cwd, sizeof(cwd)))
-        buf_printf(&absolute, "%s/", cwd);
-    buf_puts(&absolute, path);
+    config_put_absolute(&absolute, path);
     mem_strfree(file_path);
     file_path = config_copy(buf_slice(&absolute));
     buf_deinit(&absolute);

@@ -25,7 +25,8 @@ def server(tmp_path):
     (tmp_path / "users.acl").write_text("")
     port = free_port()
     process = subprocess.Popen([binary_under_test(), "redis.conf", "--port", str(port), "--io-threads", "4", "--save", "", "--aclfile",
-                                str(tmp_path / "users.acl"), "--enable-debug-command", "yes"], cwd=tmp_path, stdout=subprocess.DEVNULL)
+                                "users.acl", "--enable-debug-command", "yes", "--enable-protected-configs", "yes"],
+                               cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
         assert wait_until(lambda: answers(port), LONG)
         yield port
@@ -110,3 +111,18 @@ def test_the_end_waits_for_the_file(server, tmp_path):
         conn.send(encode(["SHUTDOWN", "NOSAVE"]))
         assert conn.drain(LONG)[1]
     assert wait_until(lambda: (tmp_path / "users.acl").read_text().startswith("user default on "), LONG)
+
+
+def test_the_directory_changes_meanwhile(server, tmp_path):
+    """A relative path means what it meant when the command came."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    before = set(temporaries(tmp_path))
+    with Connection(server, LONG) as admin, Connection(server, LONG) as writer:
+        with hanging(admin, "WRITE-DELAY-US"):
+            writer.send(encode(COMMANDS["users"]))
+            assert wait_until(lambda: set(temporaries(tmp_path)) > before, LONG)
+            assert admin.cmd("CONFIG", "SET", "dir", str(elsewhere)) == b"OK"
+        assert writer.read() == b"OK"
+    assert set(temporaries(tmp_path)) == before and not os.listdir(elsewhere)
+    assert (tmp_path / "users.acl").read_text().startswith("user default on ")
