@@ -21,18 +21,20 @@ struct file_job {
     char error[FILE_PLAN_ERROR_MAX];
 };
 
+/* NULL: there is no thread to be had. */
 static struct worker_pool *writer(struct server *s)
 {
     lock_acquire(&s->pools_lock);
     if (!s->file_pool && worker_pool_create(1, WORKER_NICE, &s->file_pool) != OK)
-        s->file_pool = s->pool; /* no thread to be had: behind the other jobs, then */
+        s->file_pool = NULL;
+    struct worker_pool *pool = s->file_pool;
     lock_release(&s->pools_lock);
-    return s->file_pool;
+    return pool;
 }
 
 void file_job_stop(struct server *s)
 {
-    if (s->file_pool && s->file_pool != s->pool)
+    if (s->file_pool)
         worker_pool_destroy(s->file_pool);
     s->file_pool = NULL;
 }
@@ -56,12 +58,16 @@ static void run_job(struct job *self)
         reactor_post(&j->thread->net.reactor, &j->message);
 }
 
-static void run_and_wait(struct exec *ex, struct file_plan *plan)
+/* Without a thread it is written here: there is no other job that it could overtake. */
+static void run_and_wait(struct exec *ex, struct file_plan *plan, struct worker_pool *pool)
 {
     sem_t done;
     struct file_job j = {.plan = plan, .job.run = run_job, .done = &done};
     sem_init(&done, 0, 0);
-    worker_submit(writer(exec_thread(ex)->server), &j.job);
+    if (likely(pool != NULL))
+        worker_submit(pool, &j.job);
+    else
+        run_job(&j.job);
     while (sem_wait(&done) != 0)
         ; /* EINTR */
     sem_destroy(&done);
@@ -99,10 +105,11 @@ static void come_back(void *receiver, struct message *self)
 void file_job_start(struct exec *ex, struct file_plan *plan)
 {
     struct server_thread *t = exec_thread(ex);
+    struct worker_pool *pool = writer(t->server);
     struct queued_command *command =
-        ex->in_exec ? NULL : queued_command_create(ex->cmd, ex->argv, ex->argc);
+        ex->in_exec || !pool ? NULL : queued_command_create(ex->cmd, ex->argv, ex->argc);
     if (!command) { /* or no memory for a copy */
-        run_and_wait(ex, plan);
+        run_and_wait(ex, plan, pool);
         return;
     }
     struct file_job *j = mem_zalloc(MEM_OTHER, sizeof(*j));
@@ -117,7 +124,7 @@ void file_job_start(struct exec *ex, struct file_plan *plan)
     j->client->file = j;
     ex->deferred = true;
     conn_leave(t->current);
-    worker_submit(writer(t->server), &j->job);
+    worker_submit(pool, &j->job);
 }
 
 void file_job_forget(struct file_job *j)
