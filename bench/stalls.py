@@ -6,7 +6,8 @@ on the same reactor, on another one, and on another one for keys of every shard.
 their waits. On a busy machine one run proves nothing, so each command runs several times, and of the longest
 waits the shortest is shown: a command that stalls others does so every time. The first row is the machine
 without any command. `reactor` is the CPU time of the busiest reactor, parsing and sending included: no pause
-that is of the server's making is longer.
+that is of the server's making is longer. `queued` is how long a reactor that could run had no processor: what is
+of the machine's making.
 """
 import argparse
 import multiprocessing
@@ -41,11 +42,14 @@ class StallServer(BenchServer):
     def arguments(self, io_threads):
         return [*super().arguments(io_threads), "--shards", "64", "--enable-debug-command", "yes"]
 
-    def reactors(self):
-        """{thread id: CPU ns}."""
+    def schedstat(self):
+        """{thread id: (CPU ns, ns it waited for a processor)} of the reactors."""
         tasks = Path(f"/proc/{self.process.pid}/task")
-        return {path.name: int((path / "schedstat").read_text().split()[0]) for path in tasks.iterdir()
+        return {path.name: [int(ns) for ns in (path / "schedstat").read_text().split()[:2]] for path in tasks.iterdir()
                 if (path / "comm").read_text().startswith("reactor")}
+
+    def reactors(self):
+        return {tid: cpu for tid, (cpu, _) in self.schedstat().items()}
 
 
 class Client:
@@ -333,26 +337,28 @@ class Meter:
         self.process.start()
 
     def measure(self, before, request):
-        """The longest waits in ms of the three, the busiest reactor's CPU in ms, and the command's own time."""
+        """The longest waits in ms of the three; the command's own time; of the reactors the most CPU, and the longest
+        time in the queue for one."""
         if before:
             self.worker.run(before)
         time.sleep(0.05)
         self.pipe.send(True)
         time.sleep(0.01)
-        cpu, start = self.server.reactors(), time.perf_counter()
+        base, start = self.server.schedstat(), time.perf_counter()
         first = self.worker.run(request) if request else time.sleep(0.2) or b""
         took = 1000 * (time.perf_counter() - start)
         if b"Background" in first:
             time.sleep(3)
-        after = self.server.reactors()
+        after = self.server.schedstat()
         self.pipe.send(False)
         if first.startswith(b"-"):
             raise RuntimeError(first[:100])
-        return self.pipe.recv(), max(after[tid] - cpu[tid] for tid in after) / 1e6, took
+        spent = [max(after[tid][i] - base[tid][i] for tid in after) / 1e6 for i in range(2)]
+        return *self.pipe.recv(), took, *spent
 
 
 def best(runs):
-    return [min(run[0][i] for run in runs) for i in range(3)], min(run[1] for run in runs), min(run[2] for run in runs)
+    return [min(column) for column in zip(*runs)]
 
 
 def main():
@@ -362,14 +368,13 @@ def main():
         load(server, fill(options.elements))
         meter = Meter(server)
         print(f"{options.elements:,} elements; the longest waits in ms, the least of {options.repeat} runs\n")
-        print("| command | took ms | reactor ms | " + " | ".join(PROBES) + " |\n|---|--:|--:|--:|--:|--:|", flush=True)
+        print("| command | took ms | reactor ms | queued ms | " + " | ".join(PROBES) + " |\n|---" + "|--:" * 6 + "|", flush=True)
         for name, before, request in cases(server, options.elements):
             if words and not any(word in name for word in words):
                 continue
-            waits, cpu, took = best([meter.measure(before, request) for _ in range(options.repeat)])
+            *waits, took, cpu, queued = best([meter.measure(before, request) for _ in range(options.repeat)])
             if max(waits) >= options.over:
-                print(f"| {name} | {took:.1f} | {cpu:.1f} | " + " | ".join(f"{wait:.1f}" for wait in waits) + " |",
-                      flush=True)
+                print("| " + " | ".join([name, *(f"{ms:.1f}" for ms in (took, cpu, queued, *waits))]) + " |", flush=True)
 
 
 if __name__ == "__main__":

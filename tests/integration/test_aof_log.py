@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from lib.log_faults import POLICIES, fault, hanging, info, is_misconf
+from lib.log_faults import POLICIES, fault, hanging, has_reply, info, is_misconf
 from lib.resp import Error, encode
 from lib.server import REDIS, Server
 from lib.wait import wait_until
@@ -32,16 +32,6 @@ def aof_bytes(server):
 
 def aof_files(server):
     return {name for name in os.listdir(os.path.join(server.dir, "appendonlydir")) if "manifest" not in name}
-
-
-def has_reply(conn, seconds):
-    conn.sock.settimeout(seconds)
-    try:
-        return conn.read()
-    except TimeoutError:
-        return None
-    finally:
-        conn.sock.settimeout(20)
 
 
 # ---- order ----
@@ -276,12 +266,14 @@ def test_full_disk(start_server, policy):
 def test_nothing_expires_while_writes_are_refused(start_server):
     server = start(start_server)
     with server.connect() as conn, server.connect() as writer:
-        assert conn.cmd("SET", "k", "v", "PX", 700) == b"OK"
+        conn.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 0)  # not before, however long that takes
+        assert conn.cmd("SET", "k", "v", "PX", 400) == b"OK"
         limit_files(server, aof_bytes(server) + 10)
         writer.send(encode(["SET", "large", "v" * 5000]))
         assert wait_until(lambda: info(conn, "aof_last_write_status") == b"err")
         buffered = info(conn, "aof_buffer_length")
-        time.sleep(0.8)
+        assert conn.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 1) == b"OK"
+        time.sleep(0.6)
         assert conn.cmd("EXISTS", "k") == 0
         assert info(conn, "aof_buffer_length") == buffered
         limit_files(server, "unlimited")

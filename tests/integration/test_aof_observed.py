@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from lib.log_faults import MISCONF, fault, hanging, info
+from lib.log_faults import MISCONF, fault, hanging, has_reply, info
 from lib.resp import Error, encode
 from lib.wait import wait_until
-from .test_aof_log import aof_bytes, has_reply, limit_files, start
+from .test_aof_log import aof_bytes, limit_files, start
 
 pytestmark = pytest.mark.tokamak
 

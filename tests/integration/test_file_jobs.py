@@ -6,11 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from lib.log_faults import fault, hanging
+from lib.log_faults import fault, hanging, has_reply
 from lib.resp import Connection, Error, encode
 from lib.server import binary_under_test, free_port
 from lib.wait import wait_until
-from .test_aof_log import has_reply
 
 pytestmark = pytest.mark.tokamak
 

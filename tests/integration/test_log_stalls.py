@@ -5,10 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from lib.log_faults import POLICIES, fault, hanging, info
+from lib.log_faults import POLICIES, fault, hanging, has_reply, info
 from lib.resp import encode
 from lib.wait import wait_until
-from .test_aof_log import has_reply
 
 pytestmark = pytest.mark.tokamak
 

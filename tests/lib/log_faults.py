@@ -31,6 +31,18 @@ def hanging(conn, kind="SYNC-DELAY-US"):
         assert released == [b"OK", b"OK"]
 
 
+def has_reply(conn, seconds):
+    """The reply, if it comes within that time; None if it does not."""
+    before = conn.sock.gettimeout()
+    conn.sock.settimeout(seconds)
+    try:
+        return conn.read()
+    except TimeoutError:
+        return None
+    finally:
+        conn.sock.settimeout(before)
+
+
 def is_misconf(reply):
     return isinstance(reply, Error) and reply.startswith(MISCONF)
 

@@ -195,9 +195,9 @@ visit(
     const dialog = page.getByRole('dialog'),
       binary = Buffer.from([0xff, 0x01]);
     await redis.hset('h', 'f', 'v', 'g', 'w', binary, 'b');
-    await redis.call('HPEXPIRE', 'h', 500000, 'FIELDS', 2, 'f', binary);
+    await redis.call('HPEXPIRE', 'h', 91800000, 'FIELDS', 2, 'f', binary);
     await redis.zadd('z', 1, 'm');
-    await redis.call('ZPEXPIRE', 'z', 500000, 'MEMBERS', 1, 'm');
+    await redis.call('ZPEXPIRE', 'z', 91800000, 'MEMBERS', 1, 'm');
     await redis.sadd('s', 'm', 'n');
     const left = {
       h: async (name) => (await redis.call('HPTTL', 'h', 'FIELDS', 1, name))[0],
@@ -211,7 +211,7 @@ visit(
       await dialog.waitFor({ state: 'detached' });
     };
     await page.goto(`${url}/#/keys/0/h`);
-    await page.getByText(/^8 m \d+ s$/).nth(1).waitFor(); // of the text and of the bytes
+    await page.getByText('1 d 1 h', { exact: true }).nth(1).waitFor(); // of the text and of the bytes
     await edit('f', 'Value', 'changed');
     assert.equal(await redis.hget('h', 'f'), 'changed');
     assert.ok((await left.h('f')) > 400000);
@@ -231,7 +231,7 @@ visit(
     await page.goto(`${url}/#/keys/0/s`);
     await edit('m', 'Time to live in seconds', '300');
     assert.ok((await left.s('m')) > 200000);
-    await page.getByText(/^(5 m|4 m 5\d s)/).waitFor();
+    await page.getByText(/^[45] m/).waitFor();
     await edit('m', 'Time to live in seconds', '');
     assert.equal(await left.s('m'), -1000);
     assert.equal((await redis.smembers('s')).sort().join(), 'm,n');
@@ -265,14 +265,34 @@ visit(
 );
 
 visit(
+  'large elements come a few at a time, and a search goes on until it finds',
+  async () => {
+    await redis.rpush('l', ...Array(12).fill('x'.repeat(1 << 20)));
+    await redis.hset('h', Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`f${i}`, i])));
+    await page.goto(`${url}/#/keys/0/l`);
+    await page.getByText(/^[1-6] of 12 elements$/).waitFor();
+    await button('Load more', page.locator('.key-body')).click();
+    await page.getByText(/^([4-9]|1[0-2]) of 12 elements$/).waitFor();
+    await page.goto(`${url}/#/keys/0/h`);
+    await field('Search fields').fill('f2999');
+    await field('Search fields').press('Enter');
+    await button('Edit f2999').waitFor();
+  },
+  { at: 'slowlog' },
+);
+
+visit(
   'what was lost comes back with the server',
   async () => {
     await field('Channel or pattern').fill('news');
     await button('Subscribe').click();
     await page.locator('.chip[data-state=open]').waitFor();
     await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    await until('the subscription again', async () => (await redis.publish('news', 'back')) === 1);
-    await page.getByRole('log', { name: 'Messages' }).getByText('back').waitFor();
+    const messages = page.getByRole('log', { name: 'Messages' });
+    await until('messages again', async () => {
+      await redis.publish('news', 'back'); // the first may still go to the connection that ends
+      return (await messages.getByText('back').count()) > 0;
+    });
     await redis.set('k', 'v');
     await context.setOffline(true);
     await page.locator('.banner').getByText('The server does not answer').waitFor();
@@ -281,7 +301,7 @@ visit(
     await context.setOffline(false);
     await until('the value', async () => (await field('Value').inputValue()) === 'v');
     await page.locator('.key-list').getByText('k', { exact: true }).waitFor();
-    problems = problems.filter((problem) => !/ERR_INTERNET_DISCONNECTED|ERR_INCOMPLETE/.test(problem));
+    problems = problems.filter((problem) => !/net::ERR_/.test(problem));
   },
   { at: 'pubsub' },
 );

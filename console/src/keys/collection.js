@@ -1,5 +1,6 @@
 // Collections: pages of elements in a table, each to be edited or removed, and a row to add one. What differs between
 // hashes, lists, sets, sorted sets and streams is in a plan.
+import { call } from '../api.js';
 import { byteLength, display, equalBytes, escape, unescape } from '../bytes.js';
 import { formatExact } from '../format.js';
 import { ask, messageOf, notify } from '../ui/dialog.js';
@@ -17,7 +18,8 @@ import { timeField, timeOfField } from './expiry.js';
  *   word: string, words: string,
  *   columns: string[],
  *   count: (key: Bytes) => Promise<number>,
- *   load: (key: Bytes, next: any, pattern: string) => Promise<Loaded>,
+ *   page: number,
+ *   load: (key: Bytes, next: any, pattern: string, limit: number) => Promise<Loaded>,
  *   searches?: boolean,
  *   addFields: () => Field[],
  *   add: (key: Bytes, values: Record<string, string>) => Promise<unknown>,
@@ -27,9 +29,11 @@ import { timeField, timeOfField } from './expiry.js';
  *   extra?: (key: Bytes) => Promise<Node | null>,
  *   expiry?: import('./expiry.js').Expiry,
  *   nameIn?: string,
- * }} Plan `expiry`: of elements whose name is the first cell, and stands in the field `nameIn` of the forms */
+ * }} Plan `page`: elements to load at once, if they are not large; `expiry`: of elements whose name is the first cell, and stands in the field `nameIn` of the forms */
 
 const CELL = 300; // characters
+const PAGE_BYTES = 4 << 20; // of elements that are large
+const MOST_STEPS = 40; // without a match, before somebody is asked whether to go on
 
 /** A field for bytes; the form gives it back through unescape(). @param {string} name @param {string} label @param {Bytes} [value] @param {number} [rows] @returns {Field} */
 export function bytesField(name, label, value = '', rows) {
@@ -74,6 +78,7 @@ class Collection {
     this.context = context;
     this.root = root;
     this.round = 0;
+    this.limit = 0;
     /** @type {Item[]} */
     this.items = [];
     /** @type {any} */
@@ -101,6 +106,7 @@ class Collection {
 
   async start() {
     this.round++;
+    this.limit = 0;
     this.items = [];
     this.next = undefined;
     await this.loadMore();
@@ -115,16 +121,29 @@ class Collection {
     });
   }
 
+  /** Elements per page: fewer when they are large. */
+  async pageSize() {
+    const { plan, key } = this;
+    const [bytes, count] = await Promise.all([call(['MEMORY', 'USAGE', key]).catch(() => 0), plan.count(key)]);
+    return Math.min(plan.page, Math.max(1, Math.floor((PAGE_BYTES * count) / (Number(bytes) || 1))));
+  }
+
+  /** The next elements; a search goes on where there are none, for a while. @returns {Promise<Loaded>} */
+  async loadPage() {
+    const { plan, key } = this,
+      limit = (this.limit ||= await this.pageSize());
+    let loaded = await plan.load(key, this.next, this.filter.value.trim(), limit);
+    for (let i = 1; i < MOST_STEPS && !loaded.items.length && loaded.next !== null; i++)
+      loaded = await plan.load(key, loaded.next, this.filter.value.trim(), limit);
+    return loaded;
+  }
+
   async loadMore() {
     const round = this.round,
       { plan, key } = this;
     this.more.disabled = true;
     try {
-      const [loaded, count, extra] = await Promise.all([
-        plan.load(key, this.next, this.filter.value.trim()),
-        plan.count(key),
-        plan.extra?.(key),
-      ]);
+      const [loaded, count, extra] = await Promise.all([this.loadPage(), plan.count(key), plan.extra?.(key)]);
       await this.loadTimes(loaded.items);
       if (round !== this.round || this.context.signal.aborted) return;
       this.items.push(...loaded.items);
@@ -144,7 +163,7 @@ class Collection {
     fill(this.count, `${formatExact(items.length)} of ${formatExact(count)} ${count === 1 ? plan.word : plan.words}`);
     this.more.hidden = this.next === null;
     if (!items.length)
-      fill(this.rows, emptyState(`No ${plan.words}`, this.filter.value ? 'None matches the pattern.' : null));
+      fill(this.rows, emptyState(`No ${plan.words}${this.next === null ? '' : ' so far'}`, this.filter.value ? 'None matches the pattern.' : null));
     else fill(this.rows, this.table());
   }
 

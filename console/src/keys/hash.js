@@ -4,17 +4,16 @@ import { equalBytes, unescape } from '../bytes.js';
 import { bytesField, bytesOfField, collectionView } from './collection.js';
 import { hashExpiry } from './expiry.js';
 
-const COUNT = 100;
-
 /** @type {import('./collection.js').Plan} */
 const plan = {
   word: 'field',
   words: 'fields',
   columns: ['Field', 'Value'],
   searches: true,
+  page: 100,
   count: async (key) => Number(await call(['HLEN', key])),
-  load: async (key, next, pattern) => {
-    const [cursor, flat] = await call(['HSCAN', key, next ?? '0', 'MATCH', unescape(pattern || '*'), 'COUNT', COUNT]);
+  load: async (key, next, pattern, limit) => {
+    const [cursor, flat] = await call(['HSCAN', key, next ?? '0', 'MATCH', unescape(pattern || '*'), 'COUNT', limit]);
     const items = [];
     for (let i = 0; i + 1 < flat.length; i += 2) items.push({ cells: [flat[i], flat[i + 1]] });
     return { items, next: String(cursor) === '0' ? null : cursor };

@@ -3,7 +3,6 @@ import { ReplyError, call } from '../api.js';
 import { unescape } from '../bytes.js';
 import { bytesField, bytesOfField, collectionView } from './collection.js';
 
-const PAGE = 100;
 const MOVED = 'The list has changed meanwhile: load it again.';
 const SET =
   "if redis.call('LINDEX', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end redis.call('LSET', KEYS[1], ARGV[1], ARGV[3]) return 1";
@@ -23,16 +22,17 @@ const plan = {
   word: 'element',
   words: 'elements',
   columns: ['>Index', 'Element'],
+  page: 100,
   count: async (key) => Number(await call(['LLEN', key])),
-  load: async (key, next) => {
+  load: async (key, next, _pattern, limit) => {
     const from = Number(next ?? 0),
-      values = await call(['LRANGE', key, from, from + PAGE - 1]);
+      values = await call(['LRANGE', key, from, from + limit - 1]);
     const items = values.map((/** @type {any} */ value, /** @type {number} */ i) => ({
       cells: [String(from + i), value],
       index: from + i,
       value,
     }));
-    return { items, next: values.length < PAGE ? null : from + PAGE };
+    return { items, next: values.length < limit ? null : from + limit };
   },
   addFields: () => [
     bytesField('value', 'Element', '', 4),

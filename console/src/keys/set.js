@@ -4,8 +4,6 @@ import { equalBytes, unescape } from '../bytes.js';
 import { bytesField, bytesOfField, collectionView } from './collection.js';
 import { setExpiry } from './expiry.js';
 
-const COUNT = 200;
-
 /** @param {import('../bytes.js').Bytes} key @param {string} text */
 async function add(key, text) {
   if (!(await call(['SADD', key, bytesOfField(text)]))) throw new ReplyError('It is a member already.');
@@ -17,8 +15,9 @@ const plan = {
   words: 'members',
   columns: ['Member'],
   searches: true,
+  page: 200,
   count: async (key) => Number(await call(['SCARD', key])),
-  load: async (key, next, pattern) => {
+  load: async (key, next, pattern, limit) => {
     const [cursor, members] = await call([
       'SSCAN',
       key,
@@ -26,7 +25,7 @@ const plan = {
       'MATCH',
       unescape(pattern || '*'),
       'COUNT',
-      COUNT,
+      limit,
     ]);
     return {
       items: members.map((/** @type {any} */ member) => ({ cells: [member] })),

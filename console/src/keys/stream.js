@@ -7,8 +7,6 @@ import { h } from '../ui/dom.js';
 import { table } from '../ui/parts.js';
 import { bytesField, bytesOfField, collectionView } from './collection.js';
 
-const PAGE = 50;
-
 /** @param {any[]} fields */
 function fieldsView(fields) {
   const rows = [];
@@ -52,14 +50,15 @@ const plan = {
   word: 'entry',
   words: 'entries',
   columns: ['Entry', 'Fields'],
+  page: 50,
   count: async (key) => Number(await call(['XLEN', key])),
-  load: async (key, next) => {
-    const entries = await call(['XREVRANGE', key, next ?? '+', '-', 'COUNT', PAGE]);
+  load: async (key, next, _pattern, limit) => {
+    const entries = await call(['XREVRANGE', key, next ?? '+', '-', 'COUNT', limit]);
     const items = entries.map((/** @type {any} */ [id, fields]) => ({
       cells: [idView(String(id)), fieldsView(fields ?? [])],
       id: String(id),
     }));
-    return { items, next: items.length < PAGE ? null : `(${items[items.length - 1].id}` };
+    return { items, next: items.length < limit ? null : `(${items[items.length - 1].id}` };
   },
   addFields: () => [
     {

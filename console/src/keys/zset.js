@@ -4,7 +4,6 @@ import { equalBytes, unescape } from '../bytes.js';
 import { bytesField, bytesOfField, collectionView } from './collection.js';
 import { zsetExpiry } from './expiry.js';
 
-const PAGE = 100;
 // A member that is written anew lives for ever: it gets back what it had left.
 const SET_SCORE =
   "local left = redis.call('ZPTTL', KEYS[1], 'MEMBERS', 1, ARGV[1])[1] redis.call('ZADD', KEYS[1], 'XX', ARGV[2], ARGV[1]) if left and left > 0 then redis.call('ZPEXPIRE', KEYS[1], left, 'MEMBERS', 1, ARGV[1]) end return 1";
@@ -22,15 +21,16 @@ const plan = {
   words: 'members',
   columns: ['Member', '>Score'],
   searches: true,
+  page: 100,
   count: async (key) => Number(await call(['ZCARD', key])),
-  load: async (key, next, pattern) => {
+  load: async (key, next, pattern, limit) => {
     if (pattern) {
-      const [cursor, flat] = await call(['ZSCAN', key, next ?? '0', 'MATCH', unescape(pattern), 'COUNT', PAGE]);
+      const [cursor, flat] = await call(['ZSCAN', key, next ?? '0', 'MATCH', unescape(pattern), 'COUNT', limit]);
       return { items: itemsOf(flat), next: String(cursor) === '0' ? null : cursor };
     }
     const from = Number(next ?? 0),
-      items = itemsOf(await call(['ZRANGE', key, from, from + PAGE - 1, 'WITHSCORES']));
-    return { items, next: items.length < PAGE ? null : from + PAGE };
+      items = itemsOf(await call(['ZRANGE', key, from, from + limit - 1, 'WITHSCORES']));
+    return { items, next: items.length < limit ? null : from + limit };
   },
   addFields: () => [bytesField('member', 'Member'), { name: 'score', label: 'Score', value: '0', required: true }],
   add: async (key, { member, score }) => {
