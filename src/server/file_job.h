@@ -5,6 +5,7 @@
  * thread, made at the first such command, writes file after file, so a later command's is never
  * replaced by an earlier one's. Meanwhile the connection is not read; the reply comes by its
  * reactor's mailbox. EXEC must not wait like that: it waits for the thread, and others wait for it.
+ * As long as no thread can be had, the handler writes itself.
  *
  * Ownership: a plan belongs to the job from file_job_start() on. Threading: everything but
  * file_plan.run belongs to the connection's reactor. */
