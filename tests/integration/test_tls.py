@@ -1,11 +1,13 @@
 """TLS: clients of all kinds, certificates of clients, CONFIG SET of every directive, and the ways a handshake ends."""
 import os
 import random
+import signal
 import socket
 import ssl
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -556,11 +558,27 @@ def test_more_handshakes_than_are_done_at_once(start_tls):
         assert wait_until(lambda: b"connected_clients:1\r\n" in conn.cmd("INFO", "clients"), 20)
 
 
-def test_stop_during_handshakes(start_tls):
-    server, hello = start_tls(io_threads=2), make_hello()
-    crowd = [socket.create_connection(("127.0.0.1", server.tls_port), 60) for _ in range(100)]
-    for sock in crowd:
-        sock.sendall(hello)
+@contextmanager
+def all_at_once(server, hello, count):
+    """So many connections that all say hello in the same moment, when the block ends."""
+    crowd = [socket.create_connection(("127.0.0.1", server.tls_port), 60) for _ in range(count)]
+    with server.connect() as conn:
+        assert wait_until(lambda: conn.cmd("CLIENT", "LIST").count(b"\n") > count, 20)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        for sock in crowd:
+            sock.sendall(hello)
+        yield crowd
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
+def test_stop_during_handshakes(start_tls, authority):
+    """More of them than are done at once: those that wait never begin."""
+    authority.issue("rsa", rsa=True)
+    server = start_tls(**authority.server("rsa"), io_threads=1)
+    with all_at_once(server, make_hello(), 200) as crowd:
+        pass
     server.stop()
     for sock in crowd:
         sock.close()
