@@ -4,6 +4,7 @@ import random
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -582,6 +583,28 @@ def test_stop_during_handshakes(start_tls, authority):
     server.stop()
     for sock in crowd:
         sock.close()
+
+
+def test_reset_before_its_handshake(start_tls, authority):
+    """Who is gone when its turn comes, with bytes left in its socket, is neither looked at all the time nor calculated
+    for."""
+    authority.issue("rsa", rsa=True)
+    server, hello = start_tls(**authority.server("rsa"), io_threads=1), make_hello()
+    with server.connect() as conn:
+        alone = b"connected_clients:1\r\n"
+        spent = []
+        for reset in (False, True):
+            before = processor_ns(server, "worker")
+            with all_at_once(server, hello, 200) as crowd:
+                for sock in crowd if reset else []:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    sock.close()
+            for sock in crowd if not reset else []:
+                assert sock.recv(1) == b"\x16"
+                sock.close()
+            assert wait_until(lambda: alone in conn.cmd("INFO", "clients"), 20)
+            spent.append(processor_ns(server, "worker") - before)
+        assert spent[1] < spent[0] / 2
 
 
 def test_a_handshake_beside_a_long_script(start_tls, authority):
