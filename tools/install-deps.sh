@@ -2,7 +2,7 @@
 # Installs what is missing of Debian's packages: "build" to compile and run, "test" for the test suites, "fuzz" for libFuzzer, "bench" for what HTTP is measured with.
 set -eu
 BUILD="gcc libc6-dev meson ninja-build pkg-config libjemalloc-dev liblzf-dev libssl-dev libxxhash-dev liblua5.1-0-dev lua-cjson-dev libmsgpack-dev nodejs npm"
-TEST="libcmocka-dev openssl python3-pytest python3-hypothesis python3-redis python3-rq python3-celery redis-server redis-tools chromium fonts-dejavu-core procps util-linux"
+TEST="libcmocka-dev openssl python3-pytest python3-pytest-xdist python3-hypothesis python3-redis python3-rq python3-celery redis-server redis-tools chromium fonts-dejavu-core procps util-linux"
 FUZZ="clang libclang-rt-14-dev llvm"
 BENCH="wrk nginx-light webdis"
 

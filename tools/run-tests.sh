@@ -4,6 +4,8 @@ set -u
 mode=${1:?usage: tools/run-tests.sh quick|long|sanitizer|sanitizer-short [BUILD]}
 dir=${2:-build}
 python=${PYTHON:-/usr/bin/python3}
+# Tests mostly wait, so two processes share them, file by file.
+pytest="$python -m pytest -n ${TEST_PROCESSES:-2} --dist loadfile"
 failed=0
 
 export TOKAMAK_SERVER="$PWD/$dir/tokamak-server"
@@ -23,13 +25,13 @@ build_broken() {
 # defect gets no second run.
 pytest_twice() {
     keep=$(mktemp -d)
-    { $python -m pytest -o cache_dir="$keep/cache" "$@"; echo $? >"$keep/code"; } | tee "$keep/log"
+    { $pytest -o cache_dir="$keep/cache" "$@"; echo $? >"$keep/code"; } | tee "$keep/log"
     code=$(cat "$keep/code")
     again=$(grep -cE '^(FAILED|ERROR) ' "$keep/log")
     if [ "$code" -eq 1 ] && [ "$again" -gt 0 ] && [ "$again" -le 5 ] &&
         ! grep -qE 'server report:|server ended' "$keep/log"; then
         echo "== again, once, the $again above"
-        $python -m pytest -o cache_dir="$keep/cache" --last-failed "$@"
+        $pytest -o cache_dir="$keep/cache" --last-failed "$@"
         code=$?
     fi
     rm -rf "$keep"
@@ -49,10 +51,10 @@ quick)
     ;;
 long)
     build_broken || failed=1
-    TOKAMAK_AXES=product DIFF_COMMANDS=400000 STORM_COMMANDS=2000000 $python -m pytest tests || failed=1
+    TOKAMAK_AXES=product DIFF_COMMANDS=400000 STORM_COMMANDS=2000000 $pytest tests || failed=1
     ;;
 sanitizer)
-    STORM_COMMANDS=2000000 $python -m pytest tests -m "not release" || failed=1
+    STORM_COMMANDS=2000000 $pytest tests -m "not release" || failed=1
     ;;
 sanitizer-short)
     # Short: the smoke set and the storms; `make asan` and `make tsan` run everything.
