@@ -15,6 +15,12 @@ enum {
 
 /* ---- life ---- */
 
+/* A step of its TLS handshake is under way, or waits. */
+static bool shakes_hands(const struct conn *c)
+{
+    return c->transport && transport_is_away(c->transport);
+}
+
 static void ready(struct source *self, unsigned bits)
 {
     struct conn *c = container_of(self, struct conn, source);
@@ -24,6 +30,8 @@ static void ready(struct source *self, unsigned bits)
     }
     if (bits & POLLER_WRITE)
         conn_write(c);
+    if (unlikely(bits & POLLER_HANGUP) && shakes_hands(c))
+        conn_close(c); /* what stands unread in the socket would be reported for ever */
     if (bits & (POLLER_READ | POLLER_HANGUP) && c->state == CONN_OPEN)
         conn_read(c);
     else if (bits & POLLER_HANGUP)
@@ -157,8 +165,7 @@ void conn_update_interest(struct conn *c)
     unsigned bits = 0;
     if (c->state == CONN_CLOSED)
         return;
-    bool away = c->away || (c->transport && transport_is_away(c->transport));
-    if (c->state == CONN_OPEN && !c->parked && !c->held && !away)
+    if (c->state == CONN_OPEN && !c->parked && !c->held && !c->away && !shakes_hands(c))
         bits |= POLLER_READ;
     if (conn_writable(c))
         bits |= POLLER_WRITE;

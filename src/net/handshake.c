@@ -144,6 +144,6 @@ void handshake_leave(struct conn *c)
 void handshakes_look(struct net_thread *t)
 {
     mailbox_drain(&t->handshakes.done, t);
-    if (unlikely(t->handshakes.waiting != NULL))
-        begin_waiting(t);
+    if (unlikely(t->handshakes.waiting != NULL) && !atomic_load(&t->reactor.stopping))
+        begin_waiting(t); /* else there may be no worker any more */
 }

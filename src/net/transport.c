@@ -189,20 +189,12 @@ void transport_step_over(struct conn *c, struct buf *wire, const char *plain, ss
     conn_take(c, plain, decrypted(c, wire, len));
 }
 
-/* A connection that is away was found readable, in a turn inside a command, or has hung up. */
-static ssize_t look_for_end(const struct conn *c)
-{
-    char byte;
-    ssize_t n = recv(c->source.fd, &byte, 1, MSG_PEEK);
-    return n > 0 ? again() : n;
-}
-
 ssize_t transport_recv(struct conn *c, char *at, size_t room)
 {
     struct transport *t = c->transport;
     struct transport_wire *wire = &c->thread->wire;
     if (transport_is_away(t))
-        return look_for_end(c);
+        return again(); /* an event from before a turn inside a command */
     if (!t->ready && t->tls && !handshake_may_begin(c))
         return again();
     size_t want = MIN(room - TRANSPORT_SLACK, (size_t)LIMIT_RECV_BYTES);

@@ -169,7 +169,8 @@ void cmd_reset(struct exec *ex)
     monitor_leave(exec_thread(ex), client_monitor(exec_thread(ex)->current));
     session->db = 0;
     session->no_touch = session->no_evict = false;
-    session->reply_mode = REPLY_ON;
+    if (session->reply_mode != REPLY_SKIP) /* which is about RESET itself */
+        session->reply_mode = REPLY_ON;
     acl_login(exec_thread(ex)->current, acl_of(ex)->default_user);
     session->authenticated = !server_has_password(exec_thread(ex)->server);
     client_set_name(exec_thread(ex)->current, SLICE(""));

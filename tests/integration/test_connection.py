@@ -88,6 +88,13 @@ def test_reset(start_server):
         assert b" flags=N db=0 " in info and b" resp=2 " in info
 
 
+@pytest.mark.parametrize("mode,answer", [("SKIP", b""), ("OFF", b"+RESET\r\n")])
+def test_reset_turns_replies_on(conn, mode, answer):
+    """But SKIP in front of it was about RESET itself."""
+    conn.send_commands([["CLIENT", "REPLY", mode], ["RESET"], ["PING"], ["QUIT"]])
+    assert conn.drain() == (answer + b"+PONG\r\n+OK\r\n", True)
+
+
 @pytest.mark.parametrize("line", [b"POST / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\n",
                                   b"*1\r\n$5\r\nhOsT:\r\n"])
 def test_http_requests_are_cut_off(server, line):

@@ -1,11 +1,14 @@
 """TLS: clients of all kinds, certificates of clients, CONFIG SET of every directive, and the ways a handshake ends."""
 import os
 import random
+import signal
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -556,14 +559,52 @@ def test_more_handshakes_than_are_done_at_once(start_tls):
         assert wait_until(lambda: b"connected_clients:1\r\n" in conn.cmd("INFO", "clients"), 20)
 
 
-def test_stop_during_handshakes(start_tls):
-    server, hello = start_tls(io_threads=2), make_hello()
-    crowd = [socket.create_connection(("127.0.0.1", server.tls_port), 60) for _ in range(100)]
-    for sock in crowd:
-        sock.sendall(hello)
+@contextmanager
+def all_at_once(server, hello, count):
+    """So many connections that all say hello in the same moment, when the block ends."""
+    crowd = [socket.create_connection(("127.0.0.1", server.tls_port), 60) for _ in range(count)]
+    with server.connect() as conn:
+        assert wait_until(lambda: conn.cmd("CLIENT", "LIST").count(b"\n") > count, 20)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        for sock in crowd:
+            sock.sendall(hello)
+        yield crowd
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
+def test_stop_during_handshakes(start_tls, authority):
+    """More of them than are done at once: those that wait never begin."""
+    authority.issue("rsa", rsa=True)
+    server = start_tls(**authority.server("rsa"), io_threads=1)
+    with all_at_once(server, make_hello(), 200) as crowd:
+        pass
     server.stop()
     for sock in crowd:
         sock.close()
+
+
+def test_reset_before_its_handshake(start_tls, authority):
+    """Who is gone when its turn comes, with bytes left in its socket, is neither looked at all the time nor calculated
+    for."""
+    authority.issue("rsa", rsa=True)
+    server, hello = start_tls(**authority.server("rsa"), io_threads=1), make_hello()
+    with server.connect() as conn:
+        alone = b"connected_clients:1\r\n"
+        spent = []
+        for reset in (False, True):
+            before = processor_ns(server, "worker")
+            with all_at_once(server, hello, 200) as crowd:
+                for sock in crowd if reset else []:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    sock.close()
+            for sock in crowd if not reset else []:
+                assert sock.recv(1) == b"\x16"
+                sock.close()
+            assert wait_until(lambda: alone in conn.cmd("INFO", "clients"), 20)
+            spent.append(processor_ns(server, "worker") - before)
+        assert spent[1] < spent[0] / 2
 
 
 def test_a_handshake_beside_a_long_script(start_tls, authority):
