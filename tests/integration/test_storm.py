@@ -54,4 +54,4 @@ def test_storm(start_server, appendfsync):
         restart_gives_the_same(server)
     with server.connect() as conn:
         assert conn.cmd("FLUSHALL") == b"OK" and conn.cmd("DBSIZE") == 0
-        assert conn.cmd("CLIENT", "LIST").count(b"\n") == 1
+        assert wait_until(lambda: conn.cmd("CLIENT", "LIST").count(b"\n") == 1), "the connections of the storm"

@@ -266,7 +266,9 @@ static void take_commands(struct found *f, struct slice unit)
         if (!slice_is(c.argv[0], "put"))
             continue; /* select */
         struct record r = {0};
-        assert_int_equal(sscanf(c.argv[1].ptr, "%u:%u:", &r.writer, &r.number), 2);
+        char text[32]; /* sscanf() looks for an end, which a slice does not have */
+        snprintf(text, sizeof(text), "%.*s", (int)c.argv[1].len, c.argv[1].ptr);
+        assert_int_equal(sscanf(text, "%u:%u:", &r.writer, &r.number), 2);
         if (f->count == f->cap) {
             f->cap = f->cap ? 2 * f->cap : 1024;
             f->records = realloc(f->records, f->cap * sizeof(*f->records));
