@@ -141,6 +141,8 @@ def sections(options, scale):
 
 def main():
     options = arguments()
+    if not (options.no_hot_keys or Path(options.pipeline).exists()):
+        sys.exit(f"there is no {options.pipeline}: `ninja -C build bench/micro/bench_pipeline`, or --no-hot-keys")
     head = ["# Results of `make bench`", "", made_by(options), "", *report.facts(), ""]
     text = ""
     for lines in sections(options, QUICK_SCALE if options.quick else 1):
