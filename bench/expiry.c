@@ -20,9 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
+#include "loopback.h"
 
 enum {
     LEAD_MS = 8000,  /* from the start of the load to the first deadline */
@@ -47,35 +45,9 @@ struct prober {
     uint32_t *latency_us; /* sorted at the end */
 };
 
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
 static int64_t wall_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static int dial(void)
-{
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-        die("connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    return fd;
+    return clock_us(CLOCK_REALTIME) / 1000;
 }
 
 static void send_all(int fd, const char *data, size_t len)
@@ -116,7 +88,7 @@ static void skip_lines(int fd, int64_t lines)
 static void load_keys(void)
 {
     static char out[BATCH * 128];
-    int fd = dial();
+    int fd = dial(port);
     for (int64_t i = 0; i < count;) {
         size_t len = 0;
         int64_t end = i + BATCH < count ? i + BATCH : count, batch = end - i;
@@ -170,7 +142,7 @@ static void *subscribe(void *arg)
     struct subscriber *s = arg;
     static char in[BUFFER];
     size_t have = 0;
-    int fd = dial();
+    int fd = dial(port);
     const char text[] = "SUBSCRIBE __keyevent@0__:expired\r\n";
     send_all(fd, text, sizeof(text) - 1);
     while (!atomic_load(&s->stop)) {
@@ -205,17 +177,17 @@ static void probe_one(struct prober *p, int fd, int64_t due_us, uint64_t *seed)
     if (recv(fd, reply, sizeof(reply), 0) <= 0) /* seven bytes at most: they come together */
         die("recv");
     p->readable_after += over && reply[1] != '-';
-    p->latency_us[p->probes++] = (uint32_t)(monotonic_us() - due_us);
+    p->latency_us[p->probes++] = (uint32_t)(clock_us(CLOCK_MONOTONIC) - due_us);
 }
 
 /* Whoever is behind sends at once, and the delay counts: what independent users would have seen. */
 static void probe(struct prober *p, int64_t until_ms)
 {
-    int fd = dial();
+    int fd = dial(port);
     uint64_t seed = 1;
-    int64_t start = monotonic_us();
+    int64_t start = clock_us(CLOCK_MONOTONIC);
     for (int64_t n = 0; wall_ms() < until_ms; n++) {
-        int64_t due = start + n * 1000000 / PROBES_PER_S, wait = due - monotonic_us();
+        int64_t due = start + n * 1000000 / PROBES_PER_S, wait = due - clock_us(CLOCK_MONOTONIC);
         if (wait > 0)
             usleep((useconds_t)wait);
         probe_one(p, fd, due, &seed);

@@ -16,33 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static int64_t now_us(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static int dial(int port)
-{
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-        die("connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    return fd;
-}
+#include "loopback.h"
 
 static void shake_hands(SSL_CTX *context, int port)
 {
@@ -59,14 +33,14 @@ static void shake_hands(SSL_CTX *context, int port)
 
 static void burn(int64_t us)
 {
-    int64_t end = now_us(CLOCK_PROCESS_CPUTIME_ID) + us;
-    while (now_us(CLOCK_PROCESS_CPUTIME_ID) < end) {
+    int64_t end = clock_us(CLOCK_PROCESS_CPUTIME_ID) + us;
+    while (clock_us(CLOCK_PROCESS_CPUTIME_ID) < end) {
     }
 }
 
 static void wait_until(int64_t when_us)
 {
-    int64_t left = when_us - now_us(CLOCK_MONOTONIC);
+    int64_t left = when_us - clock_us(CLOCK_MONOTONIC);
     if (left > 0)
         usleep((useconds_t)left);
 }
@@ -81,16 +55,16 @@ int main(int argc, char **argv)
     int what = atoi(argv[1 + hog]);
     double rate = atof(argv[2 + hog]), seconds = atof(argv[3 + hog]);
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-    int64_t done = 0, began = now_us(CLOCK_MONOTONIC), end = began + (int64_t)(seconds * 1e6);
-    int64_t cpu = now_us(CLOCK_PROCESS_CPUTIME_ID);
-    while (now_us(CLOCK_MONOTONIC) < end) {
+    int64_t done = 0, began = clock_us(CLOCK_MONOTONIC), end = began + (int64_t)(seconds * 1e6);
+    int64_t cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+    while (clock_us(CLOCK_MONOTONIC) < end) {
         if (hog)
             burn(what);
         else
             shake_hands(context, what);
         wait_until(began + (int64_t)((double)++done * 1e6 / rate));
     }
-    cpu = now_us(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     printf("{\"done\": %" PRId64 ", \"cpu_us\": %.1f}\n", done,
            done ? (double)cpu / (double)done : 0);
     SSL_CTX_free(context);
